@@ -1,0 +1,49 @@
+-- settle.lua - a worker says how jobs ended.
+--
+-- Writes the results of a batch, each fenced by the number of its attempt: a worker
+-- that was thought dead and wakes late must not write over what its successor said.
+-- When the results live beside the queue, the entries are acknowledged here too, and
+-- before the results are written: on a full server the acknowledgement is allowed and
+-- lets the writes behind it pass, so the backlog of a full server still drains.
+--
+-- KEYS  1..n result hashes, n+1 the stream (only when the results live beside the queue)
+-- ARGV  1 n   2 time to live of a result, seconds   3 consumer group, '' when not beside
+--       then eight for each job: entry id, attempt, status, started_ms, requested,
+--       removed, missing, error code ('' for none)
+-- returns  n integers: 1 settled, 0 refused because a later attempt owns the job
+-- keeps    a status never goes back, a finished result never changes
+-- cost     O(n), n at most a few hundred
+local n, ttl, group = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local terminal = { succeeded = true, failed = true, dead = true, cancelled = true }
+local settled, write, acks = {}, {}, {}
+
+for i = 1, n do
+  local at = 3 + (i - 1) * 8
+  local now = redis.call('HMGET', KEYS[i], 'a', 's')
+  if now[1] and tonumber(now[1]) > tonumber(ARGV[at + 2]) then
+    settled[i] = 0
+  else
+    settled[i] = 1
+    acks[#acks + 1] = ARGV[at + 1]
+    if not terminal[now[2]] then
+      write[#write + 1] = i
+    end
+  end
+end
+
+if group ~= '' and #acks > 0 then
+  redis.call('XACK', KEYS[n + 1], group, unpack(acks))
+end
+
+local time = redis.call('TIME')
+local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+for _, i in ipairs(write) do
+  local at = 3 + (i - 1) * 8
+  redis.call('HSET', KEYS[i], 's', ARGV[at + 3], 'a', ARGV[at + 2], 'b', ARGV[at + 4], 'f', now_ms,
+    'n', ARGV[at + 5], 'r', ARGV[at + 6], 'm', ARGV[at + 7])
+  if ARGV[at + 8] ~= '' then
+    redis.call('HSET', KEYS[i], 'e', ARGV[at + 8])
+  end
+  redis.call('EXPIRE', KEYS[i], ttl)
+end
+return settled

@@ -1,0 +1,51 @@
+-- survey.lua - measure a lane, and let go of what is done with.
+--
+-- Trims the stream up to the oldest entry that is still pending, or past the last one
+-- delivered when nothing is pending; never by length, which would take entries that
+-- nobody has seen. Whoever runs it, however often, the result is the same.
+--
+-- KEYS  1 stream
+-- ARGV  1 group
+-- returns  {waiting, pending, wall ms of the oldest unfinished entry or 0, trimmed}
+--          or {-1} when the stream or the group is missing
+-- keeps    no entry that is waiting or pending is ever trimmed
+-- cost     O(trimmed)
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return { -1 }
+end
+local group
+for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local fields = {}
+  for i = 1, #row, 2 do
+    fields[row[i]] = row[i + 1]
+  end
+  if fields['name'] == ARGV[1] then
+    group = fields
+  end
+end
+if not group then
+  return { -1 }
+end
+
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
+local last = group['last-delivered-id']
+local first_kept, oldest = pending[2], pending[2]
+if pending[1] == 0 then
+  local ms, seq = string.match(last, '^(%d+)-(%d+)$')
+  first_kept = ms .. '-' .. string.format('%.0f', tonumber(seq) + 1)
+  oldest = nil
+end
+local trimmed = redis.call('XTRIM', KEYS[1], 'MINID', first_kept)
+
+local next_entry = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)
+if not oldest and #next_entry > 0 then
+  oldest = next_entry[1][1]
+end
+local waiting = group['lag']
+if not waiting then
+  waiting = redis.call('XLEN', KEYS[1]) - pending[1]
+end
+if #next_entry == 0 then
+  waiting = 0
+end
+return { waiting, pending[1], oldest and tonumber(string.match(oldest, '^(%d+)')) or 0, trimmed }

@@ -1,0 +1,244 @@
+/* Three commands a check: INFO, CONFIG GET appendonly, CONFIG GET appendfsync. Hosted
+ * servers often forbid CONFIG; then `fsync` cannot be verified, and a promise that
+ * cannot be verified is not made.
+ */
+#include "domain/broker_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "io/timer.h"
+
+struct pgw_broker_check {
+        struct pgw_loop *loop;
+        struct pgw_redis *redis;
+        struct pgw_broker_demands demands;
+        pgw_broker_check_f *done;
+        void *ctx;
+        struct pgw_timer timer;
+        struct pgw_broker_facts facts;
+        enum pgw_err verdict;
+        unsigned pending;
+        enum pgw_err failure;
+};
+
+static void copy_text(char *out, size_t size, struct pgw_str value)
+{
+        snprintf(out, size, "%.*s", (int)value.n, value.p);
+}
+
+static uint64_t number_of(struct pgw_str value)
+{
+        uint64_t number;
+
+        return pgw_str_to_u64(value, UINT64_MAX, &number) ? 0 : number;
+}
+
+static void take_fact(struct pgw_broker_facts *f, struct pgw_str name, struct pgw_str value)
+{
+        char text[32];
+
+        if (pgw_str_eq_z(name, "maxmemory_policy"))
+                copy_text(f->eviction, sizeof f->eviction, value);
+        else if (pgw_str_eq_z(name, "role"))
+                copy_text(f->role, sizeof f->role, value);
+        else if (pgw_str_eq_z(name, "loading"))
+                f->loading = number_of(value) != 0;
+        else if (pgw_str_eq_z(name, "evicted_keys"))
+                f->evicted_keys = number_of(value);
+        else if (pgw_str_eq_z(name, "blocked_clients"))
+                f->blocked_clients = number_of(value);
+        else if (pgw_str_eq_z(name, "connected_clients"))
+                f->clients = number_of(value);
+        else if (pgw_str_eq_z(name, "connected_slaves"))
+                f->replicas = (unsigned)number_of(value);
+        else if (pgw_str_eq_z(name, "used_memory"))
+                f->used_bytes = number_of(value);
+        else if (pgw_str_eq_z(name, "maxmemory"))
+                f->max_bytes = number_of(value);
+        else if (pgw_str_eq_z(name, "mem_fragmentation_ratio")) {
+                copy_text(text, sizeof text, value);
+                f->fragmentation = strtod(text, NULL);
+        }
+}
+
+void pgw_broker_facts_info(struct pgw_broker_facts *f, struct pgw_str info)
+{
+        struct pgw_str line, name, value;
+
+        while (pgw_str_cut(info, '\n', &line, &info)) {
+                if (line.n && line.p[line.n - 1] == '\r')
+                        line.n--;
+                if (pgw_str_cut(line, ':', &name, &value))
+                        take_fact(f, name, value);
+        }
+}
+
+static enum pgw_err judge_durability(const struct pgw_broker_facts *f,
+                                     const struct pgw_broker_demands *d, struct pgw_fault *fault)
+{
+        if (d->durability == PGW_DURABILITY_FSYNC &&
+            (strcmp(f->appendonly, "yes") != 0 || strcmp(f->appendfsync, "always") != 0)) {
+                if (!f->appendonly[0])
+                        pgw_fault_set(fault, "broker.durability",
+                                      "the broker does not let us read its settings (CONFIG GET), so "
+                                      "durability 'fsync' cannot be verified: permit CONFIG|GET, or "
+                                      "set broker.durability to 'memory' or 'replicated'");
+                else
+                        pgw_fault_set(fault, "broker.durability",
+                                      "durability 'fsync' needs appendonly yes and appendfsync always, "
+                                      "the broker has appendonly %s and appendfsync %s: run CONFIG SET "
+                                      "appendonly yes and CONFIG SET appendfsync always on it, or set "
+                                      "broker.durability to 'memory'",
+                                      f->appendonly, f->appendfsync);
+                return PGW_E_DURABILITY;
+        }
+        if (d->durability == PGW_DURABILITY_REPLICATED && f->replicas < d->replicas) {
+                pgw_fault_set(fault, "broker.replicas",
+                              "durability 'replicated' needs %u replicas, the broker has %u: attach "
+                              "replicas, or lower broker.replicas",
+                              d->replicas, f->replicas);
+                return PGW_E_REDIS_NOREPLICAS;
+        }
+        return PGW_OK;
+}
+
+enum pgw_err pgw_broker_judge(const struct pgw_broker_facts *f, const struct pgw_broker_demands *d,
+                              struct pgw_fault *fault)
+{
+        if (f->loading) {
+                pgw_fault_set(fault, "broker", "the broker is still loading its data");
+                return PGW_E_REDIS_LOADING;
+        }
+        if (strcmp(f->role, "slave") == 0) {
+                pgw_fault_set(fault, "broker.url",
+                              "the broker is a read-only replica: point broker.url at its master");
+                return PGW_E_REDIS_READONLY;
+        }
+        if (!d->allow_eviction && strcmp(f->eviction, "noeviction") != 0) {
+                pgw_fault_set(fault, "broker",
+                              "the broker's maxmemory-policy is %s: it may evict the queue and lose "
+                              "accepted jobs. Run CONFIG SET maxmemory-policy noeviction on it, or set "
+                              "broker.allow_eviction to true to accept that",
+                              f->eviction[0] ? f->eviction : "unknown");
+                return PGW_E_EVICTION;
+        }
+        return judge_durability(f, d, fault);
+}
+
+static void conclude(struct pgw_broker_check *c)
+{
+        struct pgw_fault fault = {"", ""};
+
+        if (c->failure) {
+                c->verdict = c->failure;
+                pgw_fault_set(&fault, "broker", "the check of the broker failed: %s",
+                              pgw_err_title(c->failure));
+        } else {
+                c->verdict = pgw_broker_judge(&c->facts, &c->demands, &fault);
+        }
+        pgw_timer_arm(c->loop, &c->timer,
+                      pgw_loop_now_ms(c->loop) +
+                          (c->verdict ? PGW_BROKER_RECHECK_MS : PGW_BROKER_CHECK_EVERY_MS));
+        c->done(c->ctx, c->verdict, &c->facts, &fault);
+}
+
+static void answered(struct pgw_broker_check *c, enum pgw_err err)
+{
+        if (err && !c->failure)
+                c->failure = err;
+        PGW_ASSERT(c->pending > 0);
+        if (--c->pending == 0)
+                conclude(c);
+}
+
+static void on_info(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_broker_check *c = ctx;
+
+        pgw_broker_facts_info(&c->facts, pgw_reply_str(reply));
+        answered(c, err);
+}
+
+static void on_appendonly(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_broker_check *c = ctx;
+
+        copy_text(c->facts.appendonly, sizeof c->facts.appendonly,
+                  pgw_reply_str(pgw_reply_at(reply, 1)));
+        /* A refusal is a fact, not a failure of the check. */
+        answered(c, reply ? PGW_OK : err);
+}
+
+static void on_appendfsync(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_broker_check *c = ctx;
+
+        copy_text(c->facts.appendfsync, sizeof c->facts.appendfsync,
+                  pgw_reply_str(pgw_reply_at(reply, 1)));
+        answered(c, reply ? PGW_OK : err);
+}
+
+static void start(struct pgw_broker_check *c)
+{
+        if (c->pending || !pgw_redis_is_ready(c->redis))
+                return;
+        memset(&c->facts, 0, sizeof c->facts);
+        c->failure = PGW_OK;
+        c->pending = 1;
+        if (!pgw_redis_say(c->redis, on_appendonly, c, "CONFIG", "GET", "appendonly", NULL))
+                c->pending++;
+        if (!pgw_redis_say(c->redis, on_appendfsync, c, "CONFIG", "GET", "appendfsync", NULL))
+                c->pending++;
+        enum pgw_err err = pgw_redis_say(c->redis, on_info, c, "INFO", NULL);
+        if (err)
+                answered(c, err);
+}
+
+static void on_timer(struct pgw_timer *timer)
+{
+        struct pgw_broker_check *c = PGW_CONTAINER(timer, struct pgw_broker_check, timer);
+
+        start(c);
+}
+
+struct pgw_broker_check *pgw_broker_check_new(struct pgw_loop *loop, struct pgw_redis *redis,
+                                              const struct pgw_broker_demands *demands,
+                                              pgw_broker_check_f *done, void *ctx)
+{
+        struct pgw_broker_check *c = pgw_alloc(sizeof *c);
+
+        c->loop = loop;
+        c->redis = redis;
+        c->demands = *demands;
+        c->done = done;
+        c->ctx = ctx;
+        c->verdict = PGW_E_REDIS_CONNECT;
+        pgw_timer_init(&c->timer, on_timer);
+        return c;
+}
+
+void pgw_broker_check_free(struct pgw_broker_check *c)
+{
+        if (!c)
+                return;
+        pgw_timer_disarm(c->loop, &c->timer);
+        pgw_free(c);
+}
+
+void pgw_broker_check_on_state(struct pgw_broker_check *c, bool ready, enum pgw_err err)
+{
+        if (ready) {
+                start(c);
+                return;
+        }
+        c->verdict = err;
+        pgw_timer_disarm(c->loop, &c->timer);
+}
+
+enum pgw_err pgw_broker_check_verdict(const struct pgw_broker_check *c)
+{
+        return c->verdict;
+}

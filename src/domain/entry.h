@@ -1,0 +1,28 @@
+/* domain/entry.h - a stream entry read back as a job. */
+#ifndef PGW_DOMAIN_ENTRY_H
+#define PGW_DOMAIN_ENTRY_H
+
+#include "domain/invalidation.h"
+#include "domain/job_id.h"
+#include "redis/wire.h"
+
+/* Slices point into the reply. */
+struct pgw_entry {
+        struct pgw_job_id id;
+        struct pgw_str keys; /* field k, checked to be a list */
+        size_t key_count;
+        struct pgw_str reason;
+        struct pgw_str request_id;
+        struct pgw_str traceparent;
+};
+
+/* Read `[entry id, [field, value, ...]]` of a lane. On PGW_E_CODEC the entry id and, when
+ * there is one, the nonce are still set, so that a result can be written for it;
+ * *ret_has_nonce says so. */
+enum pgw_err pgw_entry_read(const struct pgw_reply *, enum pgw_lane, struct pgw_entry *ret,
+                            bool *ret_has_nonce) PGW_MUSTUSE;
+
+/* The nonce among `[field, value, ...]`; PGW_E_CODEC when there is none. */
+enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret) PGW_MUSTUSE;
+
+#endif

@@ -1,0 +1,181 @@
+/* A ticket stands for one job between its XADD and its confirmation. Under `replicated`
+ * a ticket whose XADD was answered joins `confirming`; the WAIT of the turn is sent
+ * behind the XADDs of the turn and answered behind them, so what stands in `confirming`
+ * when a WAIT is answered is covered by it.
+ */
+#include "domain/intake.h"
+
+#include "base/alloc.h"
+#include "base/rand.h"
+
+#define PGW_INTAKE_KEYS_MAX     (64u << 20)
+#define PGW_INTAKE_FREE_TICKETS 4096
+
+struct ticket {
+        struct pgw_link link; /* on `confirming` or `unused` */
+        struct pgw_intake *intake;
+        struct pgw_job_id id;
+        pgw_intake_f *done;
+        void *ctx;
+};
+
+struct pgw_intake {
+        struct pgw_loop *loop;
+        struct pgw_redis *redis;
+        const struct pgw_keyspace *keyspace;
+        struct pgw_intake_conf conf;
+        struct pgw_buf keys; /* scratch */
+        struct pgw_list confirming;
+        struct pgw_list unused;
+        struct pgw_deferred send_wait;
+};
+
+static void finish(struct ticket *t, enum pgw_err err)
+{
+        struct pgw_intake *intake = t->intake;
+
+        t->done(t->ctx, err, err ? NULL : &t->id);
+        if (intake->unused.count < PGW_INTAKE_FREE_TICKETS)
+                pgw_list_append(&intake->unused, &t->link);
+        else
+                pgw_free(t);
+}
+
+static struct ticket *ticket_new(struct pgw_intake *intake)
+{
+        struct pgw_link *link = pgw_list_first(&intake->unused);
+
+        if (!link)
+                return pgw_alloc(sizeof(struct ticket));
+        pgw_list_remove(&intake->unused, link);
+        return PGW_CONTAINER(link, struct ticket, link);
+}
+
+static void on_wait(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_intake *intake = ctx;
+
+        if (!err && pgw_reply_int(reply, 0) < (int64_t)intake->conf.replicas)
+                err = PGW_E_REDIS_NOREPLICAS;
+        /* Only those here now: a callback may put new jobs. */
+        for (size_t left = intake->confirming.count; left > 0; left--) {
+                struct pgw_link *link = pgw_list_first(&intake->confirming);
+                if (!link)
+                        break;
+                pgw_list_remove(&intake->confirming, link);
+                finish(PGW_CONTAINER(link, struct ticket, link), err);
+        }
+}
+
+static void send_wait(struct pgw_deferred *d)
+{
+        struct pgw_intake *intake = PGW_CONTAINER(d, struct pgw_intake, send_wait);
+
+        pgw_redis_begin(intake->redis, 3);
+        pgw_redis_arg(intake->redis, PGW_STR("WAIT"));
+        pgw_redis_arg_u64(intake->redis, intake->conf.replicas);
+        pgw_redis_arg_u64(intake->redis, intake->conf.replica_wait_ms);
+        if (pgw_redis_end_slow(intake->redis, intake->conf.replica_wait_ms, on_wait, intake) ==
+            PGW_E_REDIS_FULL)
+                pgw_loop_defer(intake->loop, &intake->send_wait);
+}
+
+static void on_added(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct ticket *t = ctx;
+
+        if (!err && pgw_entry_id_parse(pgw_reply_str(reply), &t->id.entry))
+                err = PGW_E_REDIS_PROTOCOL;
+        if (!err && t->intake->conf.durability == PGW_DURABILITY_REPLICATED)
+                pgw_list_append(&t->intake->confirming, &t->link);
+        else
+                finish(t, err);
+}
+
+struct pgw_intake *pgw_intake_new(struct pgw_loop *loop, struct pgw_redis *redis,
+                                  const struct pgw_keyspace *keyspace,
+                                  const struct pgw_intake_conf *conf)
+{
+        struct pgw_intake *intake = pgw_alloc(sizeof *intake);
+
+        intake->loop = loop;
+        intake->redis = redis;
+        intake->keyspace = keyspace;
+        intake->conf = *conf;
+        pgw_buf_init(&intake->keys, PGW_INTAKE_KEYS_MAX);
+        pgw_list_init(&intake->confirming);
+        pgw_list_init(&intake->unused);
+        pgw_deferred_init(&intake->send_wait, send_wait);
+        return intake;
+}
+
+void pgw_intake_free(struct pgw_intake *intake)
+{
+        struct pgw_link *link;
+
+        if (!intake)
+                return;
+        pgw_loop_undefer(intake->loop, &intake->send_wait);
+        on_wait(intake, PGW_E_REDIS_CANCELLED, NULL);
+        while ((link = pgw_list_first(&intake->unused))) {
+                pgw_list_remove(&intake->unused, link);
+                pgw_free(PGW_CONTAINER(link, struct ticket, link));
+        }
+        pgw_buf_fini(&intake->keys);
+        pgw_free(intake);
+}
+
+static void field(struct pgw_redis *redis, struct pgw_str name, struct pgw_str value)
+{
+        if (value.n == 0)
+                return;
+        pgw_redis_arg(redis, name);
+        pgw_redis_arg(redis, value);
+}
+
+static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                             struct ticket *t)
+{
+        struct pgw_redis *redis = intake->redis;
+        char nonce[PGW_NONCE_SIZE];
+        const size_t optional =
+            (size_t)(inv->reason.n > 0) + (inv->request_id.n > 0 ? 1u : 0u) +
+            (inv->traceparent.n > 0 ? 1u : 0u);
+
+        pgw_nonce_text(t->id.nonce, nonce);
+        pgw_redis_begin(redis, 9 + 2 * optional);
+        pgw_redis_arg(redis, PGW_STR("XADD"));
+        pgw_redis_arg(redis, pgw_keyspace_stream(intake->keyspace, inv->lane));
+        pgw_redis_arg(redis, PGW_STR("*"));
+        field(redis, PGW_STR("v"), PGW_STR(PGW_INVALIDATION_VERSION));
+        field(redis, PGW_STR("n"), pgw_str_of(nonce, sizeof nonce));
+        field(redis, PGW_STR("k"), pgw_buf_str(&intake->keys));
+        field(redis, PGW_STR("r"), inv->reason);
+        field(redis, PGW_STR("q"), inv->request_id);
+        field(redis, PGW_STR("t"), inv->traceparent);
+        return pgw_redis_end(redis, on_added, t);
+}
+
+enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                            pgw_intake_f *done, void *ctx)
+{
+        struct ticket *t;
+
+        PGW_ASSERT(inv->key_count > 0);
+        pgw_buf_clear(&intake->keys);
+        enum pgw_err err = pgw_keys_encode(&intake->keys, inv->keys, inv->key_count);
+        if (err)
+                return err;
+
+        t = ticket_new(intake);
+        *t = (struct ticket){
+            .intake = intake, .id = {.lane = inv->lane, .nonce = pgw_rand_u64()}, .done = done, .ctx = ctx};
+
+        /* Deferred before the XADD, so that the WAIT leaves in the same write. */
+        if (intake->conf.durability == PGW_DURABILITY_REPLICATED)
+                pgw_loop_defer(intake->loop, &intake->send_wait);
+        err = send_add(intake, inv, t);
+        if (err)
+                pgw_free(t);
+        return err;
+}

@@ -1,0 +1,41 @@
+/* domain/invalidation.h - a request to remove something, as a value.
+ *
+ * What a client asked for, free of JSON and HTTP, and how it travels through the
+ * stream. Keys are bytes: nothing is said about their encoding.
+ *
+ * In the stream an invalidation is the fields
+ *      v  version of this form, "1"
+ *      n  the random bits of the job's id, 16 hexadecimal digits
+ *      k  the keys, each a length (unsigned LEB128) and its bytes
+ *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
+ * A reader refuses a version it does not know and ignores fields it does not know, so
+ * a field may be added without a new version as long as ignoring it does no harm.
+ */
+#ifndef PGW_DOMAIN_INVALIDATION_H
+#define PGW_DOMAIN_INVALIDATION_H
+
+#include "base/buf.h"
+#include "domain/lane.h"
+
+#define PGW_INVALIDATION_VERSION "1"
+
+struct pgw_invalidation {
+        enum pgw_lane lane;
+        const struct pgw_str *keys;
+        size_t key_count;
+        struct pgw_str reason;      /* empty: none */
+        struct pgw_str request_id;  /* empty: none */
+        struct pgw_str traceparent; /* empty: none */
+};
+
+/* Append the keys to `out` in the form of field k. */
+enum pgw_err pgw_keys_encode(struct pgw_buf *out, const struct pgw_str *keys,
+                             size_t count) PGW_MUSTUSE;
+
+/* Take the next key off `*rest`. PGW_E_CODEC when the bytes are not such a list. */
+enum pgw_err pgw_keys_next(struct pgw_str *rest, struct pgw_str *ret_key) PGW_MUSTUSE;
+
+/* How many keys there are; PGW_E_CODEC unless all of them can be read. */
+enum pgw_err pgw_keys_count(struct pgw_str keys, size_t *ret) PGW_MUSTUSE;
+
+#endif

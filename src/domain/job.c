@@ -1,0 +1,74 @@
+/* Results are read by whoever asks, in any version: a number that is missing is zero. */
+#include "domain/job.h"
+
+static const struct {
+        const char *word;
+        bool terminal;
+} states[PGW_JOB_STATE_COUNT] = {
+#define X(upper, word, terminal) {word, terminal},
+#include "tbl/job_states.h"
+#undef X
+};
+
+const char *pgw_job_state_word(enum pgw_job_state state)
+{
+        PGW_ASSERT((unsigned)state < PGW_JOB_STATE_COUNT);
+        return states[state].word;
+}
+
+bool pgw_job_state_is_terminal(enum pgw_job_state state)
+{
+        PGW_ASSERT((unsigned)state < PGW_JOB_STATE_COUNT);
+        return states[state].terminal;
+}
+
+enum pgw_err pgw_job_state_of(struct pgw_str word, enum pgw_job_state *ret)
+{
+        for (unsigned i = 0; i < PGW_JOB_STATE_COUNT; i++) {
+                if (!pgw_str_eq_z(word, states[i].word))
+                        continue;
+                *ret = (enum pgw_job_state)i;
+                return PGW_OK;
+        }
+        return PGW_E_CODEC;
+}
+
+static uint64_t number_at(const struct pgw_reply *reply, size_t index)
+{
+        const int64_t number = pgw_reply_int(pgw_reply_at(reply, index), 0);
+
+        return number < 0 ? 0 : (uint64_t)number;
+}
+
+static enum pgw_err error_of(struct pgw_str slug)
+{
+        if (slug.n == 0)
+                return PGW_OK;
+        for (unsigned i = 1; i < PGW_ERR_COUNT; i++)
+                if (pgw_str_eq_z(slug, pgw_err_slug((enum pgw_err)i)))
+                        return (enum pgw_err)i;
+        return PGW_E_INTERNAL;
+}
+
+enum pgw_err pgw_job_read(const struct pgw_reply *reply, struct pgw_job *ret)
+{
+        const struct pgw_reply *word = pgw_reply_at(reply, 0);
+        struct pgw_job job = {.id = ret->id};
+
+        if (!reply || reply->count != PGW_JOB_FIELD_COUNT || !word)
+                return PGW_E_CODEC;
+        if (word->type == PGW_REPLY_NIL)
+                return PGW_E_NO_JOB;
+        enum pgw_err err = pgw_job_state_of(pgw_reply_str(word), &job.state);
+        if (err)
+                return err;
+        job.attempts = number_at(reply, 1);
+        job.started_ms = number_at(reply, 2);
+        job.finished_ms = number_at(reply, 3);
+        job.requested = number_at(reply, 4);
+        job.removed = number_at(reply, 5);
+        job.missing = number_at(reply, 6);
+        job.error = error_of(pgw_reply_str(pgw_reply_at(reply, 7)));
+        *ret = job;
+        return PGW_OK;
+}

@@ -1,0 +1,53 @@
+/* domain/job.h - a job as its owner sees it.
+ *
+ *      accepted --> queued --> running --> succeeded
+ *                     ^           |    \-> failed      (a permanent error)
+ *                     |           v
+ *                     +----- running again, attempt + 1 (its worker went quiet)
+ *
+ * A job that waits is its stream entry and nothing else; a job that runs is known from
+ * the group's pending list; a job that ended is a hash with an expiry on the result
+ * backend:
+ *      s state   a attempt   b begun, wall ms   f finished, wall ms
+ *      n requested   r removed   m missing   e error code (only when there is one)
+ */
+#ifndef PGW_DOMAIN_JOB_H
+#define PGW_DOMAIN_JOB_H
+
+#include "domain/job_id.h"
+#include "redis/wire.h"
+
+enum pgw_job_state {
+#define X(upper, word, terminal) PGW_JOB_##upper,
+#include "tbl/job_states.h"
+#undef X
+        PGW_JOB_STATE_COUNT
+};
+
+const char *pgw_job_state_word(enum pgw_job_state);
+bool pgw_job_state_is_terminal(enum pgw_job_state);
+
+/* PGW_E_CODEC when there is no such state. */
+enum pgw_err pgw_job_state_of(struct pgw_str word, enum pgw_job_state *ret) PGW_MUSTUSE;
+
+struct pgw_job {
+        struct pgw_job_id id;
+        enum pgw_job_state state;
+        uint64_t attempts;
+        uint64_t started_ms;  /* wall; 0: not yet */
+        uint64_t finished_ms; /* wall; 0: not yet */
+        uint64_t requested;   /* keys named; known once it has ended */
+        uint64_t removed;
+        uint64_t missing;
+        enum pgw_err error; /* PGW_OK: none */
+};
+
+/* The fields that pgw_job_read() wants, in its order, for HMGET. */
+#define PGW_JOB_FIELDS      {"s", "a", "b", "f", "n", "r", "m", "e"}
+#define PGW_JOB_FIELD_COUNT 8
+
+/* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,
+ * PGW_E_CODEC when it is not ours. `ret->id` is left to the caller. */
+enum pgw_err pgw_job_read(const struct pgw_reply *, struct pgw_job *ret) PGW_MUSTUSE;
+
+#endif

@@ -1,0 +1,36 @@
+/* purgeway:{<queue>}:<lane> and purgeway:job:<id>. */
+#include "domain/keyspace.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool name_is_plain(const char *name)
+{
+        return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") ==
+               strlen(name);
+}
+
+enum pgw_err pgw_keyspace_init(struct pgw_keyspace *ks, const char *queue_name)
+{
+        const size_t n = strlen(queue_name);
+
+        if (n == 0 || n > PGW_QUEUE_NAME_MAX || !name_is_plain(queue_name))
+                return PGW_E_INVALID;
+        memcpy(ks->queue, queue_name, n + 1);
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
+                snprintf(ks->_streams[i], sizeof ks->_streams[i], "purgeway:{%s}:%s", queue_name,
+                         pgw_lane_name((enum pgw_lane)i));
+        return PGW_OK;
+}
+
+struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *ks, enum pgw_lane lane)
+{
+        return pgw_str_z(ks->_streams[lane]);
+}
+
+struct pgw_str pgw_keyspace_result(const struct pgw_job_id *id, char out[PGW_RESULT_KEY_SIZE])
+{
+        memcpy(out, "purgeway:job:", 13);
+        pgw_job_id_text(id, out + 13);
+        return pgw_str_of(out, PGW_RESULT_KEY_SIZE);
+}

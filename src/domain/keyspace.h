@@ -1,0 +1,32 @@
+/* domain/keyspace.h - the only place that spells a Redis key.
+ *
+ * All keys of one partition of a queue share a hash tag, so that a script may touch
+ * them together on a cluster. The queue's name is the operator's and is checked to
+ * hold none of the characters that mean something in a key (`{`, `}`, `:`).
+ */
+#ifndef PGW_DOMAIN_KEYSPACE_H
+#define PGW_DOMAIN_KEYSPACE_H
+
+#include "domain/job_id.h"
+
+#define PGW_QUEUE_NAME_MAX  64
+#define PGW_STREAM_KEY_MAX  96
+#define PGW_RESULT_KEY_SIZE (13 + PGW_JOB_ID_SIZE)
+#define PGW_GROUP           "purgeway"
+
+struct pgw_keyspace {
+        char queue[PGW_QUEUE_NAME_MAX + 1];
+        char _streams[PGW_LANE_COUNT][PGW_STREAM_KEY_MAX];
+};
+
+/* PGW_E_INVALID when the name is empty, too long, or holds anything but letters, digits,
+ * '-', '_' and '.'. */
+enum pgw_err pgw_keyspace_init(struct pgw_keyspace *, const char *queue_name) PGW_MUSTUSE;
+
+/* The stream of a lane; valid as long as the keyspace. */
+struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *, enum pgw_lane);
+
+/* The result hash of a job, written to `out`. */
+struct pgw_str pgw_keyspace_result(const struct pgw_job_id *, char out[PGW_RESULT_KEY_SIZE]);
+
+#endif

@@ -1,0 +1,123 @@
+/* A search walks result -> entry -> result; `asked_queue` tells the two visits to the
+ * results apart. */
+#include "domain/lookup.h"
+
+#include "base/alloc.h"
+#include "domain/entry.h"
+#include "domain/script.h"
+
+struct pgw_jobs {
+        struct pgw_redis *broker;
+        struct pgw_redis *results;
+        const struct pgw_keyspace *keyspace;
+};
+
+struct search {
+        struct pgw_jobs *jobs;
+        struct pgw_job job;
+        bool asked_queue;
+        pgw_lookup_f *done;
+        void *ctx;
+};
+
+struct pgw_jobs *pgw_jobs_new(struct pgw_redis *broker, struct pgw_redis *results,
+                              const struct pgw_keyspace *keyspace)
+{
+        struct pgw_jobs *jobs = pgw_alloc(sizeof *jobs);
+
+        jobs->broker = broker;
+        jobs->results = results;
+        jobs->keyspace = keyspace;
+        return jobs;
+}
+
+void pgw_jobs_free(struct pgw_jobs *jobs)
+{
+        pgw_free(jobs);
+}
+
+static void finish(struct search *s, enum pgw_err err)
+{
+        s->done(s->ctx, err, err ? NULL : &s->job);
+        pgw_free(s);
+}
+
+static enum pgw_err ask_results(struct search *);
+
+static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct search *s = ctx;
+        uint64_t nonce;
+
+        if (err) {
+                finish(s, err);
+                return;
+        }
+        const int64_t found = pgw_reply_int(pgw_reply_at(reply, 0), 0);
+        if (found == 0) {
+                err = ask_results(s);
+                if (err)
+                        finish(s, err);
+                return;
+        }
+        if (pgw_entry_nonce(pgw_reply_at(reply, 2), &nonce) || nonce != s->job.id.nonce) {
+                finish(s, PGW_E_NO_JOB);
+                return;
+        }
+        s->job.state = found == 1 ? PGW_JOB_QUEUED : PGW_JOB_RUNNING;
+        s->job.attempts = (uint64_t)pgw_reply_int(pgw_reply_at(reply, 1), 0);
+        finish(s, PGW_OK);
+}
+
+static enum pgw_err ask_queue(struct search *s)
+{
+        struct pgw_redis *broker = s->jobs->broker;
+        char id[PGW_ENTRY_ID_SIZE];
+
+        s->asked_queue = true;
+        pgw_script_begin(broker, PGW_SCRIPT_PEEK, 1, 2);
+        pgw_redis_arg(broker, pgw_keyspace_stream(s->jobs->keyspace, s->job.id.lane));
+        pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
+        pgw_redis_arg(broker, pgw_str_of(id, pgw_entry_id_text(s->job.id.entry, id)));
+        return pgw_redis_end(broker, on_entry, s);
+}
+
+static void on_result(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct search *s = ctx;
+
+        if (!err)
+                err = pgw_job_read(reply, &s->job);
+        if (err == PGW_E_NO_JOB && !s->asked_queue) {
+                err = ask_queue(s);
+                if (!err)
+                        return;
+        }
+        finish(s, err);
+}
+
+static enum pgw_err ask_results(struct search *s)
+{
+        static const char *const fields[PGW_JOB_FIELD_COUNT] = PGW_JOB_FIELDS;
+        struct pgw_redis *results = s->jobs->results;
+        char key[PGW_RESULT_KEY_SIZE];
+
+        pgw_redis_begin(results, 2 + PGW_JOB_FIELD_COUNT);
+        pgw_redis_arg(results, PGW_STR("HMGET"));
+        pgw_redis_arg(results, pgw_keyspace_result(&s->job.id, key));
+        for (size_t i = 0; i < PGW_JOB_FIELD_COUNT; i++)
+                pgw_redis_arg(results, pgw_str_z(fields[i]));
+        return pgw_redis_end(results, on_result, s);
+}
+
+enum pgw_err pgw_jobs_find(struct pgw_jobs *jobs, const struct pgw_job_id *id, pgw_lookup_f *done,
+                           void *ctx)
+{
+        struct search *s = pgw_alloc(sizeof *s);
+
+        *s = (struct search){.jobs = jobs, .job = {.id = *id}, .done = done, .ctx = ctx};
+        enum pgw_err err = ask_results(s);
+        if (err)
+                pgw_free(s);
+        return err;
+}

@@ -1,0 +1,31 @@
+/* The names of lua/ beside the text that the build compiled in. */
+#include "domain/script.h"
+
+#include "embed.h"
+
+static struct pgw_str body_of(enum pgw_script script)
+{
+        switch (script) {
+        case PGW_SCRIPT_SETTLE:
+                return pgw_str_of(pgw_embed_lua_settle, pgw_embed_lua_settle_len);
+        case PGW_SCRIPT_BEGIN:
+                return pgw_str_of(pgw_embed_lua_begin, pgw_embed_lua_begin_len);
+        case PGW_SCRIPT_BEAT:
+                return pgw_str_of(pgw_embed_lua_beat, pgw_embed_lua_beat_len);
+        case PGW_SCRIPT_TAKE_OVER:
+                return pgw_str_of(pgw_embed_lua_take_over, pgw_embed_lua_take_over_len);
+        case PGW_SCRIPT_PEEK:
+                return pgw_str_of(pgw_embed_lua_peek, pgw_embed_lua_peek_len);
+        case PGW_SCRIPT_SURVEY:
+                return pgw_str_of(pgw_embed_lua_survey, pgw_embed_lua_survey_len);
+        }
+        pgw_panic("no such script: %d", (int)script);
+}
+
+void pgw_script_begin(struct pgw_redis *redis, enum pgw_script script, size_t keys, size_t args)
+{
+        pgw_redis_begin(redis, 3 + keys + args);
+        pgw_redis_arg(redis, PGW_STR("EVAL"));
+        pgw_redis_arg(redis, body_of(script));
+        pgw_redis_arg_u64(redis, keys);
+}

@@ -1,0 +1,24 @@
+/* domain/script.h - the Lua scripts of lua/, compiled into the program.
+ *
+ * Sent whole (EVAL) each time: they are called once for a batch, so their few hundred
+ * bytes do not show, and a server that forgot its scripts after a failover cannot
+ * answer NOSCRIPT.
+ */
+#ifndef PGW_DOMAIN_SCRIPT_H
+#define PGW_DOMAIN_SCRIPT_H
+
+#include "redis/client.h"
+
+enum pgw_script {
+        PGW_SCRIPT_SETTLE,
+        PGW_SCRIPT_BEGIN,
+        PGW_SCRIPT_BEAT,
+        PGW_SCRIPT_TAKE_OVER,
+        PGW_SCRIPT_PEEK,
+        PGW_SCRIPT_SURVEY
+};
+
+/* Begin an EVAL; `keys` key arguments and then `args` others follow by pgw_redis_arg(). */
+void pgw_script_begin(struct pgw_redis *, enum pgw_script, size_t keys, size_t args);
+
+#endif

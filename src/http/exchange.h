@@ -1,0 +1,91 @@
+/* http/exchange.h - one request on its way through the rooms.
+ *
+ *      admit --> understand --> act --> answer --> record
+ *        |            |          |        ^
+ *        +------------+----------+--------+     any refusal: straight to answer
+ *
+ * A room is a function. It reads what earlier rooms wrote, writes its own part, and says
+ * whether the walk goes on (NEXT), stops until pgw_exchange_resume() (WAIT), or is
+ * refused (FAIL, with err set). No room calls another; the walk only moves forward.
+ *
+ *      admit       finds the operation in the contract
+ *      understand  checks body and parameters by the contract, makes values of them
+ *      act         the operation's own function: values to the domain and back
+ *      answer      an outcome or a refusal becomes status, headers and body
+ *      record      one log line, metrics
+ *
+ * Lifetime: two hold an exchange, the request (until h2o disposes of it) and the walk
+ * (until record). The last to let go frees it. After `gone` there is nobody to answer,
+ * but what was begun is finished.
+ */
+#ifndef PGW_HTTP_EXCHANGE_H
+#define PGW_HTTP_EXCHANGE_H
+
+#include "base/buf.h"
+#include "domain/job.h"
+#include "http/contract.h"
+#include "http/gateway.h"
+
+struct st_h2o_req_t;
+
+enum pgw_step { PGW_NEXT, PGW_WAIT, PGW_FAIL };
+
+#define PGW_EXCHANGE_MAGIC     0x9e7c41d3u
+#define PGW_REQUEST_ID_MAX     128
+#define PGW_WAIT_MAX_S         30
+#define PGW_ANSWER_BODY_MAX    (16u << 20)
+
+struct pgw_exchange {
+        uint32_t magic;
+        unsigned room;
+        bool waiting; /* a room said WAIT and owes one resume */
+        bool gone;    /* the client left */
+        unsigned holds;
+        struct pgw_gateway *gateway;
+        struct st_h2o_req_t *req; /* NULL once gone */
+        uint64_t begun_us;
+
+        /* admit */
+        const struct pgw_operation *op;
+        struct pgw_path_params path_params;
+        char request_id[PGW_REQUEST_ID_MAX + 1];
+        struct pgw_str allow; /* with a refusal PGW_E_METHOD, or OPTIONS */
+
+        /* understand */
+        struct json_t *body;
+        struct pgw_params *params;
+        struct pgw_violations *violations; /* with a refusal PGW_E_SCHEMA; NULL: none */
+        uint64_t wait_s;
+        bool wait_preferred; /* the wait came by Prefer */
+
+        /* act */
+        struct pgw_job job;
+        struct pgw_poll *poll;
+        int status;
+        bool is_text; /* the answer is not JSON; content_type says what */
+        const char *content_type;
+        struct pgw_str static_body; /* used when set, else `out` */
+        struct pgw_buf out;
+
+        /* the first refusal */
+        enum pgw_err err;
+        struct pgw_fault fault;
+};
+
+/* What h2o calls for every request. `ctx` is a struct pgw_gateway. */
+int pgw_exchange_on_request(void *ctx, struct st_h2o_req_t *);
+
+/* The completion of a WAIT; never from inside the room that said it. */
+void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);
+
+/* The value of a request header of this name (lower case), or the empty slice. */
+struct pgw_str pgw_exchange_header(const struct pgw_exchange *, struct pgw_str name);
+
+/* Add an answer's header; both texts must live as long as the request (static, or from
+ * pgw_exchange_keep). */
+void pgw_exchange_add_header(struct pgw_exchange *, struct pgw_str name, struct pgw_str value);
+
+/* A copy of `s` that lives as long as the request. Not once it is gone. */
+struct pgw_str pgw_exchange_keep(struct pgw_exchange *, struct pgw_str);
+
+#endif

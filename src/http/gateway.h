@@ -1,0 +1,68 @@
+/* http/gateway.h - what the requests of one thread share.
+ *
+ * A gateway holds borrowed things: the contract, the way into the queue, the way to the
+ * results. role/ makes them and takes them apart; a gateway adds only the mapping from
+ * operations to functions, and the requests that wait for a job's end.
+ */
+#ifndef PGW_HTTP_GATEWAY_H
+#define PGW_HTTP_GATEWAY_H
+
+#include "domain/broker_check.h"
+#include "domain/intake.h"
+#include "domain/lookup.h"
+#include "domain/survey.h"
+
+struct pgw_contract;
+struct pgw_exchange;
+struct pgw_gateway;
+
+struct pgw_gateway_conf {
+        uint64_t queue_depth_max;
+        const char *target_name;
+        bool log_requests;
+        bool has_worker; /* this process works too; readiness asks for the target then */
+};
+
+/* All borrowed; must outlive the gateway. */
+struct pgw_gateway_links {
+        const struct pgw_contract *contract;
+        const struct pgw_keyspace *keyspace;
+        struct pgw_redis *broker;
+        struct pgw_redis *results;
+        struct pgw_redis *target; /* NULL without a worker */
+        struct pgw_intake *intake;
+        struct pgw_jobs *jobs;
+        struct pgw_broker_check *check;
+        const struct pgw_surveyor *surveyor;
+};
+
+struct pgw_gateway {
+        struct pgw_loop *loop;
+        struct pgw_gateway_links links;
+        struct pgw_gateway_conf conf;
+        struct pgw_fault check_fault; /* of the last check that did not pass */
+        bool draining;                /* waits for a job's end are cut short */
+        size_t polls;                 /* requests that wait for a job's end */
+        size_t exchanges;             /* under way */
+        struct pgw_list unused;       /* exchanges kept for reuse */
+};
+
+struct pgw_gateway *pgw_gateway_new(struct pgw_loop *, const struct pgw_gateway_links *,
+                                    const struct pgw_gateway_conf *);
+void pgw_gateway_free(struct pgw_gateway *); /* no exchange may be under way */
+
+/* The operations that this program has, as the contract names them; ends with NULL. The
+ * index of an operation is `handler` of struct pgw_operation. */
+extern const char *const pgw_gateway_operations[];
+
+/* The function of an operation: the act room of its exchange. */
+enum pgw_step;
+typedef enum pgw_step pgw_operation_f(struct pgw_exchange *);
+
+struct pgw_gateway_handler {
+        pgw_operation_f *understand; /* NULL: nothing beyond the contract */
+        pgw_operation_f *act;
+};
+const struct pgw_gateway_handler *pgw_gateway_handler(unsigned index);
+
+#endif

@@ -1,0 +1,108 @@
+/* Members are added in the order of the contract; what is not known yet is left out, so
+ * that a client never takes a zero for an answer. */
+#include "http/job_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+
+static enum pgw_err add_z(struct pgw_buf *out, const char *text)
+{
+        return pgw_buf_add(out, text, strlen(text));
+}
+
+static enum pgw_err add_u64(struct pgw_buf *out, const char *head, uint64_t number)
+{
+        char digits[20];
+        enum pgw_err err = add_z(out, head);
+
+        return err ? err : pgw_buf_add(out, digits, pgw_u64_text(number, digits));
+}
+
+static enum pgw_err add_time(struct pgw_buf *out, const char *head, uint64_t wall_ms)
+{
+        char text[PGW_RFC3339_SIZE];
+        enum pgw_err err = add_z(out, head);
+
+        pgw_rfc3339(wall_ms, text);
+        if (!err)
+                err = add_z(out, text);
+        return err ? err : add_z(out, "\"");
+}
+
+static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
+                               const char *target_name)
+{
+        enum pgw_err err = add_u64(out, ",\"result\":{\"requested\":", job->requested);
+
+        if (!err)
+                err = add_u64(out, ",\"matched\":", job->removed);
+        if (!err)
+                err = add_u64(out, ",\"removed\":", job->removed);
+        if (!err)
+                err = add_u64(out, ",\"missing\":", job->missing);
+        if (!err)
+                err = add_z(out, ",\"targets\":[{\"target\":");
+        if (!err)
+                err = pgw_json_escape(out, pgw_str_z(target_name));
+        if (!err)
+                err = pgw_buf_printf(out, ",\"status\":\"%s\"", pgw_job_state_word(job->state));
+        if (!err)
+                err = add_u64(out, ",\"requested\":", job->requested);
+        if (!err)
+                err = add_u64(out, ",\"removed\":", job->removed);
+        if (!err)
+                err = add_u64(out, ",\"missing\":", job->missing);
+        return err ? err : add_z(out, "}]}");
+}
+
+static enum pgw_err add_error(struct pgw_buf *out, enum pgw_err error)
+{
+        char code[64];
+
+        snprintf(code, sizeof code, "%s", pgw_err_slug(error));
+        for (char *c = code; *c; c++)
+                if (*c == '-')
+                        *c = '_';
+        return pgw_buf_printf(out, ",\"error\":{\"code\":\"%s\",\"detail\":\"%s\"}", code,
+                              pgw_err_title(error));
+}
+
+enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const char *target_name)
+{
+        char id[PGW_JOB_ID_SIZE];
+        enum pgw_err err = add_z(out, "{\"job_id\":\"");
+
+        pgw_job_id_text(&job->id, id);
+        if (!err)
+                err = pgw_buf_add(out, id, sizeof id);
+        if (!err)
+                err = add_z(out, "\",\"status\":\"");
+        if (!err)
+                err = add_z(out, pgw_job_state_word(job->state));
+        if (!err)
+                err = add_z(out, "\",\"priority\":\"");
+        if (!err)
+                err = add_z(out, pgw_lane_name(job->id.lane));
+        if (!err)
+                err = add_time(out, "\",\"accepted_at\":\"", job->id.entry.ms);
+        if (!err && job->started_ms)
+                err = add_time(out, ",\"started_at\":\"", job->started_ms);
+        if (!err && job->finished_ms)
+                err = add_time(out, ",\"finished_at\":\"", job->finished_ms);
+        if (!err)
+                err = add_u64(out, ",\"attempts\":", job->attempts);
+        if (!err && pgw_job_state_is_terminal(job->state))
+                err = add_result(out, job, target_name);
+        if (!err && job->error)
+                err = add_error(out, job->error);
+        return err ? err : add_z(out, "}\n");
+}
+
+void pgw_job_etag(const struct pgw_job *job, char out[PGW_ETAG_SIZE])
+{
+        snprintf(out, PGW_ETAG_SIZE, "\"%s-%llu-%llx\"", pgw_job_state_word(job->state),
+                 (unsigned long long)job->attempts, (unsigned long long)job->finished_ms);
+}

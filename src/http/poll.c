@@ -1,0 +1,75 @@
+/* One timer and one look-up at a time; the poll frees itself after its callback. A store
+ * that fails for a moment does not end a wait: the job was accepted, so the question is
+ * asked again until patience runs out. */
+#include "http/poll.h"
+
+#include "base/alloc.h"
+#include "io/timer.h"
+
+#define PGW_POLL_PAUSE_MIN_MS 2
+#define PGW_POLL_PAUSE_MAX_MS 64
+
+struct pgw_poll {
+        struct pgw_gateway *gateway;
+        struct pgw_job_id id;
+        uint64_t deadline_ms;
+        uint64_t pause_ms;
+        struct pgw_timer timer;
+        pgw_poll_f *done;
+        void *ctx;
+};
+
+static void finish(struct pgw_poll *p, enum pgw_err err, const struct pgw_job *job)
+{
+        pgw_timer_disarm(p->gateway->loop, &p->timer);
+        p->gateway->polls--;
+        p->done(p->ctx, err, job);
+        pgw_free(p);
+}
+
+static void on_found(void *ctx, enum pgw_err err, const struct pgw_job *job)
+{
+        struct pgw_poll *p = ctx;
+        const uint64_t now_ms = pgw_loop_now_ms(p->gateway->loop);
+        const bool ended = job && pgw_job_state_is_terminal(job->state);
+        const bool hopeless = err == PGW_E_NO_JOB || err == PGW_E_REDIS_CANCELLED;
+
+        if (ended || hopeless || now_ms >= p->deadline_ms || p->gateway->draining) {
+                finish(p, err, job);
+                return;
+        }
+        uint64_t at_ms = now_ms + p->pause_ms;
+        if (at_ms > p->deadline_ms)
+                at_ms = p->deadline_ms;
+        pgw_timer_arm(p->gateway->loop, &p->timer, at_ms);
+        if (p->pause_ms < PGW_POLL_PAUSE_MAX_MS)
+                p->pause_ms *= 2;
+}
+
+static void look(struct pgw_timer *timer)
+{
+        struct pgw_poll *p = PGW_CONTAINER(timer, struct pgw_poll, timer);
+        enum pgw_err err = pgw_jobs_find(p->gateway->links.jobs, &p->id, on_found, p);
+
+        if (err)
+                on_found(p, err, NULL);
+}
+
+struct pgw_poll *pgw_poll_start(struct pgw_gateway *gateway, const struct pgw_job_id *id,
+                                uint64_t first_look_ms, uint64_t patience_ms, pgw_poll_f *done,
+                                void *ctx)
+{
+        struct pgw_poll *p = pgw_alloc(sizeof *p);
+        const uint64_t now_ms = pgw_loop_now_ms(gateway->loop);
+
+        p->gateway = gateway;
+        p->id = *id;
+        p->deadline_ms = now_ms + patience_ms;
+        p->pause_ms = PGW_POLL_PAUSE_MIN_MS;
+        p->done = done;
+        p->ctx = ctx;
+        gateway->polls++;
+        pgw_timer_init(&p->timer, look);
+        pgw_timer_arm(gateway->loop, &p->timer, now_ms + first_look_ms);
+        return p;
+}

@@ -1,0 +1,274 @@
+/* Keeping jobs alive, and taking over those that are not.
+ *
+ * The beat goes to the broker for everything in hand, whatever it waits for, so a job is
+ * taken over only when its worker is gone or stopped, never because it is slow. A job
+ * that the broker says belongs to somebody else is marked lost: what was begun is
+ * finished, which does no harm, and its result is dropped.
+ */
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/rand.h"
+#include "domain/script.h"
+#include "work/worker_priv.h"
+
+/* A job that runs must not lose its fence to the expiry of a result. */
+#define PGW_KEEP_FENCE_TTL_S 86400
+
+struct takeover {
+        struct pgw_worker *worker;
+        enum pgw_lane lane;
+};
+
+static void arm_beat(struct pgw_worker *w)
+{
+        pgw_timer_arm(w->loop, &w->beat_timer, pgw_loop_now_ms(w->loop) + w->conf.beat_ms);
+}
+
+static void arm_takeover(struct pgw_worker *w, uint64_t pause_ms)
+{
+        pgw_timer_arm(w->loop, &w->takeover_timer, pgw_loop_now_ms(w->loop) + pause_ms);
+}
+
+static void mark_lost(struct pgw_worker *w, struct pgw_entry_id id)
+{
+        struct pgw_link *link = pgw_list_first(&w->in_hand);
+
+        for (; link; link = pgw_list_next(&w->in_hand, link)) {
+                struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, in_hand);
+                if (run->id.entry.ms == id.ms && run->id.entry.seq == id.seq && !run->acknowledged)
+                        run->lost = true;
+        }
+}
+
+static void on_beat(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_worker *w = ctx;
+
+        if (err || reply->type != PGW_REPLY_ARRAY)
+                return; /* the next beat says the same again */
+        const struct pgw_reply *id = reply + 1;
+        for (size_t i = 0; i < reply->count; i++, id = pgw_reply_next(id)) {
+                struct pgw_entry_id entry;
+                if (!pgw_entry_id_parse(pgw_reply_str(id), &entry))
+                        mark_lost(w, entry);
+        }
+}
+
+static void beat_some(struct pgw_worker *w, enum pgw_lane lane, struct pgw_entry_id *ids,
+                      size_t count)
+{
+        struct pgw_redis *broker = w->links.broker;
+        char text[PGW_ENTRY_ID_SIZE];
+
+        if (count == 0)
+                return;
+        pgw_script_begin(broker, PGW_SCRIPT_BEAT, 1, 2 + count);
+        pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
+        pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
+        pgw_redis_arg(broker, pgw_str_z(w->conf.consumer));
+        for (size_t i = 0; i < count; i++)
+                pgw_redis_arg(broker, pgw_str_of(text, pgw_entry_id_text(ids[i], text)));
+        /* Refused: no link or no room; the next beat comes before the idle limit. */
+        if (pgw_redis_end(broker, on_beat, w))
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
+static void beat_lane(struct pgw_worker *w, enum pgw_lane lane)
+{
+        struct pgw_entry_id ids[PGW_BEAT_BATCH_MAX];
+        struct pgw_link *link = pgw_list_first(&w->in_hand);
+        size_t count = 0;
+
+        for (; link; link = pgw_list_next(&w->in_hand, link)) {
+                struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, in_hand);
+                if (run->id.lane != lane || run->acknowledged)
+                        continue;
+                ids[count++] = run->id.entry;
+                if (count == PGW_BEAT_BATCH_MAX) {
+                        beat_some(w, lane, ids, count);
+                        count = 0;
+                }
+        }
+        beat_some(w, lane, ids, count);
+}
+
+static void on_beat_timer(struct pgw_timer *timer)
+{
+        struct pgw_worker *w = PGW_CONTAINER(timer, struct pgw_worker, beat_timer);
+
+        if (w->in_hand.count && pgw_redis_is_ready(w->links.broker))
+                for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
+                        beat_lane(w, (enum pgw_lane)i);
+        arm_beat(w);
+}
+
+static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_run *run = ctx;
+        struct pgw_worker *w = run->worker;
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (err) {
+                pgw_list_append(&w->to_announce, &run->stage);
+                arm_takeover(w, pgw_worker_pause_ms(3));
+                return;
+        }
+        switch (pgw_reply_int(reply, 0)) {
+        case 1:
+                pgw_remove_add(run);
+                break;
+        case 2: /* it had ended; only its acknowledgement is missing */
+                run->error = PGW_OK;
+                pgw_settle_add(run);
+                break;
+        default:
+                run->lost = true;
+                pgw_run_end(run);
+                break;
+        }
+}
+
+static void announce_some(struct pgw_worker *w)
+{
+        struct pgw_redis *results = w->links.results;
+        struct pgw_link *link;
+        char key[PGW_RESULT_KEY_SIZE];
+
+        while ((link = pgw_list_first(&w->to_announce)) && pgw_redis_is_ready(results)) {
+                struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
+                pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 3);
+                pgw_redis_arg(results, pgw_keyspace_result(&run->id, key));
+                pgw_redis_arg_u64(results, run->attempt);
+                pgw_redis_arg_u64(results, run->started_ms);
+                pgw_redis_arg_u64(results, PGW_KEEP_FENCE_TTL_S);
+                if (pgw_redis_end(results, on_announced, run))
+                        return;
+                pgw_list_remove(&w->to_announce, link);
+        }
+}
+
+/* Entries whose body is gone: somebody deleted or trimmed them. Nothing can be done for
+ * them, and nothing of ours does that, so it is said loudly. */
+static void report_vanished(struct pgw_worker *w, enum pgw_lane lane, const struct pgw_reply *ids)
+{
+        if (!ids || ids->type != PGW_REPLY_ARRAY || ids->count == 0)
+                return;
+        const struct pgw_str first = pgw_reply_str(pgw_reply_at(ids, 0));
+        PGW_LOG(PGW_LOG_ERROR, "queue.entries_vanished", PGW_L_STR("queue", w->keyspace->queue),
+                PGW_L_STR("lane", pgw_lane_name(lane)), PGW_L_INT("count", (int64_t)ids->count),
+                PGW_L_BYTES("first", first.p, first.n));
+        pgw_metric_add(PGW_M_ENTRIES_VANISHED, ids->count);
+}
+
+static bool ask_takeover(struct pgw_worker *w, enum pgw_lane lane, struct pgw_str from);
+
+static void take_over_entries(struct takeover *t, const struct pgw_reply *reply)
+{
+        const struct pgw_reply *entries = pgw_reply_at(reply, 1);
+        const struct pgw_reply *attempts = pgw_reply_at(reply, 2);
+
+        if (!entries || entries->type != PGW_REPLY_ARRAY || entries->count == 0)
+                return;
+        PGW_LOG(PGW_LOG_WARN, "worker.took_over", PGW_L_STR("lane", pgw_lane_name(t->lane)),
+                PGW_L_INT("count", (int64_t)entries->count));
+        pgw_metric_add(PGW_M_JOBS_TAKEN_OVER, entries->count);
+        const struct pgw_reply *entry = entries + 1;
+        for (size_t i = 0; i < entries->count; i++, entry = pgw_reply_next(entry))
+                pgw_run_take(t->worker, entry, t->lane,
+                             (uint64_t)pgw_reply_int(pgw_reply_at(attempts, i), 2));
+}
+
+static void on_takeover(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct takeover *t = ctx;
+        struct pgw_worker *w = t->worker;
+        const enum pgw_lane lane = t->lane;
+
+        w->taking_over = false;
+        if (err == PGW_E_REDIS_CANCELLED) {
+                pgw_free(t);
+                return;
+        }
+        if (!err) {
+                take_over_entries(t, reply);
+                report_vanished(w, lane, pgw_reply_at(reply, 3));
+                announce_some(w);
+        } else if (err == PGW_E_REDIS_NOGROUP || reply) {
+                w->grouped = w->grouped && err != PGW_E_REDIS_NOGROUP;
+        }
+        pgw_free(t);
+
+        const struct pgw_str next = err ? PGW_STR("0-0") : pgw_reply_str(pgw_reply_at(reply, 0));
+        if (!pgw_str_eq_z(next, "0-0") && next.n && ask_takeover(w, lane, next))
+                return;
+        if (lane + 1 < PGW_LANE_COUNT && ask_takeover(w, (enum pgw_lane)(lane + 1), PGW_STR("0-0")))
+                return;
+        arm_takeover(w, w->conf.idle_ms / 4 + pgw_rand_below(w->conf.idle_ms / 4 + 1));
+}
+
+/* False when it cannot be asked now. */
+static bool ask_takeover(struct pgw_worker *w, enum pgw_lane lane, struct pgw_str from)
+{
+        struct pgw_redis *broker = w->links.broker;
+        const size_t held = w->in_hand.count;
+
+        if (w->draining || held >= w->conf.in_hand_max || !pgw_redis_is_ready(broker))
+                return false;
+        size_t count = w->conf.in_hand_max - held;
+        if (count > w->conf.batch)
+                count = w->conf.batch;
+        struct takeover *t = pgw_alloc(sizeof *t);
+        *t = (struct takeover){w, lane};
+        pgw_script_begin(broker, PGW_SCRIPT_TAKE_OVER, 1, 5);
+        pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
+        pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
+        pgw_redis_arg(broker, pgw_str_z(w->conf.consumer));
+        pgw_redis_arg_u64(broker, w->conf.idle_ms);
+        pgw_redis_arg_u64(broker, count);
+        pgw_redis_arg(broker, from);
+        if (pgw_redis_end(broker, on_takeover, t)) {
+                pgw_free(t);
+                return false;
+        }
+        w->taking_over = true;
+        return true;
+}
+
+static void on_takeover_timer(struct pgw_timer *timer)
+{
+        struct pgw_worker *w = PGW_CONTAINER(timer, struct pgw_worker, takeover_timer);
+
+        announce_some(w);
+        if (w->taking_over || w->draining)
+                return;
+        if (!ask_takeover(w, PGW_LANE_HIGH, PGW_STR("0-0")))
+                arm_takeover(w, w->conf.idle_ms / 4);
+}
+
+void pgw_keep_announce(struct pgw_run *run)
+{
+        pgw_list_append(&run->worker->to_announce, &run->stage);
+}
+
+void pgw_keep_go_on(struct pgw_worker *w)
+{
+        announce_some(w);
+        if (!w->taking_over && !w->draining)
+                arm_takeover(w, 0);
+}
+
+void pgw_keep_init(struct pgw_worker *w)
+{
+        pgw_timer_init(&w->beat_timer, on_beat_timer);
+        pgw_timer_init(&w->takeover_timer, on_takeover_timer);
+        arm_beat(w);
+        arm_takeover(w, 0);
+}
+
+void pgw_keep_fini(struct pgw_worker *w)
+{
+        pgw_timer_disarm(w->loop, &w->beat_timer);
+        pgw_timer_disarm(w->loop, &w->takeover_timer);
+}

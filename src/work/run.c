@@ -1,0 +1,77 @@
+/* A run is allocated with its keys behind it, one block for one job. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "work/worker_priv.h"
+
+/* An entry that cannot be read must not come back for ever; it ends as failed when it has
+ * a name to fail under, and is let go of, loudly, when it has none. */
+static void take_unreadable(struct pgw_run *run, bool has_nonce)
+{
+        char id[PGW_ENTRY_ID_SIZE];
+        const size_t n = pgw_entry_id_text(run->id.entry, id);
+
+        PGW_LOG(PGW_LOG_ERROR, "job.unreadable", PGW_L_BYTES("entry", id, n),
+                PGW_L_STR("lane", pgw_lane_name(run->id.lane)));
+        run->error = PGW_E_CODEC;
+        if (!has_nonce)
+                run->id.nonce = 0;
+        pgw_run_end(run);
+}
+
+void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_lane lane,
+                  uint64_t attempt)
+{
+        struct pgw_entry entry;
+        bool has_nonce;
+        enum pgw_err err = pgw_entry_read(reply, lane, &entry, &has_nonce);
+        const size_t size = err ? 0 : entry.keys.n;
+        struct pgw_run *run = pgw_alloc(sizeof *run + size);
+
+        run->worker = w;
+        run->id = entry.id;
+        run->attempt = attempt;
+        run->started_ms = pgw_wall_ms();
+        if (run->started_ms < entry.id.entry.ms)
+                run->started_ms = entry.id.entry.ms; /* clocks of two machines */
+        run->taken_us = pgw_mono_us();
+        if (size)
+                memcpy(run->keys, entry.keys.p, size);
+        run->unsent = run->unsettled = pgw_str_of(run->keys, size);
+        run->key_count = err ? 0 : entry.key_count;
+        pgw_list_append(&w->in_hand, &run->in_hand);
+
+        pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
+        pgw_metric_observe_us(PGW_H_ACCEPT_TO_START,
+                              (run->started_ms - entry.id.entry.ms) * 1000);
+        PGW_FAILPOINT("take.after");
+        if (err)
+                take_unreadable(run, has_nonce);
+        else if (attempt > 1)
+                pgw_keep_announce(run);
+        else
+                pgw_remove_add(run);
+}
+
+void pgw_run_end(struct pgw_run *run)
+{
+        PGW_ASSERT(run->awaited == 0);
+        PGW_FAILPOINT("effect.after");
+        if (run->lost) {
+                pgw_metric_add(PGW_M_LATE_WRITES_REFUSED, 1);
+                pgw_run_free(run);
+                return;
+        }
+        pgw_settle_add(run);
+}
+
+void pgw_run_free(struct pgw_run *run)
+{
+        PGW_ASSERT(!pgw_link_is_on(&run->stage));
+        pgw_list_remove(&run->worker->in_hand, &run->in_hand);
+        pgw_free(run);
+}

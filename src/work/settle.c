@@ -1,0 +1,263 @@
+/* Ending jobs: the result, then the acknowledgement, many jobs in one call.
+ *
+ * When the results live beside the queue one script does both and is atomic. Else the
+ * script writes the results, and those it settled are acknowledged after it; a worker
+ * that dies in between leaves a finished result with a pending entry, which the next
+ * attempt finds and acknowledges.
+ *
+ * A result backend that is out of memory must not stop the queue: the jobs are
+ * acknowledged first, their results are tried for a while, and a result that still has
+ * no room is given up and counted; its job was done.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "domain/script.h"
+#include "work/worker_priv.h"
+
+#define PGW_SETTLE_ARGS          8
+#define PGW_SETTLE_TRIES_REFUSED 20
+
+struct batch {
+        struct pgw_worker *worker;
+        enum pgw_lane lane;
+        uint64_t begun_us;
+        size_t count;
+        struct pgw_run *runs[PGW_SETTLE_BATCH_MAX];
+};
+
+static void on_acknowledged(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        (void)ctx;
+        (void)reply;
+        /* What stays pending is taken over, found finished, and acknowledged then. */
+        if (err)
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
+static void acknowledge(struct pgw_worker *w, enum pgw_lane lane, struct pgw_run *const *runs,
+                        size_t count)
+{
+        struct pgw_redis *broker = w->links.broker;
+        char id[PGW_ENTRY_ID_SIZE];
+
+        pgw_redis_begin(broker, 3 + count);
+        pgw_redis_arg(broker, PGW_STR("XACK"));
+        pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
+        pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
+        for (size_t i = 0; i < count; i++)
+                pgw_redis_arg(broker, pgw_str_of(id, pgw_entry_id_text(runs[i]->id.entry, id)));
+        if (pgw_redis_end(broker, on_acknowledged, w))
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
+static void count_end(const struct pgw_run *run)
+{
+        pgw_metric_add(run->error ? PGW_M_JOBS_FAILED : PGW_M_JOBS_SUCCEEDED, 1);
+        pgw_metric_add(PGW_M_KEYS_REMOVED, run->removed);
+        pgw_metric_add(PGW_M_KEYS_MISSING, run->missing);
+        pgw_metric_observe_us(PGW_H_EXECUTION, pgw_mono_us() - run->taken_us);
+}
+
+static void take_verdicts(struct batch *b, const struct pgw_reply *reply)
+{
+        struct pgw_worker *w = b->worker;
+        struct pgw_run *settled[PGW_SETTLE_BATCH_MAX];
+        size_t count = 0;
+
+        for (size_t i = 0; i < b->count; i++) {
+                struct pgw_run *run = b->runs[i];
+                if (pgw_reply_int(pgw_reply_at(reply, i), 0) == 1) {
+                        count_end(run);
+                        if (!run->acknowledged)
+                                settled[count++] = run;
+                } else {
+                        pgw_metric_add(PGW_M_LATE_WRITES_REFUSED, 1);
+                }
+        }
+        PGW_FAILPOINT("settle.after");
+        if (count && !w->conf.results_beside)
+                acknowledge(w, b->lane, settled, count);
+        for (size_t i = 0; i < b->count; i++)
+                pgw_run_free(b->runs[i]);
+}
+
+static void rest(struct pgw_worker *w)
+{
+        if (!pgw_timer_is_armed(&w->settle_timer))
+                pgw_timer_arm(w->loop, &w->settle_timer,
+                              pgw_loop_now_ms(w->loop) +
+                                  pgw_worker_pause_ms(w->settle_failures++));
+}
+
+static void give_up(struct pgw_run *run, enum pgw_err err)
+{
+        char id[PGW_JOB_ID_SIZE];
+
+        pgw_job_id_text(&run->id, id);
+        PGW_LOG(PGW_LOG_ERROR, "job.result_lost", PGW_L_BYTES("job_id", id, sizeof id),
+                PGW_L_STR("error", pgw_err_slug(err)));
+        pgw_metric_add(PGW_M_RESULTS_LOST, 1);
+        count_end(run);
+        pgw_run_free(run);
+}
+
+/* The results could not be written: acknowledge when it is for want of room, keep trying. */
+static void take_failure(struct batch *b, enum pgw_err err)
+{
+        struct pgw_worker *w = b->worker;
+        const bool refused = pgw_err_class(err) == PGW_CLASS_REFUSED;
+        struct pgw_run *to_ack[PGW_SETTLE_BATCH_MAX];
+        size_t ack_count = 0;
+
+        pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+        for (size_t i = 0; i < b->count; i++) {
+                struct pgw_run *run = b->runs[i];
+                if (refused && !run->acknowledged && err == PGW_E_REDIS_OOM)
+                        to_ack[ack_count++] = run;
+                if (refused)
+                        run->settle_failures++;
+        }
+        if (ack_count)
+                acknowledge(w, b->lane, to_ack, ack_count);
+        for (size_t i = 0; i < ack_count; i++)
+                to_ack[i]->acknowledged = true;
+        for (size_t i = 0; i < b->count; i++) {
+                struct pgw_run *run = b->runs[i];
+                if (run->acknowledged && run->settle_failures > PGW_SETTLE_TRIES_REFUSED)
+                        give_up(run, err);
+                else
+                        pgw_list_append(&w->to_settle, &run->stage);
+        }
+        rest(w);
+}
+
+static void on_settled(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct batch *b = ctx;
+        struct pgw_worker *w = b->worker;
+
+        if (err == PGW_E_REDIS_CANCELLED) {
+                pgw_free(b); /* the worker ends; its list still owns the runs */
+                return;
+        }
+        if (reply && err && pgw_err_class(err) == PGW_CLASS_PERMANENT)
+                PGW_LOG(PGW_LOG_ERROR, "worker.settle_failed", PGW_L_STR("error", pgw_err_slug(err)),
+                        PGW_L_BYTES("detail", reply->str.p, reply->str.n));
+        if (!err && (reply->type != PGW_REPLY_ARRAY || reply->count != b->count))
+                err = PGW_E_REDIS_PROTOCOL;
+        if (err) {
+                take_failure(b, err);
+        } else {
+                w->settle_failures = 0;
+                pgw_metric_observe_us(PGW_H_BATCH, pgw_mono_us() - b->begun_us);
+                take_verdicts(b, reply);
+        }
+        pgw_free(b);
+        pgw_take_more(w);
+        pgw_settle_go_on(w);
+}
+
+static void say_run(struct pgw_redis *r, const struct pgw_run *run)
+{
+        char id[PGW_ENTRY_ID_SIZE];
+
+        pgw_redis_arg(r, pgw_str_of(id, pgw_entry_id_text(run->id.entry, id)));
+        pgw_redis_arg_u64(r, run->attempt);
+        pgw_redis_arg(r, pgw_str_z(pgw_job_state_word(run->error ? PGW_JOB_FAILED
+                                                                  : PGW_JOB_SUCCEEDED)));
+        pgw_redis_arg_u64(r, run->started_ms);
+        pgw_redis_arg_u64(r, run->key_count);
+        pgw_redis_arg_u64(r, run->removed);
+        pgw_redis_arg_u64(r, run->missing);
+        pgw_redis_arg(r, pgw_str_z(run->error ? pgw_err_slug(run->error) : ""));
+}
+
+static enum pgw_err send_batch(struct batch *b)
+{
+        struct pgw_worker *w = b->worker;
+        struct pgw_redis *r = w->links.results;
+        const bool beside = w->conf.results_beside;
+        char key[PGW_RESULT_KEY_SIZE];
+
+        pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 1u : 0u),
+                         3 + PGW_SETTLE_ARGS * b->count);
+        for (size_t i = 0; i < b->count; i++)
+                pgw_redis_arg(r, pgw_keyspace_result(&b->runs[i]->id, key));
+        if (beside)
+                pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, b->lane));
+        pgw_redis_arg_u64(r, b->count);
+        pgw_redis_arg_u64(r, w->conf.result_ttl_s);
+        pgw_redis_arg(r, beside ? PGW_STR(PGW_GROUP) : PGW_STR(""));
+        for (size_t i = 0; i < b->count; i++)
+                say_run(r, b->runs[i]);
+        return pgw_redis_end(r, on_settled, b);
+}
+
+/* The runs of one lane at the front of the list; the others wait for their own batch. */
+static struct batch *next_batch(struct pgw_worker *w)
+{
+        struct pgw_link *link = pgw_list_first(&w->to_settle), *next;
+        struct batch *b = pgw_alloc(sizeof *b);
+
+        b->worker = w;
+        b->begun_us = pgw_mono_us();
+        b->lane = PGW_CONTAINER(link, struct pgw_run, stage)->id.lane;
+        for (; link && b->count < PGW_SETTLE_BATCH_MAX; link = next) {
+                struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
+                next = pgw_list_next(&w->to_settle, link);
+                if (run->id.lane != b->lane)
+                        continue;
+                pgw_list_remove(&w->to_settle, link);
+                b->runs[b->count++] = run;
+        }
+        return b;
+}
+
+static void settle(struct pgw_deferred *d)
+{
+        struct pgw_worker *w = PGW_CONTAINER(d, struct pgw_worker, settle);
+
+        while (w->to_settle.count && !pgw_timer_is_armed(&w->settle_timer) &&
+               pgw_redis_is_ready(w->links.results)) {
+                struct batch *b = next_batch(w);
+                enum pgw_err err = send_batch(b);
+                if (!err)
+                        continue;
+                for (size_t i = 0; i < b->count; i++)
+                        pgw_list_append(&w->to_settle, &b->runs[i]->stage);
+                pgw_free(b);
+                rest(w);
+        }
+}
+
+static void on_settle_timer(struct pgw_timer *timer)
+{
+        pgw_settle_go_on(PGW_CONTAINER(timer, struct pgw_worker, settle_timer));
+}
+
+void pgw_settle_go_on(struct pgw_worker *w)
+{
+        if (w->to_settle.count)
+                pgw_loop_defer(w->loop, &w->settle);
+}
+
+void pgw_settle_add(struct pgw_run *run)
+{
+        pgw_list_append(&run->worker->to_settle, &run->stage);
+        pgw_settle_go_on(run->worker);
+}
+
+void pgw_settle_init(struct pgw_worker *w)
+{
+        pgw_deferred_init(&w->settle, settle);
+        pgw_timer_init(&w->settle_timer, on_settle_timer);
+}
+
+void pgw_settle_fini(struct pgw_worker *w)
+{
+        pgw_loop_undefer(w->loop, &w->settle);
+        pgw_timer_disarm(w->loop, &w->settle_timer);
+}

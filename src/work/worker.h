@@ -1,0 +1,61 @@
+/* work/worker.h - takes jobs and does them.
+ *
+ * One worker per thread. It reads the lanes in order of priority with a guaranteed
+ * share for the lower ones, holds a bounded number of jobs, removes their keys, writes
+ * their results and acknowledges them, in that order. While it holds a job it beats;
+ * what other workers left without a beat for the idle limit it takes over as a further
+ * attempt, announced on the result backend so that a late predecessor's writes are
+ * refused.
+ *
+ *      taken -> (attempt > 1: announced) -> removing -> settling -> gone
+ *
+ * A transient error of the target or of a store never ends a job: it is tried again
+ * after a growing pause for as long as it takes, and its beat goes on. A permanent
+ * error ends it as failed.
+ */
+#ifndef PGW_WORK_WORKER_H
+#define PGW_WORK_WORKER_H
+
+#include "domain/keyspace.h"
+#include "redis/client.h"
+
+struct pgw_worker;
+
+struct pgw_worker_conf {
+        char consumer[96];    /* unique among all workers that ever were */
+        size_t batch;         /* entries of one read */
+        size_t in_hand_max;   /* jobs held at a time */
+        uint64_t idle_ms;     /* a job without a beat for so long may be taken over */
+        uint64_t beat_ms;
+        uint64_t result_ttl_s;
+        bool results_beside;  /* the results live in the same server and database as the queue */
+};
+
+/* The connections of a worker. Reading blocks, so it has one of its own. */
+struct pgw_worker_links {
+        struct pgw_redis *reader;
+        struct pgw_redis *broker;
+        struct pgw_redis *results;
+        struct pgw_redis *target;
+};
+
+/* The worker starts at once and is ready whenever its links are. Links and keyspace must
+ * outlive it. */
+struct pgw_worker *pgw_worker_new(struct pgw_loop *, const struct pgw_worker_links *,
+                                  const struct pgw_keyspace *, const struct pgw_worker_conf *);
+
+/* Tell it that one of its links became ready or was lost. */
+void pgw_worker_on_state(struct pgw_worker *);
+
+/* Take nothing more. Jobs in hand are finished. */
+void pgw_worker_drain(struct pgw_worker *);
+
+/* True once it is draining, holds nothing and waits for no read. */
+bool pgw_worker_is_idle(const struct pgw_worker *);
+
+size_t pgw_worker_in_hand(const struct pgw_worker *);
+
+/* Close the links first. Jobs in hand stay in the queue and are taken over. */
+void pgw_worker_free(struct pgw_worker *);
+
+#endif

@@ -1,0 +1,100 @@
+/* work/worker_priv.h - what the files of a worker share. */
+#ifndef PGW_WORK_WORKER_PRIV_H
+#define PGW_WORK_WORKER_PRIV_H
+
+#include "domain/entry.h"
+#include "domain/job.h"
+#include "io/timer.h"
+#include "work/worker.h"
+
+#define PGW_SETTLE_BATCH_MAX 128
+#define PGW_BEAT_BATCH_MAX   512
+
+/* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
+struct pgw_run {
+        struct pgw_link in_hand;
+        struct pgw_link stage; /* on to_announce, to_remove or to_settle */
+        struct pgw_worker *worker;
+        struct pgw_job_id id;
+        uint64_t attempt;
+        uint64_t started_ms; /* wall */
+        uint64_t taken_us;   /* monotonic */
+        struct pgw_str unsent;    /* keys not sent yet */
+        struct pgw_str unsettled; /* keys without an answer that counts */
+        size_t key_count;
+        size_t awaited; /* answers of the target still to come */
+        uint64_t removed;
+        uint64_t missing;
+        enum pgw_err broken; /* transient: go on from `unsettled` once nothing is awaited */
+        enum pgw_err error;  /* permanent: ends the job */
+        bool lost;           /* somebody else owns it by now */
+        bool acknowledged;   /* ahead of its result, because the result backend is full */
+        unsigned settle_failures;
+        char keys[];
+};
+
+struct pgw_worker {
+        struct pgw_loop *loop;
+        struct pgw_worker_links links;
+        const struct pgw_keyspace *keyspace;
+        struct pgw_worker_conf conf;
+        bool draining;
+        struct pgw_list in_hand;
+        struct pgw_list to_announce; /* taken over, not announced yet */
+        struct pgw_list to_remove;   /* with keys to send */
+        struct pgw_list to_settle;   /* ended, result not written yet */
+
+        /* work/take.c */
+        bool grouped;           /* the consumer groups exist */
+        unsigned reads_awaited; /* answers of the reader still to come */
+        size_t asked[PGW_LANE_COUNT], got[PGW_LANE_COUNT];
+        struct pgw_deferred take;
+        struct pgw_timer take_timer;
+        unsigned take_failures;
+
+        /* work/remove.c */
+        struct pgw_deferred remove;
+        struct pgw_timer remove_timer;
+        unsigned remove_failures;
+
+        /* work/settle.c */
+        struct pgw_deferred settle;
+        struct pgw_timer settle_timer;
+        unsigned settle_failures;
+
+        /* work/keep.c */
+        struct pgw_timer beat_timer;
+        struct pgw_timer takeover_timer;
+        bool taking_over;
+};
+
+/* The pause before try number `failures` + 1 at something: grows, is capped, and is random
+ * so that many workers do not come back at once. */
+uint64_t pgw_worker_pause_ms(unsigned failures);
+
+/* work/run.c: a job comes into hand from its entry, and leaves it. */
+void pgw_run_take(struct pgw_worker *, const struct pgw_reply *entry, enum pgw_lane,
+                  uint64_t attempt);
+void pgw_run_end(struct pgw_run *);  /* to settling */
+void pgw_run_free(struct pgw_run *); /* out of hand; nothing may be awaited */
+
+void pgw_take_init(struct pgw_worker *);
+void pgw_take_fini(struct pgw_worker *);
+void pgw_take_more(struct pgw_worker *); /* when there is room and nothing asked yet */
+
+void pgw_remove_init(struct pgw_worker *);
+void pgw_remove_fini(struct pgw_worker *);
+void pgw_remove_add(struct pgw_run *); /* has keys to send */
+void pgw_remove_go_on(struct pgw_worker *);
+
+void pgw_settle_init(struct pgw_worker *);
+void pgw_settle_fini(struct pgw_worker *);
+void pgw_settle_add(struct pgw_run *);
+void pgw_settle_go_on(struct pgw_worker *);
+
+void pgw_keep_init(struct pgw_worker *);
+void pgw_keep_fini(struct pgw_worker *);
+void pgw_keep_announce(struct pgw_run *);
+void pgw_keep_go_on(struct pgw_worker *);
+
+#endif
