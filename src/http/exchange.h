@@ -37,6 +37,7 @@ enum pgw_step { PGW_NEXT, PGW_WAIT, PGW_FAIL };
 
 struct pgw_exchange {
         uint32_t magic;
+        struct pgw_link link; /* on the gateway's list of unused ones */
         unsigned room;
         bool waiting; /* a room said WAIT and owes one resume */
         bool gone;    /* the client left */
@@ -49,20 +50,19 @@ struct pgw_exchange {
         const struct pgw_operation *op;
         struct pgw_path_params path_params;
         char request_id[PGW_REQUEST_ID_MAX + 1];
+        bool request_id_given;
         struct pgw_str allow; /* with a refusal PGW_E_METHOD, or OPTIONS */
 
         /* understand */
         struct json_t *body;
-        struct pgw_params *params;
-        struct pgw_violations *violations; /* with a refusal PGW_E_SCHEMA; NULL: none */
+        struct pgw_params params;
+        struct pgw_violations violations; /* with a refusal PGW_E_SCHEMA */
         uint64_t wait_s;
         bool wait_preferred; /* the wait came by Prefer */
 
         /* act */
         struct pgw_job job;
-        struct pgw_poll *poll;
         int status;
-        bool is_text; /* the answer is not JSON; content_type says what */
         const char *content_type;
         struct pgw_str static_body; /* used when set, else `out` */
         struct pgw_buf out;

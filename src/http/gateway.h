@@ -42,7 +42,7 @@ struct pgw_gateway {
         struct pgw_gateway_conf conf;
         struct pgw_fault check_fault; /* of the last check that did not pass */
         bool draining;                /* waits for a job's end are cut short */
-        size_t polls;                 /* requests that wait for a job's end */
+        struct pgw_list polls;        /* requests that wait for a job's end */
         size_t exchanges;             /* under way */
         struct pgw_list unused;       /* exchanges kept for reuse */
 };

@@ -10,6 +10,7 @@
 #define PGW_POLL_PAUSE_MAX_MS 64
 
 struct pgw_poll {
+        struct pgw_link link; /* on the gateway's polls */
         struct pgw_gateway *gateway;
         struct pgw_job_id id;
         uint64_t deadline_ms;
@@ -22,7 +23,7 @@ struct pgw_poll {
 static void finish(struct pgw_poll *p, enum pgw_err err, const struct pgw_job *job)
 {
         pgw_timer_disarm(p->gateway->loop, &p->timer);
-        p->gateway->polls--;
+        pgw_list_remove(&p->gateway->polls, &p->link);
         p->done(p->ctx, err, job);
         pgw_free(p);
 }
@@ -68,8 +69,16 @@ struct pgw_poll *pgw_poll_start(struct pgw_gateway *gateway, const struct pgw_jo
         p->pause_ms = PGW_POLL_PAUSE_MIN_MS;
         p->done = done;
         p->ctx = ctx;
-        gateway->polls++;
+        pgw_list_append(&gateway->polls, &p->link);
         pgw_timer_init(&p->timer, look);
         pgw_timer_arm(gateway->loop, &p->timer, now_ms + first_look_ms);
         return p;
+}
+
+void pgw_poll_cancel_all(struct pgw_gateway *gateway)
+{
+        struct pgw_link *link;
+
+        while ((link = pgw_list_first(&gateway->polls)))
+                finish(PGW_CONTAINER(link, struct pgw_poll, link), PGW_E_REDIS_CANCELLED, NULL);
 }

@@ -20,4 +20,8 @@ struct pgw_poll *pgw_poll_start(struct pgw_gateway *, const struct pgw_job_id *,
                                 uint64_t first_look_ms, uint64_t patience_ms, pgw_poll_f *done,
                                 void *ctx);
 
+/* End all of them with PGW_E_REDIS_CANCELLED. The links must be closed already, so that no
+ * look-up is under way. */
+void pgw_poll_cancel_all(struct pgw_gateway *);
+
 #endif

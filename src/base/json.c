@@ -1,0 +1,34 @@
+/* jansson takes a raw NUL behind a number for the end of the text; RFC 8259 has no raw NUL
+ * anywhere, so it is refused before jansson looks. */
+#include "base/json.h"
+
+#include <string.h>
+
+enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *fault, json_t **ret)
+{
+        const char *nul = size ? memchr(bytes, '\0', size) : NULL;
+        json_error_t error;
+
+        if (size == 0) {
+                pgw_fault_set(fault, "", "the body is empty; send a JSON object");
+                return PGW_E_JSON;
+        }
+        if (nul) {
+                pgw_fault_set(fault, "", "a NUL byte at offset %zu; write \\u0000 inside a string",
+                              (size_t)(nul - bytes));
+                return PGW_E_JSON;
+        }
+        json_t *value = json_loadb(bytes, size,
+                                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+        if (!value) {
+                /* What is near the error is the caller's own text; it is not repeated. */
+                char *near = strstr(error.text, " near ");
+                if (near)
+                        *near = '\0';
+                pgw_fault_set(fault, "", "line %d, column %d: %s", error.line, error.column,
+                              error.text);
+                return PGW_E_JSON;
+        }
+        *ret = value;
+        return PGW_OK;
+}

@@ -1,0 +1,18 @@
+/* base/json.h - bytes to a JSON value, strictly.
+ *
+ * RFC 8259 and no more: duplicate members, a byte order mark, bytes that are not UTF-8,
+ * nesting deeper than 2,048 and anything behind the value are refused. Any value may
+ * stand at the top. Strings may hold U+0000, because keys are bytes.
+ */
+#ifndef PGW_BASE_JSON_H
+#define PGW_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/str.h"
+
+/* PGW_E_JSON with line and column in the fault. Give the value to json_decref(). */
+enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *reterr_fault,
+                            json_t **ret) PGW_MUSTUSE;
+
+#endif

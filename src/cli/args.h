@@ -1,0 +1,42 @@
+/* cli/args.h - the command line of a client verb as a value.
+ *
+ * Pure: reads argv only. Options may stand anywhere, as --name VALUE or --name=VALUE;
+ * behind `--` everything is an operand. Texts are borrowed from argv.
+ */
+#ifndef PGW_CLI_ARGS_H
+#define PGW_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define PGW_CLI_WAIT_S_MAX 3600
+
+/* Which options a verb takes; --help, --url, --cacert and --json always are. */
+enum {
+        PGW_CLI_TAKES_WAIT = 1,
+        PGW_CLI_TAKES_KEYS = 2 /* --priority --reason --stdin -0 */
+};
+
+struct pgw_cli_args {
+        const char *url; /* NULL: not given */
+        const char *cacert;
+        const char *priority;
+        const char *reason;
+        uint32_t wait_s; /* 0: do not wait */
+        bool json, help;
+        bool from_stdin;
+        bool nul_separated;    /* -0; implies from_stdin */
+        const char **operands; /* owned array of borrowed texts */
+        size_t operand_count;
+};
+
+/* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */
+enum pgw_err pgw_cli_args_parse(int argc, char *const argv[], unsigned takes,
+                                struct pgw_cli_args *ret_args,
+                                struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+void pgw_cli_args_fini(struct pgw_cli_args *);
+
+#endif

@@ -1,0 +1,22 @@
+/* cli/cli.h - the client verbs: `purgeway purge`, `purgeway status`, `purgeway queues`.
+ *
+ * Each is a main() of its own: argv[0] is the verb, results go to stdout, one line per
+ * error to stderr, and the return value is the exit status. They speak HTTP to a
+ * gateway (--url, else $PURGEWAY_URL, else http://127.0.0.1:7780), one request at a
+ * time, and hold nothing when they return.
+ */
+#ifndef PGW_CLI_CLI_H
+#define PGW_CLI_CLI_H
+
+enum {
+        PGW_EXIT_OK = 0,
+        PGW_EXIT_FAILED = 1,      /* a job failed, did not end in time, or was refused */
+        PGW_EXIT_USAGE = 2,       /* the command line is wrong */
+        PGW_EXIT_UNAVAILABLE = 69 /* no gateway, or it cannot serve now (503) */
+};
+
+int pgw_cli_purge(int argc, char *argv[]);
+int pgw_cli_status(int argc, char *argv[]);
+int pgw_cli_queues(int argc, char *argv[]);
+
+#endif

@@ -1,0 +1,157 @@
+/* Talking to a gateway through libcurl.
+ *
+ * One easy handle for all requests of a command, so that thousands of keys go over one
+ * connection. The time allowed is what the gateway was asked to wait, plus a margin for
+ * its own deadline.
+ */
+#include "cli/gateway.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+
+#define ANSWER_SIZE_MAX (64UL * 1024 * 1024)
+#define URL_SIZE_MAX    4096
+#define CONNECT_WAIT_MS 5000L
+#define ANSWER_WAIT_S   30
+
+struct pgw_cli_gateway {
+        CURL *curl;
+        char address[URL_SIZE_MAX]; /* without a slash at the end */
+        char *cacert;
+        struct pgw_buf answer;
+        char problem[CURL_ERROR_SIZE];
+};
+
+/* libcurl's calling convention: bytes taken, anything else aborts. */
+static size_t take_answer(char *bytes, size_t size, size_t count, void *context)
+{
+        struct pgw_cli_gateway *gateway = context;
+        const size_t n = size * count;
+
+        return pgw_buf_add(&gateway->answer, bytes, n) ? 0 : n;
+}
+
+enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert,
+                                  struct pgw_cli_gateway **ret_gateway,
+                                  struct pgw_fault *reterr_fault)
+{
+        struct pgw_str address = pgw_str_z(url);
+
+        while (address.n && address.p[address.n - 1] == '/')
+                address.n--;
+        if (address.n >= URL_SIZE_MAX || (!pgw_str_starts(address, PGW_STR("http://")) &&
+                                          !pgw_str_starts(address, PGW_STR("https://")))) {
+                pgw_fault_set(reterr_fault, "", "%s is not an http:// or https:// address", url);
+                return PGW_E_INVALID;
+        }
+        struct pgw_cli_gateway *gateway = pgw_alloc(sizeof *gateway);
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        gateway->curl = curl_easy_init();
+        PGW_ASSERT(gateway->curl);
+        snprintf(gateway->address, sizeof gateway->address, "%.*s", (int)address.n, address.p);
+        gateway->cacert = cacert ? pgw_strdup(cacert) : NULL;
+        pgw_buf_init(&gateway->answer, ANSWER_SIZE_MAX);
+        *ret_gateway = gateway;
+        return PGW_OK;
+}
+
+void pgw_cli_gateway_close(struct pgw_cli_gateway *gateway)
+{
+        if (!gateway)
+                return;
+        curl_easy_cleanup(gateway->curl);
+        pgw_buf_fini(&gateway->answer);
+        pgw_free(gateway->cacert);
+        pgw_free(gateway);
+        curl_global_cleanup();
+}
+
+static struct curl_slist *compose_headers(const struct pgw_cli_request *request)
+{
+        /* Without the empty Expect libcurl asks before sending a large body, one round
+         * trip more. */
+        struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+        char prefer[48];
+
+        headers = curl_slist_append(headers, "Accept: application/json, application/problem+json");
+        if (request->body)
+                headers = curl_slist_append(headers, "Content-Type: application/json");
+        if (request->wait_s) {
+                snprintf(prefer, sizeof prefer, "Prefer: wait=%u", request->wait_s);
+                headers = curl_slist_append(headers, prefer);
+        }
+        return headers;
+}
+
+static CURLcode perform(struct pgw_cli_gateway *gateway, const struct pgw_cli_request *request,
+                        const char *body)
+{
+        char url[URL_SIZE_MAX + 1024];
+        struct curl_slist *headers = compose_headers(request);
+        CURL *curl = gateway->curl;
+
+        curl_easy_reset(curl);
+        snprintf(url, sizeof url, "%s%s", gateway->address, request->path);
+        curl_easy_setopt(curl, CURLOPT_URL, url);
+        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+        curl_easy_setopt(curl, CURLOPT_USERAGENT, "purgeway/" PGW_VERSION);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_WAIT_MS);
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)request->wait_s + ANSWER_WAIT_S);
+        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
+        curl_easy_setopt(curl, CURLOPT_WRITEDATA, gateway);
+        curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, gateway->problem);
+        if (gateway->cacert)
+                curl_easy_setopt(curl, CURLOPT_CAINFO, gateway->cacert);
+        if (body) {
+                curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+                curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+        }
+        gateway->problem[0] = 0;
+        pgw_buf_clear(&gateway->answer);
+        const CURLcode rc = curl_easy_perform(curl);
+        curl_slist_free_all(headers);
+        return rc;
+}
+
+/* A copy on our own allocator, so that nothing here calls free(3). NULL for no body. */
+static char *compose_body(const json_t *body)
+{
+        const size_t flags = JSON_COMPACT;
+        const size_t n = body ? json_dumpb(body, NULL, 0, flags) : 0;
+
+        if (!n)
+                return NULL;
+        char *text = pgw_alloc(n + 1);
+        json_dumpb(body, text, n, flags);
+        return text;
+}
+
+enum pgw_err pgw_cli_gateway_ask(struct pgw_cli_gateway *gateway,
+                                 const struct pgw_cli_request *request, int *ret_status,
+                                 json_t **ret_body, struct pgw_fault *reterr_fault)
+{
+        char *body = compose_body(request->body);
+        long status = 0;
+
+        const CURLcode rc = perform(gateway, request, body);
+        pgw_free(body);
+        if (rc != CURLE_OK) {
+                pgw_fault_set(reterr_fault, "", "%s: %s", gateway->address,
+                              gateway->problem[0] ? gateway->problem : curl_easy_strerror(rc));
+                return PGW_E_INTERNAL;
+        }
+        curl_easy_getinfo(gateway->curl, CURLINFO_RESPONSE_CODE, &status);
+        *ret_status = (int)status;
+        *ret_body = gateway->answer.n ? json_loadb(gateway->answer.p, gateway->answer.n,
+                                                   JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL)
+                                      : NULL;
+        return PGW_OK;
+}

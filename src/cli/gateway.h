@@ -1,0 +1,37 @@
+/* cli/gateway.h - one HTTP conversation with a gateway.
+ *
+ * The one file that names libcurl. Requests follow one another on a kept connection; an
+ * answer is JSON of at most 64 MiB. Redirects are not followed; https is verified
+ * against the system's authorities or --cacert, and cannot be told not to.
+ */
+#ifndef PGW_CLI_GATEWAY_H
+#define PGW_CLI_GATEWAY_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct pgw_cli_gateway;
+
+struct pgw_cli_request {
+        const char *method;
+        const char *path;   /* behind the address, with query; "/v1/queues" */
+        const json_t *body; /* borrowed; NULL: none */
+        uint32_t wait_s;    /* sent as Prefer: wait=N; 0: not sent */
+};
+
+/* `url` must be http:// or https://; `cacert` may be NULL. PGW_E_INVALID otherwise. */
+enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert,
+                                  struct pgw_cli_gateway **ret_gateway,
+                                  struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+void pgw_cli_gateway_close(struct pgw_cli_gateway *);
+
+/* Send and wait for the answer. *ret_status is the HTTP status, *ret_body the parsed
+ * body (to be released with json_decref) or NULL when it is not JSON. A gateway that
+ * cannot be reached or does not answer in time gives PGW_E_INTERNAL with the reason. */
+enum pgw_err pgw_cli_gateway_ask(struct pgw_cli_gateway *, const struct pgw_cli_request *,
+                                 int *ret_status, json_t **ret_body,
+                                 struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
+#endif

@@ -1,0 +1,258 @@
+/* `purgeway purge KEY...`: ask for the removal of keys and say what came of it.
+ *
+ * Keys from the command line and from standard input form one stream that is cut into
+ * requests (cli/keys.h). All requests are made before any job is waited for, so that the
+ * workers have everything early. If a request fails, the jobs accepted before it are
+ * still reported: they will run.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "cli/cli.h"
+#include "cli/job.h"
+#include "cli/keys.h"
+#include "cli/say.h"
+#include "cli/verb.h"
+
+#define STDIN_SIZE_MAX  (256UL * 1024 * 1024)
+#define READ_SIZE       (64UL * 1024)
+#define POST_WAIT_S_MAX 30
+#define HTTP_OK         200
+#define HTTP_ACCEPTED   202
+
+static const struct pgw_cli_verb verb = {
+    .name = "purge",
+    .takes = PGW_CLI_TAKES_WAIT | PGW_CLI_TAKES_KEYS,
+    .help = "usage: purgeway purge KEY... [options]\n"
+            "       purgeway purge --stdin [options] < KEYS\n"
+            "\n"
+            "Remove keys from the caches. Keys are bytes; more than 1000 become several jobs.\n"
+            "\n"
+            "  --wait N       wait up to N seconds for the end\n"
+            "  --priority P   high, normal or low\n"
+            "  --reason TEXT  why, for the record\n"
+            "  --stdin        read more keys from standard input, one a line\n"
+            "  -0             as --stdin, but each key ends with a NUL byte\n"
+            "  --json         print the job objects, one a line\n"
+            "  --url URL      the gateway (default $PURGEWAY_URL or http://127.0.0.1:7780)\n"
+            "  --cacert FILE  trust the authorities in FILE (PEM) for https\n"
+            "\n"
+            "exit status: 0 done (without --wait: accepted), 1 a job failed, was refused or did\n"
+            "not end within --wait, 2 usage, 69 no gateway or it cannot serve now\n",
+};
+
+/* Operands first, then standard input. */
+struct key_source {
+        const struct pgw_cli_args *args;
+        size_t operand_index;
+        struct pgw_cli_key_reader input;
+};
+
+struct purge {
+        const struct pgw_cli_args *args;
+        struct pgw_cli_gateway *gateway;
+        json_t *jobs; /* the answers, in order */
+        uint64_t deadline_ms;
+        size_t accepted_keys;
+};
+
+static bool next_key(struct key_source *source, struct pgw_str *ret_key)
+{
+        if (source->operand_index < source->args->operand_count) {
+                *ret_key = pgw_str_z(source->args->operands[source->operand_index++]);
+                return true;
+        }
+        return pgw_cli_key_next(&source->input, ret_key);
+}
+
+static const char *read_input(struct pgw_buf *into)
+{
+        for (;;) {
+                char *room;
+                if (pgw_buf_reserve(into, READ_SIZE, &room))
+                        return "more than 256 MiB";
+                const ssize_t n = read(STDIN_FILENO, room, READ_SIZE);
+                if (n == 0)
+                        return NULL;
+                if (n < 0 && errno != EINTR)
+                        return strerrordesc_np(errno);
+                into->n += n > 0 ? (size_t)n : 0;
+        }
+}
+
+/* One request; its job goes to the list. */
+static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_s)
+{
+        const size_t key_count = batch->key_count;
+        json_t *body = pgw_cli_batch_take(batch, purge->args->priority, purge->args->reason);
+        const struct pgw_cli_request request = {
+            .method = "POST", .path = "/v1/invalidations", .body = body, .wait_s = wait_s};
+        struct pgw_fault fault = {"", ""};
+        json_t *answer = NULL;
+        int http_status = 0, status = PGW_EXIT_OK;
+
+        if (pgw_cli_gateway_ask(purge->gateway, &request, &http_status, &answer, &fault)) {
+                pgw_cli_say_error(verb.name, "%s", fault.detail);
+                status = PGW_EXIT_UNAVAILABLE;
+        } else if ((http_status != HTTP_OK && http_status != HTTP_ACCEPTED) ||
+                   !pgw_cli_job_id_is_plain(pgw_cli_text(answer, "job_id"))) {
+                status = pgw_cli_say_problem(verb.name, http_status, answer);
+        } else {
+                json_array_append(purge->jobs, answer);
+                purge->accepted_keys += key_count;
+        }
+        json_decref(answer);
+        json_decref(body);
+        return status;
+}
+
+static int post_all(struct purge *purge, struct key_source *source)
+{
+        const uint32_t wait_s = purge->args->wait_s;
+        struct pgw_cli_batch batch;
+        struct pgw_str key;
+        int status = PGW_EXIT_OK;
+
+        pgw_cli_batch_init(&batch);
+        while (status == PGW_EXIT_OK && next_key(source, &key)) {
+                if (pgw_cli_batch_add(&batch, key))
+                        continue;
+                status = post(purge, &batch, 0);
+                const bool is_added = pgw_cli_batch_add(&batch, key);
+                PGW_ASSERT(is_added);
+        }
+        /* Only a lone request waits itself: the usual purge is then one round trip. */
+        if (status == PGW_EXIT_OK && batch.key_count) {
+                const bool is_lone = json_array_size(purge->jobs) == 0;
+                const uint32_t post_wait_s = wait_s < POST_WAIT_S_MAX ? wait_s : POST_WAIT_S_MAX;
+                status = post(purge, &batch, is_lone ? post_wait_s : 0);
+        }
+        pgw_cli_batch_fini(&batch);
+        if (status != PGW_EXIT_OK && purge->accepted_keys)
+                pgw_cli_say_error(verb.name, "%zu keys were accepted before that",
+                                  purge->accepted_keys);
+        return status;
+}
+
+static int await_all(struct purge *purge)
+{
+        for (size_t i = 0; i < json_array_size(purge->jobs); i++) {
+                const json_t *job = json_array_get(purge->jobs, i);
+                json_t *newer = NULL;
+                if (pgw_cli_job_is_over(job))
+                        continue;
+                const int status =
+                    pgw_cli_job_follow(purge->gateway, verb.name, pgw_cli_text(job, "job_id"),
+                                       purge->deadline_ms, &newer);
+                if (status != PGW_EXIT_OK)
+                        return status;
+                json_array_set_new(purge->jobs, i, newer);
+        }
+        return PGW_EXIT_OK;
+}
+
+static void print_job(const json_t *job)
+{
+        char line[512];
+        const json_t *result = json_object_get(job, "result");
+        const char *id = pgw_cli_text(job, "job_id");
+
+        if (result)
+                snprintf(line, sizeof line, "removed %s, missing %s (job %s)",
+                         pgw_cli_text(result, "removed"), pgw_cli_text(result, "missing"), id);
+        else
+                snprintf(line, sizeof line, "%s (job %s)", pgw_cli_text(job, "status"), id);
+        pgw_cli_print_clean(stdout, line);
+        putchar('\n');
+}
+
+static int report(const struct purge *purge)
+{
+        json_int_t removed = 0, missing = 0;
+        int worst = PGW_EXIT_OK;
+        size_t i;
+        json_t *job;
+
+        json_array_foreach(purge->jobs, i, job)
+        {
+                const json_t *result = json_object_get(job, "result");
+                if (purge->args->json)
+                        pgw_cli_print_json(stdout, job);
+                else
+                        print_job(job);
+                removed += json_integer_value(json_object_get(result, "removed"));
+                missing += json_integer_value(json_object_get(result, "missing"));
+                const int status = pgw_cli_job_verdict(verb.name, job, purge->args->wait_s);
+                worst = status ? status : worst;
+        }
+        if (!purge->args->json && purge->args->wait_s && json_array_size(purge->jobs) > 1)
+                printf("removed %lld, missing %lld in %zu jobs\n", (long long)removed,
+                       (long long)missing, json_array_size(purge->jobs));
+        return worst;
+}
+
+static int run(const struct pgw_cli_args *args, struct pgw_buf *input)
+{
+        struct purge purge = {.args = args, .jobs = json_array()};
+        struct key_source source = {
+            .args = args, .input = {pgw_buf_str(input), args->nul_separated ? '\0' : '\n'}};
+        int status;
+
+        PGW_ASSERT(purge.jobs);
+        purge.deadline_ms = args->wait_s ? pgw_mono_ms() + args->wait_s * UINT64_C(1000) : 0;
+        purge.gateway = pgw_cli_verb_gateway(&verb, args);
+        if (!purge.gateway) {
+                json_decref(purge.jobs);
+                return PGW_EXIT_USAGE;
+        }
+        status = post_all(&purge, &source);
+        if (status == PGW_EXIT_OK && args->wait_s)
+                status = await_all(&purge);
+        const int verdict = report(&purge);
+        pgw_cli_gateway_close(purge.gateway);
+        json_decref(purge.jobs);
+        return pgw_cli_verb_end(&verb, status ? status : verdict);
+}
+
+/* NULL when the arguments can be sent. */
+static const char *find_misuse(const struct pgw_cli_args *args)
+{
+        if (!args->operand_count && !args->from_stdin)
+                return "give at least one key, or --stdin";
+        for (size_t i = 0; i < args->operand_count; i++)
+                if (!args->operands[i][0])
+                        return "a key must not be empty";
+        if (!pgw_utf8_is_valid(pgw_str_z(args->reason)) ||
+            !pgw_utf8_is_valid(pgw_str_z(args->priority)))
+                return "--reason and --priority must be UTF-8";
+        return NULL;
+}
+
+int pgw_cli_purge(int argc, char *argv[])
+{
+        struct pgw_cli_args args;
+        struct pgw_buf input;
+        int status = PGW_EXIT_USAGE;
+
+        if (!pgw_cli_verb_begin(&verb, argc, argv, &args, &status))
+                return status;
+        pgw_buf_init(&input, STDIN_SIZE_MAX);
+        const char *misuse = find_misuse(&args);
+        const char *unread = !misuse && args.from_stdin ? read_input(&input) : NULL;
+        if (misuse) {
+                status = pgw_cli_verb_misused(&verb, misuse);
+        } else if (unread) {
+                pgw_cli_say_error(verb.name, "cannot read standard input: %s", unread);
+                status = PGW_EXIT_FAILED;
+        } else {
+                status = run(&args, &input);
+        }
+        pgw_buf_fini(&input);
+        pgw_cli_args_fini(&args);
+        return status;
+}

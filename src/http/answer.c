@@ -1,0 +1,165 @@
+/* Everything that is said to a client about success or failure is written here, in one
+ * form each. */
+#include "http/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <h2o.h>
+
+#include "base/codec.h"
+#include "base/metric.h"
+
+#define PGW_PROBLEM_BASE "https://purgeway.dev/problems/"
+
+static const struct {
+        int status;
+        const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
+};
+
+static const char *reason_of(int status)
+{
+        for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+                if (reasons[i].status == status)
+                        return reasons[i].reason;
+        return "Unknown";
+}
+
+void pgw_answer_count(int status)
+{
+        if (status >= 500)
+                pgw_metric_add(PGW_M_HTTP_5XX, 1);
+        else if (status >= 400)
+                pgw_metric_add(PGW_M_HTTP_4XX, 1);
+        else if (status >= 300)
+                pgw_metric_add(PGW_M_HTTP_3XX, 1);
+        else
+                pgw_metric_add(PGW_M_HTTP_2XX, 1);
+}
+
+static enum pgw_err add_string(struct pgw_buf *out, const char *head, struct pgw_str value)
+{
+        enum pgw_err err = pgw_buf_add(out, head, strlen(head));
+
+        return err ? err : pgw_json_escape(out, value);
+}
+
+static enum pgw_err add_violations(struct pgw_buf *out, const struct pgw_violations *v)
+{
+        const size_t count = pgw_violations_count(v);
+        enum pgw_err err = pgw_buf_printf(out, ",\"errors\":[");
+
+        for (size_t i = 0; i < count && !err; i++) {
+                const struct pgw_violation *one = pgw_violations_at(v, i);
+                err = add_string(out, i ? ",{\"pointer\":" : "{\"pointer\":",
+                                 pgw_str_z(one->pointer));
+                if (!err)
+                        err = add_string(out, ",\"detail\":", pgw_str_z(one->detail));
+                if (!err)
+                        err = pgw_buf_add(out, "}", 1);
+        }
+        return err ? err : pgw_buf_add(out, "]", 1);
+}
+
+static enum pgw_err add_code(struct pgw_buf *out, const char *slug)
+{
+        char code[64];
+
+        snprintf(code, sizeof code, "%s", slug);
+        for (char *c = code; *c; c++)
+                if (*c == '-')
+                        *c = '_';
+        return pgw_buf_printf(out, ",\"code\":\"%s\"", code);
+}
+
+static const char *detail_of(const struct pgw_exchange *x)
+{
+        if (x->fault.detail[0])
+                return x->fault.detail;
+        switch (x->err) {
+        case PGW_E_SCHEMA:
+                return "See `errors` for each place and what would be right.";
+        case PGW_E_NO_ROUTE:
+                return "The contract at /openapi.yaml lists every address.";
+        case PGW_E_METHOD:
+                return "The Allow header lists the methods of this address.";
+        case PGW_E_NO_JOB:
+                return "No job has this id, or its result has expired.";
+        default:
+                return pgw_err_class(x->err) == PGW_CLASS_INPUT
+                           ? "Correct the request and send it again."
+                           : "Nothing was acknowledged. Send the request again after the time in "
+                             "Retry-After; removing a key twice does no harm.";
+        }
+}
+
+static enum pgw_err write_problem(struct pgw_exchange *x)
+{
+        struct pgw_buf *out = &x->out;
+        const char *slug = pgw_err_slug(x->err);
+        enum pgw_err err;
+
+        pgw_buf_clear(out);
+        err = pgw_buf_printf(out, "{\"type\":\"" PGW_PROBLEM_BASE "%s\",\"title\":\"%s\",\"status\":%d",
+                             slug, pgw_err_title(x->err), x->status);
+        if (!err)
+                err = add_string(out, ",\"detail\":", pgw_str_z(detail_of(x)));
+        if (!err)
+                err = add_string(out, ",\"instance\":",
+                                 pgw_str_of(x->req->path.base, x->req->path.len));
+        if (!err)
+                err = add_code(out, slug);
+        if (!err)
+                err = add_string(out, ",\"request_id\":", pgw_str_z(x->request_id));
+        if (!err && x->err == PGW_E_SCHEMA)
+                err = add_violations(out, &x->violations);
+        return err ? err : pgw_buf_add(out, "}\n", 2);
+}
+
+static void refuse(struct pgw_exchange *x)
+{
+        x->status = pgw_err_status(x->err);
+        x->content_type = "application/problem+json";
+        x->static_body = (struct pgw_str){NULL, 0};
+        if (x->status == 503)
+                pgw_exchange_add_header(x, PGW_STR("retry-after"),
+                                        x->err == PGW_E_QUEUE_FULL ? PGW_STR("5") : PGW_STR("1"));
+        if (x->err == PGW_E_METHOD)
+                pgw_exchange_add_header(x, PGW_STR("allow"), x->allow);
+        pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
+        if (write_problem(x))
+                pgw_buf_clear(&x->out);
+}
+
+void pgw_answer(struct pgw_exchange *x)
+{
+        h2o_req_t *req = x->req;
+
+        if (x->err)
+                refuse(x);
+        const struct pgw_str body = x->static_body.p ? x->static_body : pgw_buf_str(&x->out);
+
+        req->res.status = x->status;
+        req->res.reason = reason_of(x->status);
+        /* Without a length an HTTP/1.1 answer would close the connection. */
+        req->res.content_length = x->status == 304 ? SIZE_MAX : body.n;
+        if (x->content_type)
+                pgw_exchange_add_header(x, PGW_STR("content-type"), pgw_str_z(x->content_type));
+        pgw_exchange_add_header(x, PGW_STR("x-request-id"),
+                                pgw_exchange_keep(x, pgw_str_z(x->request_id)));
+        h2o_send_inline(req, body.n ? body.p : "", x->status == 304 ? 0 : body.n);
+}

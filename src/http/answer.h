@@ -1,0 +1,16 @@
+/* http/answer.h - an outcome or a refusal becomes an HTTP response.
+ *
+ * Refusals are RFC 9457 problem details with all violations of a request, not the first.
+ */
+#ifndef PGW_HTTP_ANSWER_H
+#define PGW_HTTP_ANSWER_H
+
+#include "http/exchange.h"
+
+/* Send the response of an exchange whose client is still there. */
+void pgw_answer(struct pgw_exchange *);
+
+/* Count a response of this status. */
+void pgw_answer_count(int status);
+
+#endif

@@ -1,0 +1,287 @@
+/* The walk. It is the only place where the end of a request's work and the departure of
+ * its client meet, so no handler has to think about either.
+ *
+ * An exchange outlives its request when the client leaves early: h2o frees the request's
+ * pool, and the hook in it (on_request_gone) cuts the exchange off. Memory that handlers
+ * need past that moment is the exchange's own.
+ */
+#include "http/exchange.h"
+
+#include <string.h>
+
+#include <h2o.h>
+#include <jansson.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/rand.h"
+#include "http/answer.h"
+#include "http/front.h"
+#include "http/prefer.h"
+
+#define PGW_EXCHANGE_KEPT 1024
+
+typedef enum pgw_step room_f(struct pgw_exchange *);
+
+static room_f admit, understand, act, answer, record;
+
+enum { ROOM_ANSWER = 3 };
+static const struct {
+        const char *name;
+        room_f *enter;
+} rooms[] = {
+    {"admit", admit}, {"understand", understand}, {"act", act}, {"answer", answer}, {"record", record},
+};
+
+static void release(struct pgw_exchange *x)
+{
+        struct pgw_gateway *gateway = x->gateway;
+
+        PGW_ASSERT(x->holds > 0);
+        if (--x->holds > 0)
+                return;
+        json_decref(x->body);
+        pgw_violations_fini(&x->violations);
+        pgw_buf_fini(&x->out);
+        x->magic = 0;
+        gateway->exchanges--;
+        if (gateway->unused.count < PGW_EXCHANGE_KEPT) {
+                x->link = (struct pgw_link){NULL, NULL};
+                pgw_list_append(&gateway->unused, &x->link);
+        } else {
+                pgw_free(x);
+        }
+}
+
+static void run(struct pgw_exchange *x)
+{
+        PGW_ASSERT(x->magic == PGW_EXCHANGE_MAGIC);
+        PGW_ASSERT(!x->waiting);
+
+        while (x->room < sizeof rooms / sizeof rooms[0]) {
+                const unsigned here = x->room;
+
+                switch (rooms[here].enter(x)) {
+                case PGW_NEXT:
+                        x->room = here + 1;
+                        break;
+                case PGW_WAIT:
+                        x->waiting = true;
+                        return;
+                case PGW_FAIL:
+                        PGW_ASSERT(x->err != PGW_OK);
+                        PGW_ASSERT(here < ROOM_ANSWER);
+                        x->room = ROOM_ANSWER;
+                        break;
+                }
+        }
+        release(x);
+}
+
+void pgw_exchange_resume(struct pgw_exchange *x, enum pgw_err err)
+{
+        PGW_ASSERT(x->magic == PGW_EXCHANGE_MAGIC);
+        PGW_ASSERT(x->waiting);
+        x->waiting = false;
+        if (err == PGW_OK) {
+                x->room++;
+        } else {
+                x->err = err;
+                x->room = ROOM_ANSWER;
+        }
+        run(x);
+}
+
+static void on_request_gone(void *ref)
+{
+        struct pgw_exchange *x = *(struct pgw_exchange **)ref;
+
+        x->gone = true;
+        x->req = NULL;
+        release(x);
+}
+
+struct pgw_str pgw_exchange_header(const struct pgw_exchange *x, struct pgw_str name)
+{
+        if (x->gone)
+                return (struct pgw_str){NULL, 0};
+        const ssize_t at = h2o_find_header_by_str(&x->req->headers, name.p, name.n, -1);
+        if (at < 0)
+                return (struct pgw_str){NULL, 0};
+        const h2o_iovec_t value = x->req->headers.entries[at].value;
+        return pgw_str_of(value.base, value.len);
+}
+
+void pgw_exchange_add_header(struct pgw_exchange *x, struct pgw_str name, struct pgw_str value)
+{
+        if (!x->gone)
+                h2o_add_header_by_str(&x->req->pool, &x->req->res.headers, name.p, name.n, 0, NULL,
+                                      value.p, value.n);
+}
+
+struct pgw_str pgw_exchange_keep(struct pgw_exchange *x, struct pgw_str s)
+{
+        PGW_ASSERT(!x->gone);
+        const h2o_iovec_t copy = h2o_strdup(&x->req->pool, s.p, s.n);
+        return pgw_str_of(copy.base, copy.len);
+}
+
+static bool is_request_id(struct pgw_str id)
+{
+        if (id.n == 0 || id.n > PGW_REQUEST_ID_MAX)
+                return false;
+        for (size_t i = 0; i < id.n; i++) {
+                const char c = id.p[i];
+                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '-'))
+                        return false;
+        }
+        return true;
+}
+
+/* The caller's own id is echoed, so that one id runs through all logs; a made one is told. */
+static void identify_request(struct pgw_exchange *x)
+{
+        const struct pgw_str given = pgw_exchange_header(x, PGW_STR("x-request-id"));
+        unsigned char bytes[12];
+
+        if (is_request_id(given)) {
+                memcpy(x->request_id, given.p, given.n);
+                x->request_id[given.n] = '\0';
+                x->request_id_given = true;
+                return;
+        }
+        pgw_rand_bytes(bytes, sizeof bytes);
+        pgw_hex(bytes, sizeof bytes, x->request_id);
+        x->request_id[PGW_HEX_SIZE(sizeof bytes)] = '\0';
+}
+
+static enum pgw_step admit(struct pgw_exchange *x)
+{
+        const h2o_req_t *req = x->req;
+        const struct pgw_str path = pgw_str_of(
+            req->path.base, req->query_at == SIZE_MAX ? req->path.len : req->query_at);
+        const struct pgw_str method = pgw_str_of(req->method.base, req->method.len);
+
+        identify_request(x);
+        x->err = pgw_contract_find(x->gateway->links.contract, method, path, &x->path_params, &x->op,
+                                   &x->allow);
+        return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
+/* "application/json; charset=utf-8" is application/json. */
+static bool is_media_type(struct pgw_str header, const char *wanted)
+{
+        struct pgw_str type = header, parameters;
+
+        if (pgw_str_cut(header, ';', &type, &parameters))
+                header = type;
+        return pgw_str_eq_nocase(pgw_str_trim(type), pgw_str_z(wanted));
+}
+
+static enum pgw_err understand_body(struct pgw_exchange *x)
+{
+        const char *wanted = pgw_operation_media_type(x->op);
+        const h2o_iovec_t entity = x->req->entity;
+
+        if (!wanted)
+                return PGW_OK;
+        if (entity.len && !is_media_type(pgw_exchange_header(x, PGW_STR("content-type")), wanted)) {
+                pgw_fault_set(&x->fault, "", "send the body as Content-Type: %s", wanted);
+                return PGW_E_MEDIA_TYPE;
+        }
+        if (entity.len == 0 && !pgw_operation_body_required(x->op))
+                return PGW_OK;
+        enum pgw_err err = pgw_json_parse(entity.base, entity.len, &x->fault, &x->body);
+        if (err)
+                return err;
+        return pgw_operation_check_body(x->op, x->body, &x->violations);
+}
+
+static struct pgw_str find_header(void *ctx, struct pgw_str name)
+{
+        return pgw_exchange_header(ctx, name);
+}
+
+static enum pgw_step understand(struct pgw_exchange *x)
+{
+        const h2o_req_t *req = x->req;
+        const struct pgw_str query =
+            req->query_at == SIZE_MAX
+                ? (struct pgw_str){NULL, 0}
+                : pgw_str_of(req->path.base + req->query_at + 1, req->path.len - req->query_at - 1);
+
+        x->err = pgw_operation_check_params(x->op, &x->path_params, query, find_header, x, &x->params,
+                                            &x->violations);
+        enum pgw_err err = understand_body(x);
+        if (err && (!x->err || x->err == PGW_E_SCHEMA))
+                x->err = err;
+        if (x->err)
+                return PGW_FAIL;
+        if (pgw_prefer_wait(pgw_exchange_header(x, PGW_STR("prefer")), PGW_WAIT_MAX_S, &x->wait_s) ==
+            PGW_OK)
+                x->wait_preferred = true;
+        const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
+        return h->understand ? h->understand(x) : PGW_NEXT;
+}
+
+static enum pgw_step act(struct pgw_exchange *x)
+{
+        return pgw_gateway_handler(x->op->handler)->act(x);
+}
+
+static enum pgw_step answer(struct pgw_exchange *x)
+{
+        if (!x->gone)
+                pgw_answer(x);
+        return PGW_NEXT;
+}
+
+static enum pgw_step record(struct pgw_exchange *x)
+{
+        const uint64_t took_us = pgw_mono_us() - x->begun_us;
+
+        pgw_answer_count(x->status);
+        pgw_metric_observe_us(PGW_H_HTTP_REQUEST, took_us);
+        if (x->gateway->conf.log_requests)
+                PGW_LOG(PGW_LOG_INFO, "http.request", PGW_L_STR("id", x->request_id),
+                        PGW_L_STR("operation", x->op ? x->op->id : "none"),
+                        PGW_L_INT("status", x->status), PGW_L_INT("us", (int64_t)took_us),
+                        PGW_L_STR("error", x->err ? pgw_err_slug(x->err) : ""));
+        return PGW_NEXT;
+}
+
+static struct pgw_exchange *exchange_new(struct pgw_gateway *gateway)
+{
+        struct pgw_link *link = pgw_list_first(&gateway->unused);
+
+        if (!link)
+                return pgw_alloc(sizeof(struct pgw_exchange));
+        pgw_list_remove(&gateway->unused, link);
+        struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);
+        memset(x, 0, sizeof *x);
+        return x;
+}
+
+int pgw_exchange_on_request(void *ctx, h2o_req_t *req)
+{
+        struct pgw_gateway *gateway = ctx;
+        struct pgw_exchange *x = exchange_new(gateway);
+        struct pgw_exchange **ref =
+            h2o_mem_alloc_shared(&req->pool, sizeof(struct pgw_exchange *), on_request_gone);
+
+        *ref = x;
+        x->magic = PGW_EXCHANGE_MAGIC;
+        x->gateway = gateway;
+        x->req = req;
+        x->holds = 2;
+        x->begun_us = pgw_mono_us();
+        pgw_buf_init(&x->out, PGW_ANSWER_BODY_MAX);
+        gateway->exchanges++;
+        run(x);
+        return 0;
+}

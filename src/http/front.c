@@ -1,0 +1,200 @@
+/* Accepting. At the cap, or without a free descriptor, the listeners are not read: the
+ * kernel's queue holds the newcomers, and the loop does not spin on them.
+ */
+#include "http/front.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "http/front_priv.h"
+
+#define PGW_FRONT_ACCEPT_PER_TURN 64
+#define PGW_FRONT_SWEEP_MS        250
+#define PGW_FRONT_BODY_SLACK      (1u << 20)
+#define PGW_FRONT_STOP_TURNS      200
+#define PGW_FRONT_TIMEOUT_MAX_MS  3600000
+
+struct handler {
+        h2o_handler_t super;
+        struct pgw_front *front;
+};
+
+static void pause_listeners(struct pgw_front *f)
+{
+        if (f->paused)
+                return;
+        f->paused = true;
+        for (size_t i = 0; i < f->listener_count; i++)
+                h2o_socket_read_stop(f->listeners[i]);
+}
+
+static void on_incoming(h2o_socket_t *listener, const char *err);
+
+static void resume_listeners(struct pgw_front *f)
+{
+        if (!f->paused || f->draining || f->conns.count >= f->conf.connections_max)
+                return;
+        f->paused = false;
+        for (size_t i = 0; i < f->listener_count; i++)
+                h2o_socket_read_start(f->listeners[i], on_incoming);
+}
+
+void pgw_front_on_room(struct pgw_front *f)
+{
+        resume_listeners(f);
+}
+
+/* False when there is nothing more to accept, or no room for it. */
+static bool accept_one(struct pgw_front *f, size_t index)
+{
+        if (f->conns.count >= f->conf.connections_max) {
+                pause_listeners(f);
+                return false;
+        }
+        errno = 0;
+        h2o_socket_t *socket = h2o_evloop_socket_accept(f->listeners[index]);
+        if (!socket) {
+                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                        /* The sweep starts the listeners again. */
+                        PGW_LOG(PGW_LOG_ERROR, "http.out_of_descriptors",
+                                PGW_L_INT("connections", f->conns.count));
+                        pause_listeners(f);
+                }
+                return false;
+        }
+        pgw_metric_add(PGW_M_CONNECTIONS_ACCEPTED, 1);
+        pgw_conn_begin(f, socket, f->listener_is_tls[index]);
+        return true;
+}
+
+static void on_incoming(h2o_socket_t *listener, const char *err)
+{
+        struct pgw_front *f = listener->data;
+        size_t index = 0;
+
+        if (err)
+                return;
+        while (f->listeners[index] != listener)
+                index++;
+        for (int i = 0; i < PGW_FRONT_ACCEPT_PER_TURN && accept_one(f, index); i++)
+                ;
+}
+
+static int on_request(h2o_handler_t *super, h2o_req_t *req)
+{
+        return pgw_conn_on_request(((struct handler *)super)->front, req);
+}
+
+static void on_sweep(struct pgw_timer *timer)
+{
+        struct pgw_front *f = PGW_CONTAINER(timer, struct pgw_front, sweep);
+
+        pgw_conn_sweep(f);
+        resume_listeners(f);
+        pgw_metric_set(PGW_G_CONNECTIONS_OPEN, (int64_t)f->conns.count);
+        pgw_timer_arm(f->loop, timer, pgw_loop_now_ms(f->loop) + PGW_FRONT_SWEEP_MS);
+}
+
+static void configure(struct pgw_front *f)
+{
+        h2o_config_init(&f->config);
+        f->config.server_name = h2o_iovec_init(NULL, 0);
+        /* Beyond the limit there is room for a proper answer; beyond the slack the library
+         * refuses by itself. */
+        f->config.max_request_entity_size = f->conf.body_bytes_max + PGW_FRONT_BODY_SLACK;
+        f->config.http1.req_timeout = f->conf.request_ms;
+        f->config.http1.upgrade_to_http2 = 0;
+        f->config.http2.idle_timeout = PGW_FRONT_TIMEOUT_MAX_MS;
+        f->config.http2.max_concurrent_requests_per_connection = f->conf.streams_max;
+        f->config.http2.max_streams_for_priority = 16;
+        /* No files for large buffers. */
+        h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
+
+        h2o_hostconf_t *host = h2o_config_register_host(
+            &f->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+        h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+        struct handler *handler = (void *)h2o_create_handler(path, sizeof *handler);
+        handler->super.on_req = on_request;
+        handler->front = f;
+        h2o_context_init(&f->ctx, pgw_loop_h2o(f->loop), &f->config);
+        f->accept_ctx.ctx = &f->ctx;
+        f->accept_ctx.hosts = f->config.hosts;
+}
+
+struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_conf *conf)
+{
+        struct pgw_front *f = pgw_alloc(sizeof *f);
+
+        PGW_ASSERT(conf->listener_count <= PGW_FRONT_LISTENERS_MAX);
+        f->loop = loop;
+        f->conf = *conf;
+        pgw_list_init(&f->conns);
+        configure(f);
+        for (size_t i = 0; i < conf->listener_count; i++) {
+                f->listeners[i] = h2o_evloop_socket_create(
+                    pgw_loop_h2o(loop), conf->listeners[i].fd, H2O_SOCKET_FLAG_DONT_READ);
+                f->listeners[i]->data = f;
+                f->listener_is_tls[i] = conf->listeners[i].is_tls;
+                f->listener_count++;
+                h2o_socket_read_start(f->listeners[i], on_incoming);
+        }
+        pgw_timer_init(&f->sweep, on_sweep);
+        pgw_timer_arm(loop, &f->sweep, pgw_loop_now_ms(loop) + PGW_FRONT_SWEEP_MS);
+        return f;
+}
+
+void pgw_front_set_tls(struct pgw_front *f, struct pgw_tls_server *tls)
+{
+        f->conf.tls = tls;
+}
+
+static void close_listeners(struct pgw_front *f)
+{
+        for (size_t i = 0; i < f->listener_count; i++)
+                h2o_socket_close(f->listeners[i]);
+        f->listener_count = 0;
+}
+
+void pgw_front_drain(struct pgw_front *f)
+{
+        if (f->draining)
+                return;
+        /* Clients in the kernel's queue believe that they are connected. */
+        for (size_t i = 0; i < f->listener_count; i++)
+                while (accept_one(f, i))
+                        ;
+        close_listeners(f);
+        f->draining = true;
+        f->drain_began_ms = pgw_loop_now_ms(f->loop);
+        h2o_context_request_shutdown(&f->ctx);
+}
+
+bool pgw_front_is_idle(const struct pgw_front *f)
+{
+        return f->conns.count == 0;
+}
+
+void pgw_front_stop(struct pgw_front *f)
+{
+        struct pgw_link *link;
+
+        close_listeners(f);
+        f->draining = true;
+        for (link = pgw_list_first(&f->conns); link; link = pgw_list_next(&f->conns, link))
+                pgw_conn_kill(PGW_CONTAINER(link, struct pgw_conn, link), "stop");
+        for (int i = 0; i < PGW_FRONT_STOP_TURNS && f->conns.count; i++)
+                pgw_loop_turn(f->loop, 10);
+        pgw_timer_disarm(f->loop, &f->sweep);
+        if (f->conns.count) {
+                /* The library holds on to them; what it holds ends with the process. */
+                PGW_LOG(PGW_LOG_WARN, "http.connections_left", PGW_L_INT("count", f->conns.count));
+                return;
+        }
+        h2o_context_dispose(&f->ctx);
+        h2o_config_dispose(&f->config);
+        pgw_free(f);
+}

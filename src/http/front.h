@@ -1,0 +1,68 @@
+/* http/front.h - where connections come in, and how long they may stay.
+ *
+ * libh2o parses HTTP; everything around it is ours: accepting with a cap, the TLS
+ * handshake, telling HTTP/2 from HTTP/1.1, looking at frames and heads before the library
+ * relies on them (guard_h2, guard_h1), and a sweep on monotonic time that ends what is
+ * too slow, too idle or too greedy. A connection is only ever ended by shutting its
+ * socket down; the library then frees what it holds by itself.
+ *
+ * One front per thread, used on that thread only.
+ */
+#ifndef PGW_HTTP_FRONT_H
+#define PGW_HTTP_FRONT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "io/loop.h"
+#include "io/tls.h"
+
+struct pgw_front;
+struct st_h2o_req_t;
+
+struct pgw_front_listener {
+        int fd; /* listening; becomes the front's */
+        bool is_tls;
+};
+
+struct pgw_front_conf {
+        const struct pgw_front_listener *listeners;
+        size_t listener_count;
+        struct pgw_tls_server *tls; /* NULL without TLS listeners */
+        bool http2;
+        bool unguarded; /* for measuring what the guard costs; never in service */
+        size_t connections_max;
+        size_t header_bytes_max;
+        size_t body_bytes_max;
+        size_t streams_max;
+        uint64_t request_ms;
+        uint64_t idle_ms;
+        uint64_t handshake_ms;
+
+        /* Called for every request that is sound. Returns 0. */
+        int (*on_request)(void *ctx, struct st_h2o_req_t *);
+        void *ctx;
+};
+
+struct pgw_front *pgw_front_start(struct pgw_loop *, const struct pgw_front_conf *);
+
+/* New connections use this from now on. */
+void pgw_front_set_tls(struct pgw_front *, struct pgw_tls_server *);
+
+/* Accept what is waiting already, then nothing more; answer what comes on connections that
+ * are open and close each after it. */
+void pgw_front_drain(struct pgw_front *);
+
+/* No connection is open. */
+bool pgw_front_is_idle(const struct pgw_front *);
+
+/* End every connection and free. Turns the loop until the library has let go of them. */
+void pgw_front_stop(struct pgw_front *);
+
+/* A request that may take longer than request_ms, until then (monotonic). */
+void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
+
+/* For the TLS context: the peer of this h2o_socket_t has said its last word. */
+void pgw_front_on_close_notify(void *socket);
+
+#endif

@@ -1,0 +1,409 @@
+/* A connection from its socket to its end.
+ *
+ * The guard sits between the socket and the library by taking the place of the library's
+ * read callback: it looks at the bytes, then calls the library. When it does not like
+ * them it shuts the socket down and tells the library that the peer has left, which is a
+ * path that the library knows well.
+ *
+ * The library may free the socket inside any of its callbacks, so the connection has a
+ * count of its holders of its own and the socket pointer is cleared when it closes.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/rand.h"
+#include "http/front_priv.h"
+#include "http/guard_h1.h"
+
+#define PGW_CONN_EARLY_MAX       50
+#define PGW_CONN_DRAIN_IDLE_MS   1000
+#define PGW_CONN_BLOCK_MAX_FACTOR 2
+
+struct request {
+        struct pgw_link link; /* of its connection */
+        struct pgw_conn *conn;
+        h2o_req_t *req;
+        uint64_t deadline_ms;
+};
+
+static void release(struct pgw_conn *c)
+{
+        PGW_ASSERT(c->holds > 0);
+        if (--c->holds > 0)
+                return;
+        PGW_ASSERT(c->requests.count == 0);
+        pgw_guard_h2_fini(&c->h2);
+        pgw_free(c);
+}
+
+void pgw_conn_kill(struct pgw_conn *c, const char *reason)
+{
+        if (c->killed || !c->socket)
+                return;
+        c->killed = true;
+        if (strcmp(reason, "idle") != 0 && strcmp(reason, "stop") != 0) {
+                pgw_metric_add(PGW_M_CONNECTIONS_KILLED, 1);
+                PGW_LOG(PGW_LOG_WARN, "http.connection_killed", PGW_L_STR("reason", reason));
+        }
+        shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
+}
+
+static void on_closed(void *ctx)
+{
+        struct pgw_conn *c = ctx;
+        struct pgw_front *f = c->front;
+
+        c->socket = NULL;
+        pgw_list_remove(&f->conns, &c->link);
+        release(c);
+        pgw_front_on_room(f);
+}
+
+/* The end of our own phases: nobody else holds the socket yet. */
+static void close_early(struct pgw_conn *c)
+{
+        h2o_socket_close(c->socket);
+}
+
+static struct timeval connected_at(void)
+{
+        struct timeval tv = {0, 0};
+
+        return tv;
+}
+
+/* ---- HTTP/2 ---- */
+
+static void guarded_read(h2o_socket_t *socket, const char *err);
+
+static void interpose(struct pgw_conn *c)
+{
+        if (c->socket && c->socket->_cb.read && c->socket->_cb.read != guarded_read) {
+                c->library_read = c->socket->_cb.read;
+                c->socket->_cb.read = guarded_read;
+        }
+}
+
+static bool scan(struct pgw_conn *c)
+{
+        const h2o_buffer_t *input = c->socket->input;
+
+        c->h2.draining = c->front->draining;
+        const enum pgw_h2_verdict verdict =
+            pgw_guard_h2_scan(&c->h2, pgw_str_of(input->bytes, input->size),
+                              pgw_loop_now_ms(c->front->loop));
+        if (verdict == PGW_H2_FINE)
+                return true;
+        pgw_conn_kill(c, pgw_h2_verdict_name(verdict));
+        return false;
+}
+
+static void guarded_read(h2o_socket_t *socket, const char *err)
+{
+        struct pgw_conn *c = socket->on_close.data;
+
+        c->holds++;
+        if (!err && (c->killed || !scan(c)))
+                err = h2o_socket_error_closed;
+        c->library_read(socket, err);
+        if (c->socket && !c->killed && !c->socket->_cb.read)
+                /* The library stopped reading because the peer does not take its answers. */
+                pgw_conn_kill(c, "backlog");
+        interpose(c);
+        release(c);
+}
+
+static void begin_http2(struct pgw_conn *c)
+{
+        struct pgw_front *f = c->front;
+
+        c->phase = PGW_CONN_HTTP2;
+        pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
+                          pgw_loop_now_ms(f->loop));
+        if (!f->conf.unguarded && !scan(c)) {
+                close_early(c);
+                return;
+        }
+        c->holds++;
+        h2o_http2_accept(&f->accept_ctx, c->socket, connected_at());
+        if (!f->conf.unguarded)
+                interpose(c);
+        release(c);
+}
+
+static void begin_http1(struct pgw_conn *c)
+{
+        c->phase = PGW_CONN_HTTP1;
+        h2o_http1_accept(&c->front->accept_ctx, c->socket, connected_at());
+}
+
+/* ---- from the socket to the protocol ---- */
+
+/* Cleartext: HTTP/2 is known by its first bytes. */
+static void on_first_bytes(h2o_socket_t *socket, const char *err)
+{
+        struct pgw_conn *c = socket->on_close.data;
+        const size_t n = socket->input->size < PGW_H2_PREFACE_SIZE ? socket->input->size
+                                                                   : PGW_H2_PREFACE_SIZE;
+
+        if (err) {
+                close_early(c);
+                return;
+        }
+        const bool may_be_h2 =
+            c->front->conf.http2 && memcmp(socket->input->bytes, PGW_H2_PREFACE, n) == 0;
+        if (may_be_h2 && n < PGW_H2_PREFACE_SIZE)
+                return;
+        h2o_socket_read_stop(socket);
+        if (may_be_h2)
+                begin_http2(c);
+        else
+                begin_http1(c);
+}
+
+static void on_handshake(h2o_socket_t *socket, const char *err)
+{
+        struct pgw_conn *c = socket->on_close.data;
+
+        if (err) {
+                close_early(c);
+                return;
+        }
+        const h2o_iovec_t protocol = h2o_socket_ssl_get_selected_protocol(socket);
+        if (h2o_memis(protocol.base, protocol.len, H2O_STRLIT("h2")))
+                begin_http2(c);
+        else
+                begin_http1(c);
+}
+
+void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
+{
+        struct pgw_conn *c = pgw_alloc(sizeof *c);
+        const uint64_t now_ms = pgw_loop_now_ms(f->loop);
+
+        c->front = f;
+        c->socket = socket;
+        c->holds = 1;
+        c->active_ms = now_ms;
+        pgw_list_init(&c->requests);
+        pgw_list_append(&f->conns, &c->link);
+        socket->on_close.cb = on_closed;
+        socket->on_close.data = c;
+        if (is_tls) {
+                c->phase = PGW_CONN_HANDSHAKE;
+                c->phase_deadline_ms = now_ms + f->conf.handshake_ms;
+                h2o_socket_ssl_handshake(socket, pgw_tls_server_ssl(f->conf.tls), NULL,
+                                         on_handshake);
+        } else {
+                c->phase = PGW_CONN_PREFACE;
+                c->phase_deadline_ms = now_ms + f->conf.request_ms;
+                h2o_socket_read_start(socket, on_first_bytes);
+        }
+}
+
+void pgw_front_on_close_notify(void *ctx)
+{
+        h2o_socket_t *socket = ctx;
+        struct pgw_conn *c = socket ? socket->on_close.data : NULL;
+
+        /* With an answer on its way the peer may still read it. */
+        if (c && c->requests.count == 0)
+                pgw_conn_kill(c, "idle");
+}
+
+/* ---- requests ---- */
+
+static void on_disposed(void *ctx)
+{
+        struct request *r = ctx;
+        struct pgw_conn *c = r->conn;
+        const bool answered = r->req->timestamps.response_start_at.tv_sec != 0;
+
+        pgw_list_remove(&c->requests, &r->link);
+        c->active_ms = pgw_loop_now_ms(c->front->loop);
+        if (answered) {
+                pgw_guard_h2_answered(&c->h2);
+                if (c->early)
+                        c->early--;
+        } else if (++c->early > PGW_CONN_EARLY_MAX && !c->front->conf.unguarded) {
+                pgw_conn_kill(c, "resets");
+        }
+        release(c);
+}
+
+static struct request *find_request(const h2o_req_t *req)
+{
+        const h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        const struct pgw_conn *c = socket->on_close.data;
+        struct pgw_link *link = pgw_list_first(&c->requests);
+
+        for (; link; link = pgw_list_next(&c->requests, link)) {
+                struct request *r = PGW_CONTAINER(link, struct request, link);
+                if (r->req == req)
+                        return r;
+        }
+        return NULL;
+}
+
+void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
+{
+        struct request *r = find_request(req);
+
+        if (r && r->deadline_ms < until_ms)
+                r->deadline_ms = until_ms;
+}
+
+static int refuse(h2o_req_t *req, int status, const char *slug, const char *title,
+                  const char *detail)
+{
+        struct pgw_buf body;
+        char id[24];
+        unsigned char bytes[12];
+
+        pgw_rand_bytes(bytes, sizeof bytes);
+        pgw_hex(bytes, sizeof bytes, id);
+        pgw_buf_init(&body, 4096);
+        PGW_ASSERT(pgw_buf_printf(&body,
+                                  "{\"type\":\"https://purgeway.dev/problems/%s\",\"title\":\"%s\","
+                                  "\"status\":%d,\"detail\":\"%s\",\"code\":\"",
+                                  slug, title, status, detail) == PGW_OK);
+        for (const char *s = slug; *s; s++)
+                PGW_ASSERT(pgw_buf_add(&body, *s == '-' ? "_" : s, 1) == PGW_OK);
+        PGW_ASSERT(pgw_buf_printf(&body, "\",\"request_id\":\"%.24s\"}\n", id) == PGW_OK);
+
+        req->http1_is_persistent = 0;
+        req->res.status = status;
+        req->res.reason = title;
+        req->res.content_length = body.n;
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
+                       H2O_STRLIT("application/problem+json"));
+        h2o_send_inline(req, body.p, body.n);
+        pgw_buf_fini(&body);
+        pgw_metric_add(PGW_M_HTTP_4XX, 1);
+        return 0;
+}
+
+static int refuse_as(h2o_req_t *req, enum pgw_err err, const char *detail)
+{
+        return refuse(req, pgw_err_status(err), pgw_err_slug(err), pgw_err_title(err), detail);
+}
+
+static size_t head_size(const h2o_req_t *req)
+{
+        size_t size = req->input.method.len + req->input.path.len + req->input.authority.len;
+
+        for (size_t i = 0; i < req->headers.size; i++)
+                size += req->headers.entries[i].name->len + req->headers.entries[i].value.len + 4;
+        return size;
+}
+
+/* The raw head still lies in the socket's buffer, the method at its start. */
+static struct pgw_str raw_head(const h2o_req_t *req, const h2o_socket_t *socket)
+{
+        const char *from = req->input.method.base, *start = socket->input->bytes;
+
+        if (from < start || from >= start + socket->input->size)
+                return (struct pgw_str){NULL, 0};
+        return pgw_str_of(from, (size_t)(start + socket->input->size - from));
+}
+
+static int judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket,
+                       bool *ret_sound)
+{
+        const struct pgw_str head = raw_head(req, socket);
+        const struct pgw_h1_verdict v = head.p ? pgw_guard_h1(head, f->conf.header_bytes_max)
+                                               : (struct pgw_h1_verdict){.status = 0};
+
+        *ret_sound = false;
+        if (v.status)
+                return refuse_as(req, v.status == 431 ? PGW_E_HEAD_SIZE : PGW_E_HTTP, v.reason);
+        if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("CONNECT")) ||
+            h2o_memis(req->method.base, req->method.len, H2O_STRLIT("TRACE")))
+                return refuse_as(req, PGW_E_HTTP, "this method is not taken");
+        /* The library is lax about where a chunked body ends; what follows is not trusted. */
+        if (v.chunked)
+                req->http1_is_persistent = 0;
+        *ret_sound = true;
+        return 0;
+}
+
+static void register_request(struct pgw_conn *c, h2o_req_t *req)
+{
+        struct request *r = h2o_mem_alloc_shared(&req->pool, sizeof *r, on_disposed);
+
+        *r = (struct request){
+            .conn = c,
+            .req = req,
+            .deadline_ms = pgw_loop_now_ms(c->front->loop) + c->front->conf.request_ms,
+        };
+        c->holds++;
+        pgw_list_append(&c->requests, &r->link);
+}
+
+int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
+{
+        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        struct pgw_conn *c = socket->on_close.data;
+        bool sound = true;
+
+        register_request(c, req);
+        if (req->version < 0x200 && !f->conf.unguarded) {
+                judge_http1(f, req, socket, &sound);
+                if (!sound)
+                        return 0;
+        }
+        if (req->path.len == 0 || req->path.base[0] != '/') {
+                if (req->version >= 0x200) {
+                        /* RFC 9113 8.3.1: malformed, a stream error. */
+                        static h2o_generator_t generator = {NULL, NULL};
+                        h2o_start_response(req, &generator);
+                        h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
+                        return 0;
+                }
+                return refuse_as(req, PGW_E_HTTP, "the request target must begin with '/'");
+        }
+        if (head_size(req) > f->conf.header_bytes_max)
+                return refuse_as(req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
+        if (req->entity.len > f->conf.body_bytes_max)
+                return refuse_as(req, PGW_E_BODY_SIZE, "send the keys in several requests");
+        return f->conf.on_request(f->conf.ctx, req);
+}
+
+/* ---- the sweep ---- */
+
+static const char *overstays(const struct pgw_conn *c, uint64_t now_ms)
+{
+        const struct pgw_front *f = c->front;
+        struct pgw_link *link = pgw_list_first(&c->requests);
+
+        if (c->phase == PGW_CONN_HANDSHAKE || c->phase == PGW_CONN_PREFACE)
+                return now_ms > c->phase_deadline_ms ? "idle" : NULL;
+        for (; link; link = pgw_list_next(&c->requests, link))
+                if (now_ms > PGW_CONTAINER(link, struct request, link)->deadline_ms)
+                        return "slow";
+        if (c->requests.count)
+                return NULL;
+        if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
+            now_ms > f->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS)
+                return "idle";
+        return now_ms > c->active_ms + f->conf.idle_ms ? "idle" : NULL;
+}
+
+void pgw_conn_sweep(struct pgw_front *f)
+{
+        const uint64_t now_ms = pgw_loop_now_ms(f->loop);
+        struct pgw_link *link = pgw_list_first(&f->conns), *next;
+
+        for (; link; link = next) {
+                struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, link);
+                const char *reason = overstays(c, now_ms);
+                next = pgw_list_next(&f->conns, link);
+                if (reason)
+                        pgw_conn_kill(c, reason);
+        }
+}

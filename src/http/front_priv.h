@@ -1,0 +1,64 @@
+/* http/front_priv.h - between front.c (accepting) and front_conn.c (connections). */
+#ifndef PGW_HTTP_FRONT_PRIV_H
+#define PGW_HTTP_FRONT_PRIV_H
+
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <h2o/http2.h>
+
+#include "base/list.h"
+#include "http/front.h"
+#include "http/guard_h2.h"
+#include "io/timer.h"
+
+#define PGW_FRONT_LISTENERS_MAX 16
+
+struct pgw_front {
+        struct pgw_loop *loop;
+        struct pgw_front_conf conf;
+        h2o_globalconf_t config;
+        h2o_context_t ctx;
+        h2o_accept_ctx_t accept_ctx;
+        h2o_socket_t *listeners[PGW_FRONT_LISTENERS_MAX];
+        bool listener_is_tls[PGW_FRONT_LISTENERS_MAX];
+        size_t listener_count;
+        bool paused; /* at the cap, or out of descriptors */
+        bool draining;
+        uint64_t drain_began_ms;
+        struct pgw_list conns;
+        struct pgw_timer sweep;
+};
+
+enum pgw_conn_phase { PGW_CONN_HANDSHAKE, PGW_CONN_PREFACE, PGW_CONN_HTTP1, PGW_CONN_HTTP2 };
+
+struct pgw_conn {
+        struct pgw_link link; /* of the front, until the socket closes */
+        struct pgw_front *front;
+        h2o_socket_t *socket; /* NULL once closed */
+        enum pgw_conn_phase phase;
+        unsigned holds; /* the socket, each request, a read under way */
+        bool killed;
+        uint64_t phase_deadline_ms; /* handshake and preface */
+        uint64_t active_ms;         /* the last request's end, or the start */
+        unsigned early;             /* requests that were reset before their answer */
+        struct pgw_list requests;
+        struct pgw_guard_h2 h2;
+        h2o_socket_cb library_read;
+};
+
+/* A socket was accepted. */
+void pgw_conn_begin(struct pgw_front *, h2o_socket_t *, bool is_tls);
+
+/* End it: the library will see the end of the stream. */
+void pgw_conn_kill(struct pgw_conn *, const char *reason);
+
+/* Look at all connections' times. */
+void pgw_conn_sweep(struct pgw_front *);
+
+/* What h2o calls for every request. */
+int pgw_conn_on_request(struct pgw_front *, h2o_req_t *);
+
+/* A connection is gone; front.c may accept again. */
+void pgw_front_on_room(struct pgw_front *);
+
+#endif

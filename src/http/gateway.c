@@ -1,0 +1,62 @@
+/* The binding of the contract's operations to functions: two arrays of one length. */
+#include "http/gateway.h"
+
+#include "base/alloc.h"
+#include "http/operations.h"
+
+const char *const pgw_gateway_operations[] = {
+    "create_invalidation", "get_job",     "list_queues",      "get_livez",        "get_readyz",
+    "get_healthz",         "get_metrics", "get_openapi_yaml", "get_openapi_json", "get_docs",
+    NULL,
+};
+
+static const struct pgw_gateway_handler handlers[] = {
+    {pgw_op_invalidate_understand, pgw_op_invalidate},
+    {pgw_op_job_understand, pgw_op_job},
+    {NULL, pgw_op_queues},
+    {NULL, pgw_op_livez},
+    {NULL, pgw_op_readyz},
+    {NULL, pgw_op_livez},
+    {NULL, pgw_op_metrics},
+    {NULL, pgw_op_openapi_yaml},
+    {NULL, pgw_op_openapi_json},
+    {NULL, pgw_op_docs},
+};
+
+_Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==
+                   sizeof pgw_gateway_operations / sizeof pgw_gateway_operations[0],
+               "every operation has a function");
+
+const struct pgw_gateway_handler *pgw_gateway_handler(unsigned index)
+{
+        PGW_ASSERT(index < sizeof handlers / sizeof handlers[0]);
+        return &handlers[index];
+}
+
+struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gateway_links *links,
+                                    const struct pgw_gateway_conf *conf)
+{
+        struct pgw_gateway *g = pgw_alloc(sizeof *g);
+
+        g->loop = loop;
+        g->links = *links;
+        g->conf = *conf;
+        pgw_list_init(&g->unused);
+        pgw_list_init(&g->polls);
+        return g;
+}
+
+void pgw_gateway_free(struct pgw_gateway *g)
+{
+        struct pgw_link *link;
+
+        if (!g)
+                return;
+        PGW_ASSERT(g->exchanges == 0);
+        PGW_ASSERT(g->polls.count == 0);
+        while ((link = pgw_list_first(&g->unused))) {
+                pgw_list_remove(&g->unused, link);
+                pgw_free(PGW_CONTAINER(link, struct pgw_exchange, link));
+        }
+        pgw_free(g);
+}

@@ -1,0 +1,110 @@
+/* One pass over the lines. Field names may have been folded to lower case by then; nothing
+ * here depends on their case. */
+#include "http/guard_h1.h"
+
+#include <string.h>
+
+struct head {
+        unsigned hosts, lengths, encodings;
+        bool old; /* HTTP/1.0 */
+};
+
+static bool is_token_char(char c)
+{
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static const char *read_request_line(struct pgw_str line, struct head *h)
+{
+        struct pgw_str method, target, rest;
+
+        if (!pgw_str_cut(line, ' ', &method, &rest) || !pgw_str_cut(rest, ' ', &target, &rest))
+                return "the request line is not `METHOD target HTTP/1.x`";
+        if (pgw_str_eq_z(rest, "HTTP/1.0"))
+                h->old = true;
+        else if (!pgw_str_eq_z(rest, "HTTP/1.1"))
+                return "the version is neither HTTP/1.1 nor HTTP/1.0";
+        if (target.n == 0)
+                return "the request target is empty";
+        return NULL;
+}
+
+static const char *read_field(struct pgw_str line, struct head *h)
+{
+        struct pgw_str name, value;
+
+        if (line.p[0] == ' ' || line.p[0] == '\t')
+                return "a header field is folded over two lines";
+        if (!pgw_str_cut(line, ':', &name, &value) || name.n == 0)
+                return "a header field has no name";
+        for (size_t i = 0; i < name.n; i++)
+                if (!is_token_char(name.p[i]))
+                        return "a header field's name holds a character that is not allowed";
+        if (pgw_str_eq_nocase(name, PGW_STR("host")))
+                h->hosts++;
+        else if (pgw_str_eq_nocase(name, PGW_STR("content-length")))
+                h->lengths++;
+        else if (pgw_str_eq_nocase(name, PGW_STR("transfer-encoding"))) {
+                h->encodings++;
+                if (!pgw_str_eq_nocase(pgw_str_trim(value), PGW_STR("chunked")))
+                        return "the only transfer encoding that is taken is chunked";
+        }
+        return NULL;
+}
+
+static const char *judge(const struct head *h)
+{
+        if (h->lengths > 1)
+                return "Content-Length stands there twice";
+        if (h->encodings > 1)
+                return "Transfer-Encoding stands there twice";
+        if (h->lengths && h->encodings)
+                return "Content-Length and Transfer-Encoding contradict each other";
+        if (h->old && h->encodings)
+                return "HTTP/1.0 has no Transfer-Encoding";
+        if (h->hosts > 1)
+                return "Host stands there twice";
+        if (!h->old && h->hosts == 0)
+                return "Host is missing";
+        return NULL;
+}
+
+static struct pgw_h1_verdict refuse(int status, const char *reason)
+{
+        return (struct pgw_h1_verdict){.status = status, .reason = reason};
+}
+
+struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
+{
+        struct head h = {0, 0, 0, false};
+        const char *reason = NULL;
+        size_t at = 0;
+
+        for (bool first = true;; first = false) {
+                const char *end =
+                    at < bytes.n ? memchr(bytes.p + at, '\n', bytes.n - at) : NULL;
+                if (!end)
+                        return refuse(400, "the head does not end");
+                struct pgw_str line = pgw_str_of(bytes.p + at, (size_t)(end - bytes.p) - at);
+                at += line.n + 1;
+                if (at > head_max)
+                        return refuse(431, "the header block is larger than this service accepts");
+                if (line.n == 0 || line.p[line.n - 1] != '\r')
+                        return refuse(400, "a line ends with LF alone");
+                line.n--;
+                if (line.n && memchr(line.p, '\r', line.n))
+                        return refuse(400, "a line holds a CR");
+                if (line.n == 0 && first)
+                        return refuse(400, "the request line is empty");
+                if (line.n == 0)
+                        break;
+                reason = first ? read_request_line(line, &h) : read_field(line, &h);
+                if (reason)
+                        return refuse(400, reason);
+        }
+        reason = judge(&h);
+        if (reason)
+                return refuse(400, reason);
+        return (struct pgw_h1_verdict){.chunked = h.encodings > 0, .size = at};
+}

@@ -1,0 +1,67 @@
+/* http/guard_h2.h - HTTP/2 frames looked at before the library sees them.
+ *
+ * The library believes its peers: it lets them make it work by resetting, pinging,
+ * referring to large headers again and again, or continuing a header block for ever. The
+ * guard is a pure function over the bytes of a connection; it judges complete frames and
+ * says whether the connection may live. It is no second implementation of HTTP/2: what is
+ * merely wrong is left to the library, which has the right error for it.
+ *
+ *      HEADERS, CONTINUATION   size, number and fields of a block are bounded
+ *      control frames, empty   cost a token each; tokens come back with time, and with
+ *      and unknown ones        every request that was answered
+ *      CONTINUATION in a drain would hang the library (its event loop spins)
+ */
+#ifndef PGW_HTTP_GUARD_H2_H
+#define PGW_HTTP_GUARD_H2_H
+
+#include "base/str.h"
+
+#define PGW_H2_PREFACE          "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define PGW_H2_PREFACE_SIZE     24
+#define PGW_H2_TOKENS_MAX       400
+#define PGW_H2_TOKENS_PER_S     200
+#define PGW_H2_UNKNOWN_COST     20
+#define PGW_H2_CONTINUATION_MAX 8
+#define PGW_H2_FIELDS_MAX       100
+#define PGW_H2_FRAME_MAX        16384
+
+enum pgw_h2_verdict {
+        PGW_H2_FINE,
+        PGW_H2_FLOOD,      /* too many control, empty or unknown frames */
+        PGW_H2_BLOCK_SIZE, /* a header block larger than allowed */
+        PGW_H2_BLOCK_FRAMES,
+        PGW_H2_FIELDS,
+        PGW_H2_CONTINUATION_IN_DRAIN
+};
+
+/* Zeroed, then pgw_guard_h2_init(). */
+struct pgw_guard_h2 {
+        uint64_t block_max; /* bytes */
+        uint64_t tokens;    /* thousandths */
+        uint64_t refilled_ms;
+        bool preface_seen;
+        bool draining;
+        bool in_block; /* a header block is open */
+        unsigned continuations;
+        char *block; /* what was read of the open one */
+        size_t block_size;
+};
+
+void pgw_guard_h2_init(struct pgw_guard_h2 *, size_t block_max, uint64_t now_ms);
+void pgw_guard_h2_fini(struct pgw_guard_h2 *);
+
+/* Judge the complete frames in `bytes`, which start at a frame's boundary (or with the
+ * preface, at first). The caller hands the bytes to the library afterwards, which consumes
+ * the same complete frames. */
+enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *, struct pgw_str bytes, uint64_t now_ms);
+
+/* A request was answered: one token comes back. */
+void pgw_guard_h2_answered(struct pgw_guard_h2 *);
+
+const char *pgw_h2_verdict_name(enum pgw_h2_verdict);
+
+/* The number of header fields in an HPACK block (RFC 7541), without decoding it. When the
+ * block is malformed, the fields before the mistake: the library will refuse it. */
+size_t pgw_guard_hpack_fields(struct pgw_str block);
+
+#endif

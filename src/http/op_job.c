@@ -1,0 +1,94 @@
+/* GET /v1/jobs/{job_id}: what became of a job, at once or when it has ended.
+ *
+ * The entity tag changes whenever the job's state does, so a client that polls pays for a
+ * body only when there is news.
+ */
+#include <stdio.h>
+
+#include <h2o.h>
+
+#include "base/clock.h"
+#include "http/front.h"
+#include "http/job_json.h"
+#include "http/operations.h"
+#include "http/poll.h"
+
+enum pgw_step pgw_op_job_understand(struct pgw_exchange *x)
+{
+        uint64_t wait_s;
+
+        if (!pgw_params_get_u64(&x->params, "wait", &wait_s)) {
+                x->wait_s = wait_s;
+                x->wait_preferred = false;
+        }
+        x->err = pgw_job_id_parse(pgw_params_get(&x->params, "job_id"), &x->job.id);
+        return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
+/* One of the tags of an If-None-Match header; weak ones compare as strong ones do here. */
+static bool is_known(struct pgw_str header, struct pgw_str etag)
+{
+        struct pgw_str item;
+        bool more = header.n > 0;
+
+        while (more) {
+                more = pgw_str_cut(header, ',', &item, &header);
+                if (!more)
+                        item = header;
+                item = pgw_str_trim(item);
+                if (pgw_str_starts(item, PGW_STR("W/")))
+                        item = pgw_str_of(item.p + 2, item.n - 2);
+                if (pgw_str_eq(item, etag) || pgw_str_eq_z(item, "*"))
+                        return true;
+        }
+        return false;
+}
+
+static void answer_job(struct pgw_exchange *x)
+{
+        char etag[PGW_ETAG_SIZE], applied[16];
+
+        x->status = 200;
+        if (x->gone)
+                return;
+        pgw_job_etag(&x->job, etag);
+        pgw_exchange_add_header(x, PGW_STR("etag"), pgw_exchange_keep(x, pgw_str_z(etag)));
+        const bool ended = pgw_job_state_is_terminal(x->job.state);
+        pgw_exchange_add_header(x, PGW_STR("cache-control"),
+                                ended ? PGW_STR("private, max-age=60") : PGW_STR("no-cache"));
+        if (ended && x->wait_preferred) {
+                const int n = snprintf(applied, sizeof applied, "wait=%u", (unsigned)x->wait_s);
+                pgw_exchange_add_header(x, PGW_STR("preference-applied"),
+                                        pgw_exchange_keep(x, pgw_str_of(applied, (size_t)n)));
+        }
+        if (!ended)
+                pgw_exchange_add_header(x, PGW_STR("retry-after"), PGW_STR("1"));
+        if (is_known(pgw_exchange_header(x, PGW_STR("if-none-match")), pgw_str_z(etag))) {
+                x->status = 304;
+                return;
+        }
+        x->content_type = "application/json";
+        if (pgw_job_json(&x->out, &x->job, x->gateway->conf.target_name))
+                x->status = 500;
+}
+
+static void on_found(void *ctx, enum pgw_err err, const struct pgw_job *job)
+{
+        struct pgw_exchange *x = ctx;
+
+        if (err) {
+                pgw_exchange_resume(x, err);
+                return;
+        }
+        x->job = *job;
+        answer_job(x);
+        pgw_exchange_resume(x, PGW_OK);
+}
+
+enum pgw_step pgw_op_job(struct pgw_exchange *x)
+{
+        if (x->wait_s)
+                pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
+        (void)pgw_poll_start(x->gateway, &x->job.id, 0, x->wait_s * 1000, on_found, x);
+        return PGW_WAIT;
+}

@@ -1,0 +1,125 @@
+/* What operators and generators ask: is it alive, is it ready, how is it doing, what is
+ * its contract. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/metric.h"
+#include "embed.h"
+#include "http/operations.h"
+
+enum pgw_step pgw_op_livez(struct pgw_exchange *x)
+{
+        x->status = 200;
+        x->content_type = "application/json";
+        x->static_body = PGW_STR("{\"status\":\"alive\"}\n");
+        pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
+        return PGW_NEXT;
+}
+
+struct check {
+        const char *name;
+        bool passed;
+        const char *detail;
+};
+
+static struct check check_link(const char *name, const struct pgw_redis *redis)
+{
+        const bool ready = pgw_redis_is_ready(redis);
+
+        return (struct check){name, ready, ready ? "connected" : "not connected"};
+}
+
+static size_t run_checks(const struct pgw_gateway *g, struct check *out)
+{
+        const enum pgw_err verdict = pgw_broker_check_verdict(g->links.check);
+        size_t n = 0;
+
+        out[n++] = check_link("broker", g->links.broker);
+        out[n++] = (struct check){"durability", verdict == PGW_OK,
+                                  verdict == PGW_OK           ? "as promised"
+                                  : g->check_fault.detail[0] ? g->check_fault.detail
+                                                             : pgw_err_title(verdict)};
+        out[n++] = check_link("results", g->links.results);
+        if (g->links.target)
+                out[n++] = check_link("target", g->links.target);
+        out[n++] = (struct check){"serving", !g->draining, g->draining ? "shutting down" : "yes"};
+        return n;
+}
+
+static enum pgw_err write_checks(struct pgw_buf *out, const struct check *checks, size_t count)
+{
+        enum pgw_err err = pgw_buf_printf(out, ",\"checks\":[");
+
+        for (size_t i = 0; i < count && !err; i++) {
+                err = pgw_buf_printf(out, "%s{\"name\":\"%s\",\"status\":\"%s\",\"detail\":",
+                                     i ? "," : "", checks[i].name,
+                                     checks[i].passed ? "pass" : "fail");
+                if (!err)
+                        err = pgw_json_escape(out, pgw_str_z(checks[i].detail));
+                if (!err)
+                        err = pgw_buf_add(out, "}", 1);
+        }
+        return err ? err : pgw_buf_add(out, "]", 1);
+}
+
+enum pgw_step pgw_op_readyz(struct pgw_exchange *x)
+{
+        struct check checks[8];
+        const size_t count = run_checks(x->gateway, checks);
+        bool ready = true;
+        enum pgw_err err;
+
+        for (size_t i = 0; i < count; i++)
+                ready = ready && checks[i].passed;
+        x->status = ready ? 200 : 503;
+        x->content_type = "application/json";
+        pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
+        if (!ready)
+                pgw_exchange_add_header(x, PGW_STR("retry-after"), PGW_STR("1"));
+        err = pgw_buf_printf(&x->out, "{\"status\":\"%s\"", ready ? "ready" : "not_ready");
+        if (!err && pgw_params_has(&x->params, "verbose"))
+                err = write_checks(&x->out, checks, count);
+        if (!err)
+                err = pgw_buf_add(&x->out, "}\n", 2);
+        x->err = err;
+        return err ? PGW_FAIL : PGW_NEXT;
+}
+
+enum pgw_step pgw_op_metrics(struct pgw_exchange *x)
+{
+        x->status = 200;
+        x->content_type = "text/plain; version=0.0.4; charset=utf-8";
+        pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
+        x->err = pgw_metric_render(&x->out);
+        return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
+enum pgw_step pgw_op_openapi_yaml(struct pgw_exchange *x)
+{
+        x->status = 200;
+        x->content_type = "application/yaml";
+        x->static_body = pgw_contract_yaml(x->gateway->links.contract);
+        return PGW_NEXT;
+}
+
+enum pgw_step pgw_op_openapi_json(struct pgw_exchange *x)
+{
+        x->status = 200;
+        x->content_type = "application/json";
+        x->static_body = pgw_contract_json(x->gateway->links.contract);
+        return PGW_NEXT;
+}
+
+enum pgw_step pgw_op_docs(struct pgw_exchange *x)
+{
+        x->status = 200;
+        x->content_type = "text/html; charset=utf-8";
+        x->static_body = pgw_str_of(pgw_embed_docs_html, pgw_embed_docs_html_len);
+        pgw_exchange_add_header(x, PGW_STR("content-security-policy"),
+                                PGW_STR("default-src 'none'; connect-src 'self'; style-src "
+                                        "'unsafe-inline'; script-src 'unsafe-inline'; "
+                                        "frame-ancestors 'none'; base-uri 'none'"));
+        pgw_exchange_add_header(x, PGW_STR("x-content-type-options"), PGW_STR("nosniff"));
+        return PGW_NEXT;
+}

@@ -1,0 +1,14 @@
+/* http/operations.h - the act (and understand) rooms of the contract's operations. */
+#ifndef PGW_HTTP_OPERATIONS_H
+#define PGW_HTTP_OPERATIONS_H
+
+#include "http/exchange.h"
+
+pgw_operation_f pgw_op_invalidate_understand, pgw_op_invalidate;
+pgw_operation_f pgw_op_job_understand, pgw_op_job;
+pgw_operation_f pgw_op_queues;
+pgw_operation_f pgw_op_livez, pgw_op_readyz;
+pgw_operation_f pgw_op_metrics;
+pgw_operation_f pgw_op_openapi_yaml, pgw_op_openapi_json, pgw_op_docs;
+
+#endif

@@ -1,0 +1,105 @@
+/* Junk behind a close_notify would be buffered for ever by the layer above: OpenSSL does not
+ * take it and libh2o keeps it. The info callback tells whoever can shut the socket. */
+#include "io/tls.h"
+
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/alloc.h"
+
+struct pgw_tls_server {
+        SSL_CTX *ctx;
+        struct pgw_tls_server_conf conf;
+};
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+                   const unsigned char *in, unsigned in_size, void *arg)
+{
+        static const unsigned char all[] = "\x02h2\x08http/1.1";
+        const struct pgw_tls_server *tls = arg;
+        const unsigned skip = tls->conf.http2 ? 0 : 3;
+        unsigned char *picked;
+
+        (void)ssl;
+        if (SSL_select_next_proto(&picked, out_size, all + skip, (unsigned)sizeof all - 1 - skip, in,
+                                  in_size) != OPENSSL_NPN_NEGOTIATED)
+                return SSL_TLSEXT_ERR_ALERT_FATAL;
+        *out = picked;
+        return SSL_TLSEXT_ERR_OK;
+}
+
+static void on_info(const SSL *ssl, int where, int value)
+{
+        const struct pgw_tls_server *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+        if (where == SSL_CB_READ_ALERT && (value & 0xff) == SSL_AD_CLOSE_NOTIFY &&
+            tls->conf.on_close_notify)
+                tls->conf.on_close_notify(BIO_get_data(SSL_get_rbio(ssl)));
+}
+
+static enum pgw_err refuse(struct pgw_fault *fault, const char *path, const char *what)
+{
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+        pgw_fault_set(fault, path, "%s: %s", what, reason ? reason : "unknown reason");
+        ERR_clear_error();
+        return PGW_E_CONFIG;
+}
+
+static enum pgw_err load(SSL_CTX *ctx, const char *certificate, const char *key,
+                         struct pgw_fault *fault)
+{
+        ERR_clear_error();
+        if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+                return refuse(fault, certificate, "the certificate cannot be read");
+        if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+                return refuse(fault, key, "the key cannot be read or is not the certificate's");
+        if (SSL_CTX_check_private_key(ctx) != 1)
+                return refuse(fault, key, "the key is not the certificate's");
+        return PGW_OK;
+}
+
+enum pgw_err pgw_tls_server_new(const char *certificate, const char *key,
+                                const struct pgw_tls_server_conf *conf, struct pgw_fault *fault,
+                                struct pgw_tls_server **ret)
+{
+        static const unsigned char session_context[] = "purgeway";
+        struct pgw_tls_server *tls = pgw_alloc(sizeof *tls);
+
+        tls->conf = *conf;
+        tls->ctx = SSL_CTX_new(TLS_server_method());
+        PGW_ASSERT(tls->ctx != NULL);
+        SSL_CTX_set_app_data(tls->ctx, tls);
+        SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
+        SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                          SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+        SSL_CTX_set_mode(tls->ctx, SSL_MODE_RELEASE_BUFFERS);
+        SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_session_id_context(tls->ctx, session_context, sizeof session_context - 1);
+        PGW_ASSERT(SSL_CTX_set_cipher_list(tls->ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1);
+        SSL_CTX_set_alpn_select_cb(tls->ctx, on_alpn, tls);
+        SSL_CTX_set_info_callback(tls->ctx, on_info);
+        enum pgw_err err = load(tls->ctx, certificate, key, fault);
+        if (err) {
+                pgw_tls_server_free(tls);
+                return err;
+        }
+        *ret = tls;
+        return PGW_OK;
+}
+
+void pgw_tls_server_free(struct pgw_tls_server *tls)
+{
+        if (!tls)
+                return;
+        SSL_CTX_free(tls->ctx);
+        pgw_free(tls);
+}
+
+struct ssl_ctx_st *pgw_tls_server_ssl(struct pgw_tls_server *tls)
+{
+        return tls->ctx;
+}

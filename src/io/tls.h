@@ -1,0 +1,32 @@
+/* io/tls.h - what we are as a TLS server.
+ *
+ * TLS 1.2 and later, ALPN for h2 and http/1.1, no renegotiation, no session tickets.
+ * A context is read-only once made; connections keep what they began with, so another
+ * one can take its place while they go on.
+ */
+#ifndef PGW_IO_TLS_H
+#define PGW_IO_TLS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct pgw_tls_server;
+struct ssl_ctx_st;
+
+struct pgw_tls_server_conf {
+        bool http2;
+        /* The peer said close_notify: it sends nothing more that may be read. `socket` is the
+         * h2o_socket_t. NULL: nobody wants to know. */
+        void (*on_close_notify)(void *socket);
+};
+
+/* PGW_E_CONFIG with the file and the reason. */
+enum pgw_err pgw_tls_server_new(const char *certificate_path, const char *key_path,
+                                const struct pgw_tls_server_conf *, struct pgw_fault *reterr_fault,
+                                struct pgw_tls_server **ret) PGW_MUSTUSE;
+void pgw_tls_server_free(struct pgw_tls_server *); /* NULL is allowed */
+
+struct ssl_ctx_st *pgw_tls_server_ssl(struct pgw_tls_server *);
+
+#endif

@@ -1,0 +1,458 @@
+/* Start-up in order, each step undone by the one function at the end: embedded Redis,
+ * plan, contract, certificate, listeners, a first look at the broker, threads, readiness.
+ *
+ * A broker that would lose jobs stops the start; one that cannot be reached does not,
+ * because it may come back, and until then requests are refused with 503.
+ */
+#include "role/process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "cli/cli.h"
+#include "domain/survey.h"
+#include "embed.h"
+#include "http/gateway.h"
+#include "io/listen.h"
+#include "io/signals.h"
+#include "io/timer.h"
+#include "io/tls.h"
+#include "role/embedded.h"
+#include "role/file.h"
+#include "role/notify.h"
+#include "role/thread.h"
+#include "role/usage.h"
+
+#define PGW_PROCESS_TICK_MS        100
+#define PGW_PROCESS_FIRST_CHECK_MS 3000
+#define PGW_PROCESS_DRAIN_SLACK_MS 2000
+#define PGW_PROCESS_THREADS_MAX    128
+#define PGW_PROCESS_LISTENERS_MAX  16
+#define PGW_PROCESS_CONTRACT_MAX   (4u << 20)
+
+#define PGW_EXIT_CONFIG 78
+
+enum phase { STARTING, RUNNING, DRAINING };
+
+struct process {
+        struct pgw_settings *settings;
+        enum pgw_role role;
+        int argc;
+        char **argv, **env;
+        enum phase phase;
+        struct pgw_notify notify;
+        struct pgw_embedded *embedded;
+        struct pgw_plan plan;
+        struct pgw_contract *contract;
+        struct pgw_tls_server *tls, *old_tls;
+        struct pgw_loop *loop;
+        struct pgw_resolver *resolver;
+        struct pgw_signals *signals;
+        struct pgw_redis *broker;
+        struct pgw_broker_check *check;
+        enum pgw_err verdict;
+        bool judged; /* the first check of the broker is over */
+        struct pgw_fault check_fault;
+        struct pgw_surveyor *surveyor;
+        struct pgw_timer tick;
+        uint64_t watchdog_at_ms;
+        uint64_t turns_seen[PGW_PROCESS_THREADS_MAX];
+        struct pgw_front_listener listeners[PGW_PROCESS_THREADS_MAX][PGW_PROCESS_LISTENERS_MAX];
+        size_t listener_count;
+        struct pgw_thread *threads[PGW_PROCESS_THREADS_MAX];
+        unsigned thread_count;
+        bool told_ready;
+        uint64_t drain_deadline_ms;
+};
+
+static int refuse(int code, const struct pgw_fault *fault)
+{
+        fprintf(stderr, "purgeway: %s%s%s\n", fault->pointer, fault->pointer[0] ? ": " : "",
+                fault->detail);
+        return code;
+}
+
+static int exit_code_of(enum pgw_err err)
+{
+        return err == PGW_E_SYSTEM ? PGW_EXIT_UNAVAILABLE : PGW_EXIT_CONFIG;
+}
+
+static void on_broker_state(void *ctx, bool ready, enum pgw_err err)
+{
+        struct process *p = ctx;
+
+        if (p->check)
+                pgw_broker_check_on_state(p->check, ready, err);
+        if (!ready)
+                p->verdict = err;
+}
+
+static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *f,
+                       const struct pgw_fault *fault)
+{
+        struct process *p = ctx;
+
+        p->verdict = verdict;
+        p->judged = true;
+        p->check_fault = *fault;
+        pgw_metric_set(PGW_G_BROKER_USED_BYTES, (int64_t)f->used_bytes);
+        pgw_metric_set(PGW_G_BROKER_MAX_BYTES, (int64_t)f->max_bytes);
+        pgw_metric_set(PGW_G_BROKER_CLIENTS, (int64_t)f->clients);
+        pgw_metric_set(PGW_G_BROKER_BLOCKED, (int64_t)f->blocked_clients);
+        pgw_metric_set(PGW_G_BROKER_EVICTED, (int64_t)f->evicted_keys);
+}
+
+static void open_broker(struct process *p)
+{
+        const struct pgw_redis_conf conf = {
+            .address = p->plan.broker,
+            .name = p->plan.instance,
+            .timeout_ms = p->settings->broker_timeout_ms,
+            .in_flight_max = 64,
+            .write_max = 1u << 20,
+            .reply_max = 1u << 20,
+            .latency_histogram = PGW_H_REDIS_BROKER,
+        };
+
+        p->broker = pgw_redis_open(p->loop, p->resolver, &conf, on_broker_state, p);
+        p->check = pgw_broker_check_new(p->loop, p->broker, &p->plan.demands, on_checked, p);
+        p->surveyor = pgw_surveyor_new(p->loop, p->broker, &p->plan.keyspace);
+}
+
+/* Whether the broker keeps what we promise is worth a moment's wait at start. */
+static int check_broker(struct process *p)
+{
+        const uint64_t until_ms = pgw_mono_ms() + PGW_PROCESS_FIRST_CHECK_MS;
+
+        while (pgw_mono_ms() < until_ms && (!p->judged || p->verdict == PGW_E_REDIS_LOADING))
+                pgw_loop_turn(p->loop, 50);
+        if (!p->judged) {
+                PGW_LOG(PGW_LOG_WARN, "broker.unreachable", PGW_L_STR("error", pgw_err_slug(p->verdict)));
+                return PGW_EXIT_OK;
+        }
+        if (p->verdict == PGW_E_EVICTION || p->verdict == PGW_E_DURABILITY)
+                return refuse(PGW_EXIT_CONFIG, &p->check_fault);
+        if (p->verdict)
+                PGW_LOG(PGW_LOG_WARN, "broker.not_ready", PGW_L_STR("detail", p->check_fault.detail));
+        return PGW_EXIT_OK;
+}
+
+static int load_contract(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_str bytes = pgw_str_of(pgw_embed_openapi_yaml, pgw_embed_openapi_yaml_len);
+        const char *path = p->settings->contract;
+        char *file = NULL;
+        enum pgw_err err = PGW_OK;
+
+        if (path && path[0]) {
+                size_t size;
+                err = pgw_file_read(path, PGW_PROCESS_CONTRACT_MAX, &file, &size, &fault);
+                bytes = pgw_str_of(file, err ? 0 : size);
+        }
+        if (!err)
+                err = pgw_contract_load(bytes, pgw_gateway_operations, &fault, &p->contract);
+        pgw_free(file);
+        return err ? refuse(PGW_EXIT_CONFIG, &fault) : PGW_EXIT_OK;
+}
+
+static int load_tls(const struct pgw_settings *s, struct pgw_tls_server **ret)
+{
+        struct pgw_fault fault = {"", ""};
+        const struct pgw_tls_server_conf conf = {.http2 = s->http2,
+                                                 .on_close_notify = pgw_front_on_close_notify};
+
+        if (s->tls_listen_count == 0)
+                return PGW_EXIT_OK;
+        enum pgw_err err = pgw_tls_server_new(s->tls_certificate, s->tls_key, &conf, &fault, ret);
+        return err ? refuse(PGW_EXIT_CONFIG, &fault) : PGW_EXIT_OK;
+}
+
+/* One address, one listener for each thread. The first decides the port when it is 0. */
+static int listen_at(struct process *p, const char *address, bool is_tls)
+{
+        char bound[PGW_LISTEN_ADDRESS_MAX];
+        struct pgw_fault fault = {"", ""};
+
+        for (unsigned i = 0; i < p->plan.threads; i++) {
+                int fd;
+                enum pgw_err err = pgw_listen_tcp(i ? bound : address, &fd, &fault);
+                if (err)
+                        return refuse(PGW_EXIT_UNAVAILABLE, &fault);
+                p->listeners[i][p->listener_count] =
+                    (struct pgw_front_listener){.fd = fd, .is_tls = is_tls};
+                if (i == 0)
+                        pgw_listen_address(fd, bound);
+        }
+        p->listener_count++;
+        PGW_LOG(PGW_LOG_INFO, "http.listening", PGW_L_STR("address", bound),
+                PGW_L_STR("tls", is_tls ? "yes" : "no"));
+        return PGW_EXIT_OK;
+}
+
+static int listen_all(struct process *p)
+{
+        const struct pgw_settings *s = p->settings;
+        int code = PGW_EXIT_OK;
+
+        if (s->listen_count + s->tls_listen_count > PGW_PROCESS_LISTENERS_MAX) {
+                const struct pgw_fault fault = {"listen", "at most 16 addresses"};
+                return refuse(PGW_EXIT_CONFIG, &fault);
+        }
+        for (size_t i = 0; i < s->listen_count && !code; i++)
+                code = listen_at(p, s->listen[i], false);
+        for (size_t i = 0; i < s->tls_listen_count && !code; i++)
+                code = listen_at(p, s->tls_listen[i], true);
+        return code;
+}
+
+static void reload(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_tls_server *tls = NULL;
+
+        pgw_notify_reloading(&p->notify);
+        enum pgw_err err = pgw_settings_reload(p->settings, p->argc, p->argv, p->env, &fault);
+        if (!err && p->tls && load_tls(p->settings, &tls))
+                err = PGW_E_CONFIG;
+        if (err) {
+                PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
+                        PGW_L_STR("detail", fault.detail));
+        } else {
+                pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+                PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
+        }
+        if (tls) {
+                /* Threads take it within a turn; what they leave is freed at the reload after. */
+                pgw_tls_server_free(p->old_tls);
+                p->old_tls = p->tls;
+                p->tls = tls;
+                for (unsigned i = 0; i < p->thread_count; i++)
+                        pgw_thread_set_tls(p->threads[i], tls);
+        }
+        pgw_notify_ready(&p->notify, "serving");
+}
+
+static void drain(struct process *p)
+{
+        if (p->phase == DRAINING)
+                return;
+        p->phase = DRAINING;
+        pgw_notify_stopping(&p->notify);
+        PGW_LOG(PGW_LOG_INFO, "process.draining", PGW_L_INT("drain_ms", p->settings->drain_ms));
+        p->drain_deadline_ms = pgw_mono_ms() + p->settings->drain_ms;
+        for (unsigned i = 0; i < p->thread_count; i++)
+                pgw_thread_drain(p->threads[i], p->drain_deadline_ms);
+}
+
+static void on_signal(void *ctx, int signal)
+{
+        struct process *p = ctx;
+
+        if (signal == SIGHUP)
+                reload(p);
+        else
+                drain(p);
+}
+
+/* systemd restarts us when any loop has stopped turning. */
+static void feed_watchdog(struct process *p)
+{
+        const uint32_t every_ms = pgw_notify_watchdog_interval_ms(&p->notify);
+        const uint64_t now_ms = pgw_mono_ms();
+        bool all_turn = true;
+
+        if (!every_ms || now_ms < p->watchdog_at_ms)
+                return;
+        for (unsigned i = 0; i < p->thread_count; i++) {
+                const uint64_t turns = pgw_thread_turns(p->threads[i]);
+                all_turn = all_turn && (turns != p->turns_seen[i] || p->phase == DRAINING);
+                p->turns_seen[i] = turns;
+        }
+        if (all_turn)
+                pgw_notify_watchdog(&p->notify);
+        p->watchdog_at_ms = now_ms + every_ms;
+}
+
+static void tell_ready(struct process *p)
+{
+        if (p->told_ready)
+                return;
+        for (unsigned i = 0; i < p->thread_count; i++)
+                if (!pgw_thread_is_ready(p->threads[i]))
+                        return;
+        p->told_ready = true;
+        pgw_notify_ready(&p->notify, "serving");
+        PGW_LOG(PGW_LOG_INFO, "process.ready", PGW_L_INT("threads", p->thread_count));
+}
+
+static void tick_embedded(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        const enum pgw_embedded_event event =
+            p->embedded ? pgw_embedded_tick(p->embedded, &fault) : PGW_EMBEDDED_NOTHING;
+
+        if (event != PGW_EMBEDDED_NOTHING)
+                PGW_LOG(event == PGW_EMBEDDED_RESTARTED ? PGW_LOG_WARN : PGW_LOG_ERROR,
+                        pgw_embedded_event_name(event), PGW_L_STR("detail", fault.detail));
+}
+
+static void on_tick(struct pgw_timer *timer)
+{
+        struct process *p = PGW_CONTAINER(timer, struct process, tick);
+        bool all_ended = p->phase == DRAINING;
+
+        tick_embedded(p);
+        if (p->phase == RUNNING)
+                tell_ready(p);
+        feed_watchdog(p);
+        for (unsigned i = 0; i < p->thread_count; i++)
+                all_ended = all_ended && pgw_thread_has_ended(p->threads[i]);
+        if (all_ended)
+                pgw_loop_stop(p->loop);
+        pgw_timer_arm(p->loop, timer, pgw_loop_now_ms(p->loop) + PGW_PROCESS_TICK_MS);
+}
+
+static void start_threads(struct process *p)
+{
+        for (unsigned i = 0; i < p->plan.threads; i++) {
+                const struct pgw_thread_conf conf = {
+                    .plan = &p->plan,
+                    .contract = p->contract,
+                    .surveyor = p->surveyor,
+                    .tls = p->tls,
+                    .listeners = p->listeners[i],
+                    .listener_count = p->listener_count,
+                    .index = i,
+                };
+                p->threads[p->thread_count++] = pgw_thread_start(&conf);
+        }
+        p->phase = RUNNING;
+}
+
+static int prepare(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        enum pgw_err err = PGW_OK;
+        int code = PGW_EXIT_OK;
+
+        pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+        if (pgw_plan_needs_embedded(p->settings)) {
+                err = pgw_embedded_start(p->settings->data_dir, NULL, &p->embedded, &fault);
+                if (err)
+                        return refuse(exit_code_of(err), &fault);
+        }
+        err = pgw_plan_make(&p->plan, p->settings, p->role,
+                            p->embedded ? pgw_embedded_socket(p->embedded) : NULL, &fault);
+        if (err)
+                return refuse(PGW_EXIT_CONFIG, &fault);
+        if (p->plan.threads > PGW_PROCESS_THREADS_MAX)
+                p->plan.threads = PGW_PROCESS_THREADS_MAX;
+        if (p->plan.gates) {
+                code = load_contract(p);
+                if (!code)
+                        code = load_tls(p->settings, &p->tls);
+                if (!code)
+                        code = listen_all(p);
+        }
+        if (code)
+                return code;
+        open_broker(p);
+        return check_broker(p);
+}
+
+static void tear_down(struct process *p)
+{
+        for (unsigned i = 0; i < p->thread_count; i++)
+                pgw_thread_join(p->threads[i]);
+        pgw_timer_disarm(p->loop, &p->tick);
+        pgw_broker_check_free(p->check);
+        p->check = NULL;
+        pgw_redis_close(p->broker);
+        pgw_surveyor_free(p->surveyor);
+        pgw_signals_close(p->signals);
+        pgw_resolver_free(p->resolver);
+        pgw_loop_free(p->loop);
+        pgw_tls_server_free(p->tls);
+        pgw_tls_server_free(p->old_tls);
+        pgw_contract_free(p->contract);
+        pgw_embedded_stop(p->embedded);
+        pgw_notify_close(&p->notify);
+        pgw_settings_free(p->settings);
+}
+
+static int run(struct process *p)
+{
+        p->verdict = PGW_E_REDIS_CONNECT;
+        pgw_signals_block();
+        pgw_notify_open(&p->notify);
+        pgw_metric_thread_register();
+        p->loop = pgw_loop_new();
+        p->resolver = pgw_resolver_new(p->loop);
+        p->signals = pgw_signals_open(p->loop, on_signal, p);
+        pgw_timer_init(&p->tick, on_tick);
+
+        const int code = prepare(p);
+        if (code == PGW_EXIT_OK) {
+                start_threads(p);
+                pgw_timer_arm(p->loop, &p->tick, pgw_loop_now_ms(p->loop));
+                pgw_loop_run(p->loop);
+                PGW_LOG(PGW_LOG_INFO, "process.ended", PGW_L_INT("exit", code));
+        }
+        tear_down(p);
+        return code;
+}
+
+/* Take the words that are no settings out of argv; they may stand anywhere. */
+static bool take_word(int *argc, char **argv, const char *word)
+{
+        for (int i = 0; i < *argc; i++) {
+                if (strcmp(argv[i], word) != 0)
+                        continue;
+                memmove(argv + i, argv + i + 1, (size_t)(*argc - i - 1) * sizeof *argv);
+                (*argc)--;
+                return true;
+        }
+        return false;
+}
+
+int pgw_process_main(enum pgw_role role, int argc, char **argv, char **env)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_settings *settings;
+        const char *verb = argv[0];
+
+        argc--;
+        argv++;
+        if (take_word(&argc, argv, "--help")) {
+                pgw_usage(stdout, verb);
+                return PGW_EXIT_OK;
+        }
+        const bool check = take_word(&argc, argv, "--check-config");
+        const bool print = take_word(&argc, argv, "--print-config");
+        enum pgw_err err = pgw_settings_load(argc, argv, env, &fault, &settings);
+        if (err)
+                return refuse(err == PGW_E_INVALID ? PGW_EXIT_USAGE : PGW_EXIT_CONFIG, &fault);
+        if (check || print) {
+                if (print)
+                        pgw_settings_print(settings, stdout);
+                else
+                        puts("ok");
+                pgw_settings_free(settings);
+                return PGW_EXIT_OK;
+        }
+        struct process *p = pgw_alloc(sizeof *p);
+        p->settings = settings;
+        p->role = role;
+        p->argc = argc;
+        p->argv = argv;
+        p->env = env;
+        const int code = run(p);
+        pgw_free(p);
+        return code;
+}

@@ -1,0 +1,348 @@
+/* A thread builds its things in the order in which they lean on each other and takes them
+ * apart in reverse; both orders stand in two functions below, one under the other.
+ *
+ * Other threads speak to it through two atomics and a wake: a drain deadline, and a new
+ * TLS context. A tick every 50 ms measures how late the loop is and, when draining, asks
+ * whether all is done.
+ */
+#include "role/thread.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "http/exchange.h"
+#include "http/poll.h"
+#include "io/timer.h"
+#include "work/worker.h"
+
+#define PGW_THREAD_TICK_MS         50
+#define PGW_THREAD_REPLY_MAX       (16u << 20)
+#define PGW_THREAD_WORK_IN_FLIGHT  8192
+#define PGW_THREAD_WORK_BYTES      (32u << 20)
+
+struct link {
+        struct pgw_thread *thread;
+        const char *name;
+        struct pgw_redis *redis;
+        bool told; /* the loss was logged */
+};
+
+struct pgw_thread {
+        struct pgw_thread_conf conf;
+        pthread_t pthread;
+        struct pgw_loop *loop;
+        struct pgw_resolver *resolver;
+        struct link gate_broker, gate_results, work_reader, work_broker, work_results, work_target;
+        struct pgw_broker_check *check;
+        struct pgw_intake *intake;
+        struct pgw_jobs *jobs;
+        struct pgw_gateway *gateway;
+        struct pgw_front *front;
+        struct pgw_worker *worker;
+        struct pgw_timer tick;
+        uint64_t tick_due_us;
+        uint64_t drain_deadline_ms; /* atomic; 0: not draining */
+        struct pgw_tls_server *new_tls; /* atomic */
+        bool drain_begun;
+        bool ready; /* atomic */
+        bool ended; /* atomic */
+};
+
+static void on_link_state(void *ctx, bool ready, enum pgw_err err)
+{
+        struct link *l = ctx;
+        struct pgw_thread *t = l->thread;
+
+        if (ready || !l->told)
+                PGW_LOG(ready ? PGW_LOG_INFO : PGW_LOG_WARN, ready ? "redis.ready" : "redis.lost",
+                        PGW_L_STR("link", l->name), PGW_L_INT("thread", t->conf.index),
+                        PGW_L_STR("error", ready ? "" : pgw_err_slug(err)));
+        l->told = !ready;
+        if (l == &t->gate_broker && t->check)
+                pgw_broker_check_on_state(t->check, ready, err);
+        if (t->worker)
+                pgw_worker_on_state(t->worker);
+}
+
+static void open_link(struct pgw_thread *t, struct link *l, const char *name,
+                      const struct pgw_redis_conf *conf)
+{
+        l->thread = t;
+        l->name = name;
+        l->redis = pgw_redis_open(t->loop, t->resolver, conf, on_link_state, l);
+}
+
+static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *facts,
+                       const struct pgw_fault *fault)
+{
+        struct pgw_thread *t = ctx;
+
+        (void)facts;
+        if (verdict && t->gateway->check_fault.detail[0] == '\0')
+                PGW_LOG(PGW_LOG_ERROR, "broker.refused", PGW_L_STR("error", pgw_err_slug(verdict)),
+                        PGW_L_STR("detail", fault->detail));
+        else if (!verdict && t->gateway->check_fault.detail[0])
+                PGW_LOG(PGW_LOG_INFO, "broker.accepted", PGW_L_INT("thread", t->conf.index));
+        t->gateway->check_fault = *fault;
+}
+
+static struct pgw_redis_conf link_conf(const struct pgw_plan *plan,
+                                       const struct pgw_redis_address *address,
+                                       uint64_t timeout_ms, unsigned histogram)
+{
+        return (struct pgw_redis_conf){
+            .address = *address,
+            .name = plan->instance,
+            .timeout_ms = timeout_ms,
+            .in_flight_max = PGW_THREAD_WORK_IN_FLIGHT,
+            .write_max = PGW_THREAD_WORK_BYTES,
+            .reply_max = PGW_THREAD_REPLY_MAX,
+            .latency_histogram = histogram,
+        };
+}
+
+static void build_gateway(struct pgw_thread *t)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        const struct pgw_settings *s = plan->settings;
+        struct pgw_redis_conf conf =
+            link_conf(plan, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
+        const struct pgw_intake_conf intake = {plan->demands.durability, plan->demands.replicas,
+                                               s->broker_replica_wait_ms};
+
+        conf.in_flight_max = s->broker_in_flight;
+        conf.write_max = s->broker_in_flight_bytes;
+        open_link(t, &t->gate_broker, "gateway.broker", &conf);
+        conf = link_conf(plan, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
+        open_link(t, &t->gate_results, "gateway.results", &conf);
+        t->check = pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
+        t->intake = pgw_intake_new(t->loop, t->gate_broker.redis, &plan->keyspace, &intake);
+        t->jobs = pgw_jobs_new(t->gate_broker.redis, t->gate_results.redis, &plan->keyspace);
+
+        const struct pgw_gateway_links links = {
+            .contract = t->conf.contract,
+            .keyspace = &plan->keyspace,
+            .broker = t->gate_broker.redis,
+            .results = t->gate_results.redis,
+            .target = t->work_target.redis,
+            .intake = t->intake,
+            .jobs = t->jobs,
+            .check = t->check,
+            .surveyor = t->conf.surveyor,
+        };
+        const struct pgw_gateway_conf gateway = {s->queue_depth, "default", s->log_access,
+                                                 plan->works};
+        t->gateway = pgw_gateway_new(t->loop, &links, &gateway);
+}
+
+static void build_worker(struct pgw_thread *t)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        const struct pgw_settings *s = plan->settings;
+        struct pgw_redis_conf conf =
+            link_conf(plan, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
+
+        open_link(t, &t->work_broker, "worker.broker", &conf);
+        /* A read brings up to a batch of entries, each as large as a body may be. */
+        conf.reply_max = PGW_THREAD_REPLY_MAX + s->worker_batch * s->limits_body_bytes;
+        open_link(t, &t->work_reader, "worker.reader", &conf);
+        conf = link_conf(plan, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
+        open_link(t, &t->work_results, "worker.results", &conf);
+        conf = link_conf(plan, &plan->target, s->target_timeout_ms, PGW_H_REDIS_TARGET);
+        open_link(t, &t->work_target, "worker.target", &conf);
+
+        const struct pgw_worker_links links = {t->work_reader.redis, t->work_broker.redis,
+                                               t->work_results.redis, t->work_target.redis};
+        struct pgw_worker_conf worker = {
+            .batch = s->worker_batch,
+            .in_hand_max = s->worker_in_hand,
+            .idle_ms = s->worker_idle_ms,
+            .beat_ms = s->worker_beat_ms,
+            .result_ttl_s = s->results_ttl_s,
+            .results_beside = plan->results_beside,
+        };
+        snprintf(worker.consumer, sizeof worker.consumer, "%s-%u", plan->instance, t->conf.index);
+        t->worker = pgw_worker_new(t->loop, &links, &plan->keyspace, &worker);
+}
+
+static void build_front(struct pgw_thread *t)
+{
+        const struct pgw_settings *s = t->conf.plan->settings;
+        const unsigned threads = t->conf.plan->threads;
+        const struct pgw_front_conf conf = {
+            .listeners = t->conf.listeners,
+            .listener_count = t->conf.listener_count,
+            .tls = t->conf.tls,
+            .http2 = s->http2,
+            .connections_max = (s->limits_connections + threads - 1) / threads,
+            .header_bytes_max = s->limits_header_bytes,
+            .body_bytes_max = s->limits_body_bytes,
+            .streams_max = s->limits_streams,
+            .request_ms = s->limits_request_ms,
+            .idle_ms = s->limits_idle_ms,
+            .handshake_ms = s->limits_handshake_ms,
+            .on_request = pgw_exchange_on_request,
+            .ctx = t->gateway,
+        };
+
+        t->front = pgw_front_start(t->loop, &conf);
+}
+
+static bool all_ready(const struct pgw_thread *t)
+{
+        if (t->gateway && (pgw_broker_check_verdict(t->check) != PGW_OK ||
+                           !pgw_redis_is_ready(t->gate_results.redis)))
+                return false;
+        if (t->worker &&
+            (!pgw_redis_is_ready(t->work_reader.redis) || !pgw_redis_is_ready(t->work_broker.redis) ||
+             !pgw_redis_is_ready(t->work_results.redis) || !pgw_redis_is_ready(t->work_target.redis)))
+                return false;
+        return true;
+}
+
+static bool is_done(const struct pgw_thread *t)
+{
+        if (t->worker && !pgw_worker_is_idle(t->worker))
+                return false;
+        if (t->front && !pgw_front_is_idle(t->front))
+                return false;
+        return !t->gateway || t->gateway->exchanges == 0;
+}
+
+static void on_wake(void *ctx)
+{
+        struct pgw_thread *t = ctx;
+        struct pgw_tls_server *tls = __atomic_exchange_n(&t->new_tls, NULL, __ATOMIC_ACQ_REL);
+
+        if (tls && t->front)
+                pgw_front_set_tls(t->front, tls);
+        if (!__atomic_load_n(&t->drain_deadline_ms, __ATOMIC_ACQUIRE) || t->drain_begun)
+                return;
+        t->drain_begun = true;
+        if (t->gateway)
+                t->gateway->draining = true;
+        if (t->front)
+                pgw_front_drain(t->front);
+        if (t->worker)
+                pgw_worker_drain(t->worker);
+}
+
+static void on_tick(struct pgw_timer *timer)
+{
+        struct pgw_thread *t = PGW_CONTAINER(timer, struct pgw_thread, tick);
+        const uint64_t now_us = pgw_mono_us();
+
+        pgw_metric_observe_us(PGW_H_LOOP_LAG, now_us > t->tick_due_us ? now_us - t->tick_due_us : 0);
+        if (t->worker)
+                pgw_metric_set(PGW_G_JOBS_IN_HAND, (int64_t)pgw_worker_in_hand(t->worker));
+        __atomic_store_n(&t->ready, all_ready(t), __ATOMIC_RELEASE);
+        if (t->drain_begun && (is_done(t) || now_us / 1000 >= t->drain_deadline_ms))
+                pgw_loop_stop(t->loop);
+        t->tick_due_us = now_us + PGW_THREAD_TICK_MS * 1000;
+        pgw_timer_arm(t->loop, timer, t->tick_due_us / 1000);
+}
+
+static void build(struct pgw_thread *t)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+
+        pgw_metric_thread_register();
+        t->resolver = pgw_resolver_new(t->loop);
+        if (plan->works)
+                build_worker(t);
+        if (plan->gates) {
+                build_gateway(t);
+                build_front(t);
+        }
+        pgw_metric_set(PGW_G_WORKERS_ALIVE, plan->works ? 1 : 0);
+        pgw_timer_init(&t->tick, on_tick);
+        t->tick_due_us = pgw_mono_us();
+        pgw_timer_arm(t->loop, &t->tick, pgw_loop_now_ms(t->loop));
+        pgw_loop_on_wake(t->loop, on_wake, t);
+        pgw_loop_wake(t->loop); /* a drain may have been asked for already */
+}
+
+/* Links go before what hears from them: closing fails what is in flight. */
+static void tear_down(struct pgw_thread *t)
+{
+        pgw_timer_disarm(t->loop, &t->tick);
+        if (t->front)
+                pgw_front_stop(t->front);
+        if (t->check)
+                pgw_broker_check_free(t->check);
+        t->check = NULL;
+        pgw_redis_close(t->gate_broker.redis);
+        pgw_redis_close(t->gate_results.redis);
+        pgw_redis_close(t->work_reader.redis);
+        pgw_redis_close(t->work_broker.redis);
+        pgw_redis_close(t->work_results.redis);
+        pgw_redis_close(t->work_target.redis);
+        if (t->gateway)
+                pgw_poll_cancel_all(t->gateway);
+        pgw_worker_free(t->worker);
+        pgw_intake_free(t->intake);
+        pgw_jobs_free(t->jobs);
+        pgw_gateway_free(t->gateway);
+        pgw_resolver_free(t->resolver);
+}
+
+static void *thread_main(void *arg)
+{
+        struct pgw_thread *t = arg;
+
+        build(t);
+        pgw_loop_run(t->loop);
+        tear_down(t);
+        __atomic_store_n(&t->ended, true, __ATOMIC_RELEASE);
+        return NULL;
+}
+
+struct pgw_thread *pgw_thread_start(const struct pgw_thread_conf *conf)
+{
+        struct pgw_thread *t = pgw_alloc(sizeof *t);
+
+        t->conf = *conf;
+        /* Made here, because others may wake it as soon as this returns. */
+        t->loop = pgw_loop_new();
+        if (pthread_create(&t->pthread, NULL, thread_main, t))
+                pgw_panic("cannot start a thread");
+        return t;
+}
+
+void pgw_thread_drain(struct pgw_thread *t, uint64_t deadline_ms)
+{
+        __atomic_store_n(&t->drain_deadline_ms, deadline_ms, __ATOMIC_RELEASE);
+        pgw_loop_wake(t->loop);
+}
+
+void pgw_thread_set_tls(struct pgw_thread *t, struct pgw_tls_server *tls)
+{
+        __atomic_store_n(&t->new_tls, tls, __ATOMIC_RELEASE);
+        pgw_loop_wake(t->loop);
+}
+
+bool pgw_thread_is_ready(const struct pgw_thread *t)
+{
+        return __atomic_load_n(&t->ready, __ATOMIC_ACQUIRE);
+}
+
+uint64_t pgw_thread_turns(const struct pgw_thread *t)
+{
+        return pgw_loop_turns(t->loop);
+}
+
+bool pgw_thread_has_ended(const struct pgw_thread *t)
+{
+        return __atomic_load_n(&t->ended, __ATOMIC_ACQUIRE);
+}
+
+void pgw_thread_join(struct pgw_thread *t)
+{
+        pthread_join(t->pthread, NULL);
+        pgw_loop_free(t->loop);
+        pgw_free(t);
+}

@@ -1,0 +1,130 @@
+"""The client verbs: purgeway purge, status, queues."""
+import json
+
+import pytest
+
+from support.processes import free_port
+from support.servers import Purgeway, Redis, run_to_end
+
+
+@pytest.fixture
+def cli(purgeway):
+    """cli(words...): run a verb against the shared server."""
+    def run(*words, stdin=b""):
+        return run_to_end(*words, "--url", purgeway.url, stdin=stdin)
+    return run
+
+
+def test_purge_and_status(cli, cache, unique):
+    key = unique()
+    cache.set(key, 1)
+    code, out, err = cli("purge", key, "--wait", "10", "--json")
+    assert code == 0 and err == ""
+    job = json.loads(out)
+    assert job["status"] == "succeeded" and job["result"]["removed"] == 1
+    assert not cache.exists(key)
+    code, out, err = cli("status", job["job_id"], "--json")
+    assert code == 0 and json.loads(out) == job
+    code, out, _ = cli("status", job["job_id"])
+    assert code == 0 and "succeeded" in out and job["job_id"] in out
+
+
+def test_purge_without_waiting_tells_the_id(cli, unique):
+    code, out, err = cli("purge", unique(), unique())
+    assert code == 0 and err == "" and out.strip()
+    job_id = next(word.strip('".,:;()') for word in out.split() if len(word) >= 28)
+    assert cli("status", job_id, "--wait", "10")[0] == 0
+
+
+def test_purge_from_standard_input(cli, cache, unique):
+    keys = [unique() for _ in range(2500)]
+    cache.mset({key: 1 for key in keys})
+    code, _, err = cli("purge", "--stdin", "--wait", "30", stdin="\n".join(keys).encode())
+    assert code == 0, err
+    assert cache.exists(*keys) == 0
+
+
+def test_purge_of_bytes(cli, cache, unique):
+    keys = [unique().encode() + tail for tail in (b"\n", b"\r\n", b"\xff", b" ", b"\xc3\xa9")]
+    cache.mset({key: 1 for key in keys})
+    code, _, err = cli("purge", "-0", "--wait", "10", stdin=b"\0".join(keys))
+    assert code == 0, err
+    assert cache.exists(*keys) == 0
+
+
+def test_purge_with_priority_and_reason(cli, unique):
+    code, out, _ = cli("purge", unique(), "--priority", "low", "--reason", "why", "--wait", "10",
+                       "--json")
+    assert code == 0 and json.loads(out)["priority"] == "low"
+
+
+def test_key_that_looks_like_an_option(purgeway, cache):
+    cache.set("--wait", 1)
+    code, _, err = run_to_end("purge", f"--url={purgeway.url}", "--wait=10", "--", "--wait")
+    assert code == 0, err
+    assert not cache.exists("--wait")
+
+
+def test_queues(cli):
+    code, out, err = cli("queues")
+    assert code == 0 and err == ""
+    for word in ("main", "high", "normal", "low"):
+        assert word in out
+    code, out, _ = cli("queues", "--json")
+    assert code == 0 and json.loads(out)["queues"][0]["name"] == "main"
+
+
+@pytest.mark.parametrize("words", [
+    ["purge"], ["purge", "--priority"], ["purge", "k", "--nonsense"], ["purge", "k", "--wait", "x"],
+    ["status"], ["status", "a", "--priority", "low"], ["queues", "operand"]])
+def test_usage_errors(cli, words):
+    code, out, err = cli(*words)
+    assert code == 2 and out == ""
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_refused_request_is_1_and_says_why(cli):
+    code, out, err = cli("purge", "k", "--priority", "urgent")
+    assert code in (1, 2) and out == ""
+    assert "priority" in err and len(err.strip().splitlines()) == 1
+
+
+def test_unknown_job_is_1(cli):
+    code, _, err = cli("status", "A" * 28)
+    assert code == 1 and err.strip()
+
+
+def test_no_gateway_is_69():
+    for words in (["purge", "k"], ["status", "A" * 28], ["queues"]):
+        code, out, err = run_to_end(*words, "--url", f"http://127.0.0.1:{free_port()}")
+        assert code == 69 and out == ""
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_gateway_that_cannot_serve_is_69(beside):
+    server, redis = beside("gateway", broker_timeout_ms=300)
+    redis.kill9()
+    code, _, err = run_to_end("purge", "k", "--url", server.url)
+    assert code == 69 and err.strip()
+    redis.start()
+
+
+def test_job_that_does_not_end_in_time_is_1(beside):
+    server, _ = beside("gateway")
+    code, out, err = run_to_end("purge", "k", "--wait", "1", "--url", server.url)
+    assert code == 1 and (out + err).strip()
+
+
+def test_address_from_the_environment(purgeway):
+    code, out, _ = run_to_end("queues", env={"PURGEWAY_URL": purgeway.url})
+    assert code == 0 and "main" in out
+
+
+def test_https_is_verified(make, certificates):
+    port = free_port()
+    make(Purgeway, "gateway", broker_url=make(Redis).url(), tls_listen=f"127.0.0.1:{port}",
+         tls_certificate=certificates.certificate, tls_key=certificates.key)
+    url = f"https://localhost:{port}"
+    assert run_to_end("queues", "--url", url)[0] == 69
+    code, _, err = run_to_end("queues", "--url", url, "--cacert", certificates.authority)
+    assert code == 0, err

@@ -1,0 +1,507 @@
+"""HTTP as users speak it, and as those speak it who wish us ill."""
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+
+import h2.config
+import h2.connection
+import h2.events
+import httpx
+import pytest
+
+from checks import is_accepted, is_problem
+from support.client import Client, Raw, ask
+from support.processes import eventually, free_port
+from support.servers import Purgeway, Redis
+
+GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+JSON_HEAD = b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+BODY = b'{"keys":["a"]}'
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """A gateway with little patience and few places."""
+    with Redis() as redis, Purgeway(
+            "gateway", broker_url=redis.url(), threads=1, limits_request_ms=1000,
+            limits_idle_ms=1500, limits_connections=10, limits_streams=5) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def secure(certificates):
+    """A gateway on TLS and cleartext at once."""
+    port = free_port()
+    with Redis() as redis, Purgeway(
+            "gateway", broker_url=redis.url(), tls_listen=f"127.0.0.1:{port}",
+            tls_certificate=certificates.certificate, tls_key=certificates.key,
+            limits_handshake_ms=1000) as server:
+        server.tls_port = port
+        yield server
+
+
+# ---- HTTP/1.1 ----------------------------------------------------------------------------
+
+
+def test_keep_alive(api):
+    connection = api.connect()
+    connection.connect()
+    first = connection.sock
+    for i in range(50):
+        answer = ask(connection, "POST", "/v1/invalidations", BODY,
+                     {"Content-Type": "application/json"})
+        assert answer.status == 202
+        assert ask(connection, "GET", f"/v1/nowhere/{i}").status == 404
+        assert connection.sock is first
+    connection.close()
+
+
+def test_connection_close_is_obeyed(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert raw.answer().status == 200
+        assert raw.answer() is None
+
+
+def test_http_1_0(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(b"GET /livez HTTP/1.0\r\nHost: x\r\n\r\n")
+        assert b"alive" in raw.until_closed()
+
+
+def test_pipelining_keeps_the_order(purgeway):
+    count = 60
+    with Raw(purgeway.port) as raw:
+        for i in range(count):
+            body = json.dumps({"keys": [f"pipe:{i}"]}).encode()
+            raw.send(JSON_HEAD + b"X-Request-Id: n%d\r\nContent-Length: %d\r\n\r\n%b" % (
+                i, len(body), body))
+            raw.send(b"GET /v1/nowhere HTTP/1.1\r\nHost: x\r\nX-Request-Id: m%d\r\n\r\n" % i)
+        for i in range(count):
+            accepted, missing = raw.answer(), raw.answer()
+            assert (accepted.status, accepted.headers["x-request-id"]) == (202, f"n{i}")
+            assert (missing.status, missing.headers["x-request-id"]) == (404, f"m{i}")
+
+
+def test_request_in_single_bytes(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY:
+            raw.send(bytes([byte]))
+        assert raw.answer().status == 202
+
+
+def test_chunked_body(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for i in range(0, len(BODY), 3):
+            chunk = BODY[i:i + 3]
+            raw.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        raw.send(b"0\r\n\r\n")
+        assert raw.answer().status == 202
+
+
+def test_chunked_body_over_the_limit(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        try:
+            for _ in range(40):
+                raw.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        except ConnectionError:
+            return
+        answer = raw.answer()
+        assert answer is None or answer.status == 413
+
+
+def test_expect_100_continue(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(JSON_HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+        time.sleep(0.05)
+        raw.send(BODY)
+        answer = raw.answer()
+        if answer.status == 100:
+            answer = raw.answer()
+        assert answer.status == 202
+
+
+@pytest.mark.parametrize("head", [
+    b"Content-Length: 14\r\nContent-Length: 15\r\n", b"Content-Length: 14\r\nContent-Length: 14\r\n",
+    b"Content-Length: 14\r\nTransfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: gzip, chunked\r\n", b"Transfer-Encoding: xchunked\r\n",
+    b"Transfer-Encoding: identity\r\n", b"Content-Length: +14\r\n", b"Content-Length: 0x0e\r\n",
+    b"Content-Length: -1\r\n", b"Content-Length: 14, 14\r\n", b"Content-Length : 14\r\n",
+    b"Content-Length: 18446744073709551630\r\n", b"Content-Length: 14\r\nX: a\r\n b\r\n",
+    b"Content-Length: 14\nX: a\r\n", b"Content-Length: 14\r\nX: a\0b\r\n",
+    b"Content-Length: 14\r\nX: a\rb\r\n", b"Content-Length: 14\r\nHost: y\r\n",
+    b"Content-Length: 14\r\n: empty\r\n", b"Content-Length: 14\r\nX y: z\r\n"])
+def test_ambiguous_framing_is_refused_and_the_connection_closed(purgeway, head):
+    with Raw(purgeway.port) as raw:
+        raw.send(JSON_HEAD + head + b"\r\n" + BODY + GET)
+        answers = []
+        while (answer := raw.answer()) is not None:
+            answers.append(answer.status)
+    assert answers in ([], [400], [501]), answers
+
+
+@pytest.mark.parametrize("head", [
+    b"GET /livez HTTP/1.1\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /livez HTTP/1.1\nHost: x\n\n", b"GET /livez HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
+    b"GET  /livez HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /livez HTTP/2.0\r\nHost: x\r\n\r\n",
+    b"GET livez HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"TRACE /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /livez\r\n\r\n", b"garbage\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n",
+    b"GET /li\x00vez HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_broken_heads_never_get_a_success(purgeway, head):
+    with Raw(purgeway.port, timeout=15) as raw:
+        raw.send(head)
+        raw.socket.shutdown(socket.SHUT_WR)
+        data = raw.until_closed()
+    assert not data.startswith(b"HTTP/1.1 2"), data
+    assert b"alive" not in data
+
+
+@pytest.mark.parametrize("chunks", [
+    b"0x5\r\n{}   \r\n0\r\n\r\n", b"5;x=\ny\r\n{}   \r\n0\r\n\r\n", b"-1\r\n\r\n0\r\n\r\n",
+    b"5\r\n{}   X\r\n0\r\n\r\n", b"fffffffffffffffff\r\n{}\r\n", b"\r\n{}\r\n0\r\n\r\n",
+    b"5\n{}   \n0\n\n"])
+def test_broken_chunks_never_smuggle_a_request(purgeway, chunks):
+    with Raw(purgeway.port, timeout=15) as raw:
+        raw.send(JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + GET)
+        raw.socket.shutdown(socket.SHUT_WR)
+        data = raw.until_closed()
+    assert b"alive" not in data and b"HTTP/1.1 202" not in data, data
+
+
+def test_no_upgrade_to_h2c(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                 b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
+        assert raw.answer().status == 200
+
+
+@pytest.mark.parametrize("part", [b"", b"GE", b"GET /livez HTTP/1.1\r\nHost:",
+                                  JSON_HEAD + b"Content-Length: 100\r\n\r\n{"])
+def test_slow_client_is_cut_off(quick, part):
+    began = time.monotonic()
+    with Raw(quick.port) as raw:
+        raw.send(part)
+        data = raw.until_closed()
+    assert time.monotonic() - began >= 0.5
+    assert b" 202 " not in data
+
+
+def test_idle_connection_is_closed(quick):
+    with Raw(quick.port) as raw:
+        raw.send(GET)
+        assert raw.answer().status == 200
+        assert raw.until_closed() == b""
+
+
+def test_slow_bytes_do_not_buy_time(quick):
+    with Raw(quick.port) as raw:
+        raw.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+        deadline = time.monotonic() + 30
+        with pytest.raises(OSError):
+            while time.monotonic() < deadline:
+                raw.send(b"X: y\r\n")
+                time.sleep(0.1)
+
+
+def test_connections_over_the_cap_wait_or_are_closed_and_the_rest_are_served(quick):
+    idle = []
+    try:
+        for _ in range(40):
+            idle.append(Raw(quick.port))
+        # The idle ones are closed in time, and then there is room again.
+        eventually(lambda: quick.api.request("GET", "/livez", timeout=30).status == 200)
+    finally:
+        for raw in idle:
+            raw.socket.close()
+    assert quick.is_alive()
+    eventually(lambda: quick.api.get("/livez").status == 200)
+    eventually(lambda: quick.api.metric("purgeway_connections_open") <= 10)
+
+
+# ---- HTTP/2 ------------------------------------------------------------------------------
+
+
+class Http2:
+    """One cleartext or TLS connection by prior knowledge; every stream's answer by its id."""
+
+    def __init__(self, connected):
+        self.socket = connected
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.h2.initiate_connection()
+        self.answers, self.resets, self.closed = {}, {}, False
+        self.flush()
+
+    def flush(self):
+        self.socket.sendall(self.h2.data_to_send())
+
+    def start(self, method, path, body=None, headers=()):
+        stream = self.h2.get_next_available_stream_id()
+        fields = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", path)]
+        if body is not None:
+            fields += [("content-type", "application/json")]
+        self.h2.send_headers(stream, fields + list(headers), end_stream=body is None)
+        if body is not None:
+            self.h2.send_data(stream, body, end_stream=True)
+        return stream
+
+    def pump(self, done):
+        """Read until done() or the other side closes."""
+        while not done() and not self.closed:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionError:
+                data = b""
+            if not data:
+                self.closed = True
+                return
+            for event in self.h2.receive_data(data):
+                stream = getattr(event, "stream_id", None)
+                if isinstance(event, h2.events.ResponseReceived):
+                    self.answers[stream] = [dict(event.headers), b"", False]
+                elif isinstance(event, h2.events.DataReceived):
+                    self.answers[stream][1] += event.data
+                    self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
+                elif isinstance(event, h2.events.StreamEnded):
+                    self.answers[stream][2] = True
+                elif isinstance(event, h2.events.StreamReset):
+                    self.resets[stream] = event.error_code
+                elif isinstance(event, h2.events.ConnectionTerminated):
+                    self.closed = True
+            self.flush()
+
+    def finish(self, streams):
+        self.flush()
+        self.pump(lambda: all(s in self.resets or (s in self.answers and self.answers[s][2])
+                              for s in streams))
+        return [self.answers.get(s) for s in streams]
+
+
+def test_h2_by_prior_knowledge_with_httpx(purgeway, cache, unique):
+    key = unique()
+    cache.set(key, 1)
+    with httpx.Client(http1=False, http2=True, base_url=purgeway.url) as client:
+        answer = client.post("/v1/invalidations", json={"keys": [key]},
+                             headers={"Prefer": "wait=10"})
+        assert answer.http_version == "HTTP/2"
+        assert answer.status_code == 200 and answer.json()["result"]["removed"] == 1
+        assert client.get("/v1/nowhere").status_code == 404
+    assert not cache.exists(key)
+
+
+def test_many_streams_on_one_connection(purgeway):
+    with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
+        peer = Http2(connected)
+        for _ in range(3):
+            streams = [peer.start("POST", "/v1/invalidations", BODY) for _ in range(32)]
+            for fields, body, _ in peer.finish(streams):
+                assert fields[":status"] == "202"
+                assert json.loads(body)["status"] == "queued"
+                assert fields["location"] == f"/v1/jobs/{json.loads(body)['job_id']}"
+
+
+def test_streams_over_the_limit_are_refused_not_served(quick):
+    with socket.create_connection(("127.0.0.1", quick.port), 60) as connected:
+        peer = Http2(connected)
+        peer.pump(lambda: peer.h2.remote_settings.max_concurrent_streams < 1000)
+        assert peer.h2.remote_settings.max_concurrent_streams <= 100
+
+
+def test_stream_that_is_reset_does_no_harm(purgeway):
+    with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
+        peer = Http2(connected)
+        for _ in range(10):
+            stream = peer.start("POST", "/v1/invalidations", BODY, [("prefer", "wait=5")])
+            peer.flush()
+            peer.h2.reset_stream(stream)
+            peer.flush()
+        answer, = peer.finish([peer.start("GET", "/livez")])
+        assert answer[0][":status"] == "200"
+    assert purgeway.api.get("/livez").status == 200
+
+
+def test_h2_body_over_the_limit_is_413_or_reset(purgeway):
+    with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
+        peer = Http2(connected)
+        stream = peer.h2.get_next_available_stream_id()
+        peer.h2.send_headers(stream, [
+            (":method", "POST"), (":scheme", "http"), (":authority", "x"),
+            (":path", "/v1/invalidations"), ("content-type", "application/json"),
+            ("content-length", "100000000")])
+        answer, = peer.finish([stream])
+        assert stream in peer.resets or answer is None or answer[0][":status"] == "413"
+    assert purgeway.api.get("/livez").status == 200
+
+
+def test_h2_header_block_over_the_limit(purgeway):
+    with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
+        peer = Http2(connected)
+        stream = peer.start("GET", "/livez", headers=[(f"x-{i}", "a" * 1000) for i in range(60)])
+        answer, = peer.finish([stream])
+        assert answer is None or answer[0][":status"] == "431"
+    assert purgeway.api.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("data", [
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 200,
+    b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    + b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\xff"])
+def test_broken_h2_ends_the_connection_only(purgeway, data):
+    with Raw(purgeway.port, timeout=30) as raw:
+        raw.send(data)
+        raw.socket.shutdown(socket.SHUT_WR)
+        raw.until_closed()
+    assert purgeway.api.get("/livez").status == 200
+
+
+def test_http2_can_be_turned_off(beside):
+    server, _ = beside("gateway", http2=False)
+    with Raw(server.port, timeout=15) as raw:
+        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        raw.socket.shutdown(socket.SHUT_WR)
+        assert not raw.until_closed().startswith(b"\x00")
+    assert server.api.get("/livez").status == 200
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+def test_curl_by_prior_knowledge(purgeway, unique):
+    done = subprocess.run(
+        ["curl", "-sS", "--http2-prior-knowledge", "-w", "\n%{http_code} %{http_version}",
+         "--json", json.dumps({"keys": [unique()]}), "-H", "Prefer: wait=10",
+         f"{purgeway.url}/v1/invalidations"], capture_output=True, timeout=60, check=True)
+    body, _, code = done.stdout.decode().rpartition("\n")
+    assert code == "200 2" and json.loads(body)["status"] == "succeeded"
+
+
+@pytest.mark.skipif(not shutil.which("nghttp"), reason="no nghttp")
+def test_nghttp(purgeway):
+    done = subprocess.run(["nghttp", "-nv", "-m", "20", f"{purgeway.url}/livez"],
+                          capture_output=True, timeout=60, check=True)
+    assert done.stdout.count(b":status: 200") == 20
+
+
+# ---- TLS and listeners -------------------------------------------------------------------
+
+
+def handshake(secure, certificates, alpn=(), **versions):
+    context = ssl.create_default_context(cafile=certificates.authority)
+    for name, value in versions.items():
+        setattr(context, name, value)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    connected = socket.create_connection(("127.0.0.1", secure.tls_port), 60)
+    return context.wrap_socket(connected, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("offered, chosen", [
+    (["h2", "http/1.1"], "h2"), (["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"),
+    ([], None)])
+def test_alpn(secure, certificates, offered, chosen):
+    with handshake(secure, certificates, offered) as peer:
+        assert peer.selected_alpn_protocol() == chosen
+        assert peer.version() in ("TLSv1.2", "TLSv1.3")
+        if chosen == "h2":
+            answer, = (client := Http2(peer)).finish([client.start("GET", "/livez")])
+            assert answer[0][":status"] == "200"
+        else:
+            peer.sendall(GET)
+            assert peer.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_tls_accepts_jobs(secure, certificates):
+    client = Client(secure.tls_port, "localhost", certificates.authority)
+    is_accepted(client.purge("a"))
+    is_accepted(secure.api.purge("a"))
+
+
+def test_tls_1_2_is_spoken(secure, certificates):
+    with handshake(secure, certificates, maximum_version=ssl.TLSVersion.TLSv1_2) as peer:
+        assert peer.version() == "TLSv1.2"
+
+
+@pytest.mark.parametrize("flag", ["-tls1_1", "-tls1"])
+def test_older_tls_is_refused(secure, flag):
+    done = subprocess.run(
+        ["openssl", "s_client", flag, "-cipher", "ALL:@SECLEVEL=0", "-connect",
+         f"127.0.0.1:{secure.tls_port}"], input=b"", capture_output=True, timeout=60, check=False)
+    assert b"Cipher is (NONE)" in done.stdout
+    assert b"no protocols available" not in done.stderr, "this openssl cannot ask"
+    assert secure.api.get("/livez").status == 200
+
+
+def test_plain_text_on_the_tls_port_is_dropped(secure):
+    with Raw(secure.tls_port, timeout=30) as raw:
+        raw.send(GET)
+        assert b"200" not in raw.until_closed()
+    assert secure.api.get("/livez").status == 200
+
+
+def test_handshake_that_does_not_come_is_cut_off(secure):
+    with Raw(secure.tls_port) as raw:
+        assert raw.until_closed() == b""
+    with Raw(secure.tls_port) as raw:
+        raw.send(b"\x16\x03\x01\x02\x00\x01")
+        raw.until_closed()
+
+
+def test_several_listeners(make, certificates):
+    plain, tls = [free_port() for _ in range(2)], [free_port() for _ in range(2)]
+    make(Purgeway, "gateway", broker_url=make(Redis).url(),
+         listen=[f"127.0.0.1:{port}" for port in plain],
+         tls_listen=[f"127.0.0.1:{port}" for port in tls],
+         tls_certificate=certificates.certificate, tls_key=certificates.key)
+    for port in plain:
+        is_accepted(Client(port).purge("a"))
+    for port in tls:
+        is_accepted(Client(port, "localhost", certificates.authority).purge("a"))
+
+
+def test_ipv6_listener(make):
+    if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("no IPv6 here")
+    port = free_port()
+    make(Purgeway, "gateway", broker_url=make(Redis).url(),
+         listen=[f"127.0.0.1:{free_port()}", f"[::1]:{port}"])
+    is_accepted(Client(port, "::1").purge("a"))
+
+
+def test_every_thread_serves(make):
+    """Connections spread over the threads by the kernel: each must be able to accept a job."""
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), threads=4)
+    for _ in range(40):
+        is_accepted(server.api.purge("a"))
+
+
+def test_port_that_is_taken_is_said(make):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = make(Purgeway, "gateway", broker_url=make(Redis).url(), wait=False,
+                      listen=f"127.0.0.1:{port}", allow_codes=(69,))
+        assert server.wait() == 69
+        assert str(port) in server.errors()
+
+
+def test_problem_documents_over_h2(purgeway):
+    with httpx.Client(http1=False, http2=True, base_url=purgeway.url) as client:
+        answer = client.post("/v1/invalidations", content=b"{", headers={
+            "content-type": "application/json"})
+        assert answer.status_code == 400
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == "malformed_json"
+
+
+def test_unknown_method_of_h1_is_a_problem_document(purgeway):
+    with Raw(purgeway.port) as raw:
+        raw.send(b"PURGE /v1/queues HTTP/1.1\r\nHost: x\r\n\r\n")
+        is_problem(raw.answer(), 405)

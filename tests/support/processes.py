@@ -1,0 +1,131 @@
+"""Child processes that never outlive the tests, and waiting without guessing how long.
+
+Every child is told by the kernel to die with us, so a test run that is killed leaves
+nothing behind; a run that ends in order closes what it opened.
+"""
+import atexit
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+#: No test waits longer than this for anything; it is a safety net and not a measurement.
+PATIENCE_S = 60.0
+
+_alive = set()
+
+
+def eventually(check, patience_s=PATIENCE_S, what=None):
+    """Ask until the answer is true and return it; the last failure is the reason given."""
+    deadline = time.monotonic() + patience_s
+    pause = 0.002
+    reason = None
+    while True:
+        try:
+            answer = check()
+            if answer:
+                return answer
+        except (OSError, AssertionError) as problem:
+            reason = problem
+        if time.monotonic() > deadline:
+            name = what or getattr(check, "__name__", "it")
+            raise AssertionError(f"{name} did not come true in {patience_s} s ({reason!r})")
+        time.sleep(pause)
+        pause = min(pause * 2, 0.05)
+
+
+def free_port():
+    """A port nobody listens on, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = random.SystemRandom().randrange(10240, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class Child:
+    """One process with a directory of its own; its output goes to files there."""
+
+    def __init__(self, name, directory=None):
+        self.name = name
+        self.process = None
+        self._own_directory = directory is None
+        self.directory = directory or tempfile.mkdtemp(prefix=f"pgw-{name}-", dir="/tmp")
+        self.stderr_path = os.path.join(self.directory, f"{name}.stderr")
+        self.stdout_path = os.path.join(self.directory, f"{name}.stdout")
+
+    def spawn(self, argv, env=None, pass_fds=()):
+        assert self.process is None or self.process.poll() is not None, f"{self.name} runs already"
+        if shutil.which("setpriv"):
+            argv = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+        with open(self.stderr_path, "ab") as err, open(self.stdout_path, "ab") as out:
+            self.process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env,
+                cwd=self.directory, pass_fds=pass_fds)
+        _alive.add(self)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def pause(self):
+        """SIGSTOP: the process is there and does not answer."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def kill9(self):
+        self.process.kill()
+        self.process.wait()
+
+    def wait(self, patience_s=PATIENCE_S):
+        """The exit code, once it ends by itself."""
+        try:
+            return self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end:\n{self.tail()}") from None
+
+    def output(self):
+        with open(self.stdout_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def errors(self):
+        with open(self.stderr_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def tail(self, count=4000):
+        return self.errors()[-count:]
+
+    def close(self):
+        _alive.discard(self)
+        if self.is_alive():
+            self.resume()
+            self.kill9()
+        if self._own_directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+@atexit.register
+def _close_what_is_left():
+    for child in list(_alive):
+        Child.close(child)
