@@ -7,11 +7,11 @@
 -- KEYS  1 stream
 -- ARGV  1 group
 -- returns  {waiting, pending, wall ms of the oldest unfinished entry or 0, trimmed}
---          or {-1} when the stream or the group is missing
+--          Without a group nothing was ever delivered, so everything waits.
 -- keeps    no entry that is waiting or pending is ever trimmed
 -- cost     O(trimmed)
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return { -1 }
+  return { 0, 0, 0, 0 }
 end
 local group
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
@@ -24,7 +24,9 @@ for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   end
 end
 if not group then
-  return { -1 }
+  local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+  local oldest = #first > 0 and tonumber(string.match(first[1][1], '^(%d+)')) or 0
+  return { redis.call('XLEN', KEYS[1]), 0, oldest, 0 }
 end
 
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1])

@@ -13,6 +13,7 @@
 #define PGW_STREAM_KEY_MAX  96
 #define PGW_RESULT_KEY_SIZE (13 + PGW_JOB_ID_SIZE)
 #define PGW_GROUP           "purgeway"
+#define PGW_PARTITIONS      1 /* of a queue; an id that names another is unknown */
 
 struct pgw_keyspace {
         char queue[PGW_QUEUE_NAME_MAX + 1];

@@ -113,8 +113,9 @@ static enum pgw_err ask_results(struct search *s)
 enum pgw_err pgw_jobs_find(struct pgw_jobs *jobs, const struct pgw_job_id *id, pgw_lookup_f *done,
                            void *ctx)
 {
+        if (id->partition >= PGW_PARTITIONS)
+                return PGW_E_NO_JOB;
         struct search *s = pgw_alloc(sizeof *s);
-
         *s = (struct search){.jobs = jobs, .job = {.id = *id}, .done = done, .ctx = ctx};
         enum pgw_err err = ask_results(s);
         if (err)

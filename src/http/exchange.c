@@ -146,7 +146,9 @@ static bool is_request_id(struct pgw_str id)
 /* The caller's own id is echoed, so that one id runs through all logs; a made one is told. */
 static void identify_request(struct pgw_exchange *x)
 {
-        const struct pgw_str given = pgw_exchange_header(x, PGW_STR("x-request-id"));
+        const struct pgw_str given = x->err == PGW_E_HTTP
+                                         ? PGW_STR("")
+                                         : pgw_exchange_header(x, PGW_STR("x-request-id"));
         unsigned char bytes[12];
 
         if (is_request_id(given)) {
@@ -167,7 +169,6 @@ static enum pgw_step admit(struct pgw_exchange *x)
             req->path.base, req->query_at == SIZE_MAX ? req->path.len : req->query_at);
         const struct pgw_str method = pgw_str_of(req->method.base, req->method.len);
 
-        identify_request(x);
         x->err = pgw_contract_find(x->gateway->links.contract, method, path, &x->path_params, &x->op,
                                    &x->allow);
         return x->err ? PGW_FAIL : PGW_NEXT;
@@ -267,7 +268,7 @@ static struct pgw_exchange *exchange_new(struct pgw_gateway *gateway)
         return x;
 }
 
-int pgw_exchange_on_request(void *ctx, h2o_req_t *req)
+int pgw_exchange_on_request(void *ctx, h2o_req_t *req, enum pgw_err err, const char *detail)
 {
         struct pgw_gateway *gateway = ctx;
         struct pgw_exchange *x = exchange_new(gateway);
@@ -282,6 +283,12 @@ int pgw_exchange_on_request(void *ctx, h2o_req_t *req)
         x->begun_us = pgw_mono_us();
         pgw_buf_init(&x->out, PGW_ANSWER_BODY_MAX);
         gateway->exchanges++;
+        x->err = err;
+        identify_request(x);
+        if (err) {
+                pgw_fault_set(&x->fault, "", "%s", detail);
+                x->room = ROOM_ANSWER;
+        }
         run(x);
         return 0;
 }

@@ -72,8 +72,8 @@ struct pgw_exchange {
         struct pgw_fault fault;
 };
 
-/* What h2o calls for every request. `ctx` is a struct pgw_gateway. */
-int pgw_exchange_on_request(void *ctx, struct st_h2o_req_t *);
+/* What the front calls for every request (http/front.h). `ctx` is a struct pgw_gateway. */
+int pgw_exchange_on_request(void *ctx, struct st_h2o_req_t *, enum pgw_err, const char *detail);
 
 /* The completion of a WAIT; never from inside the room that said it. */
 void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);

@@ -194,6 +194,9 @@ void pgw_front_stop(struct pgw_front *f)
                 PGW_LOG(PGW_LOG_WARN, "http.connections_left", PGW_L_INT("count", f->conns.count));
                 return;
         }
+        /* A drain that was over within a second leaves its reminder behind. */
+        if (h2o_timeout_is_linked(&f->ctx.http2._graceful_shutdown_timeout))
+                h2o_timeout_unlink(&f->ctx.http2._graceful_shutdown_timeout);
         h2o_context_dispose(&f->ctx);
         h2o_config_dispose(&f->config);
         pgw_free(f);

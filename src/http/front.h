@@ -39,8 +39,9 @@ struct pgw_front_conf {
         uint64_t idle_ms;
         uint64_t handshake_ms;
 
-        /* Called for every request that is sound. Returns 0. */
-        int (*on_request)(void *ctx, struct st_h2o_req_t *);
+        /* Called for every request. `err` is PGW_OK, or why it must be refused; with PGW_E_HTTP
+         * its header fields must not be read. `detail` is static, NULL without an error. */
+        int (*on_request)(void *ctx, struct st_h2o_req_t *, enum pgw_err err, const char *detail);
         void *ctx;
 };
 

@@ -13,10 +13,8 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
-#include "base/codec.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "base/rand.h"
 #include "http/front_priv.h"
 #include "http/guard_h1.h"
 
@@ -258,39 +256,10 @@ void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
                 r->deadline_ms = until_ms;
 }
 
-static int refuse(h2o_req_t *req, int status, const char *slug, const char *title,
-                  const char *detail)
+static int refuse(struct pgw_front *f, h2o_req_t *req, enum pgw_err err, const char *detail)
 {
-        struct pgw_buf body;
-        char id[24];
-        unsigned char bytes[12];
-
-        pgw_rand_bytes(bytes, sizeof bytes);
-        pgw_hex(bytes, sizeof bytes, id);
-        pgw_buf_init(&body, 4096);
-        PGW_ASSERT(pgw_buf_printf(&body,
-                                  "{\"type\":\"https://purgeway.dev/problems/%s\",\"title\":\"%s\","
-                                  "\"status\":%d,\"detail\":\"%s\",\"code\":\"",
-                                  slug, title, status, detail) == PGW_OK);
-        for (const char *s = slug; *s; s++)
-                PGW_ASSERT(pgw_buf_add(&body, *s == '-' ? "_" : s, 1) == PGW_OK);
-        PGW_ASSERT(pgw_buf_printf(&body, "\",\"request_id\":\"%.24s\"}\n", id) == PGW_OK);
-
         req->http1_is_persistent = 0;
-        req->res.status = status;
-        req->res.reason = title;
-        req->res.content_length = body.n;
-        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                       H2O_STRLIT("application/problem+json"));
-        h2o_send_inline(req, body.p, body.n);
-        pgw_buf_fini(&body);
-        pgw_metric_add(PGW_M_HTTP_4XX, 1);
-        return 0;
-}
-
-static int refuse_as(h2o_req_t *req, enum pgw_err err, const char *detail)
-{
-        return refuse(req, pgw_err_status(err), pgw_err_slug(err), pgw_err_title(err), detail);
+        return f->conf.on_request(f->conf.ctx, req, err, detail);
 }
 
 static size_t head_size(const h2o_req_t *req)
@@ -312,24 +281,26 @@ static struct pgw_str raw_head(const h2o_req_t *req, const h2o_socket_t *socket)
         return pgw_str_of(from, (size_t)(start + socket->input->size - from));
 }
 
-static int judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket,
-                       bool *ret_sound)
+/* PGW_OK, or why the head must be refused. */
+static enum pgw_err judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket,
+                                const char **ret_detail)
 {
         const struct pgw_str head = raw_head(req, socket);
         const struct pgw_h1_verdict v = head.p ? pgw_guard_h1(head, f->conf.header_bytes_max)
                                                : (struct pgw_h1_verdict){.status = 0};
 
-        *ret_sound = false;
+        *ret_detail = v.reason;
         if (v.status)
-                return refuse_as(req, v.status == 431 ? PGW_E_HEAD_SIZE : PGW_E_HTTP, v.reason);
+                return v.status == 431 ? PGW_E_HEAD_SIZE : PGW_E_HTTP;
         if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("CONNECT")) ||
-            h2o_memis(req->method.base, req->method.len, H2O_STRLIT("TRACE")))
-                return refuse_as(req, PGW_E_HTTP, "this method is not taken");
+            h2o_memis(req->method.base, req->method.len, H2O_STRLIT("TRACE"))) {
+                *ret_detail = "this method is not taken";
+                return PGW_E_HTTP;
+        }
         /* The library is lax about where a chunked body ends; what follows is not trusted. */
         if (v.chunked)
                 req->http1_is_persistent = 0;
-        *ret_sound = true;
-        return 0;
+        return PGW_OK;
 }
 
 static void register_request(struct pgw_conn *c, h2o_req_t *req)
@@ -345,33 +316,37 @@ static void register_request(struct pgw_conn *c, h2o_req_t *req)
         pgw_list_append(&c->requests, &r->link);
 }
 
+/* RFC 9113 8.3.1: a request without a path is malformed, which is a stream error. */
+static int reset_stream(h2o_req_t *req)
+{
+        static h2o_generator_t generator = {NULL, NULL};
+
+        h2o_start_response(req, &generator);
+        h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
+        return 0;
+}
+
 int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
 {
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
         struct pgw_conn *c = socket->on_close.data;
-        bool sound = true;
+        const char *detail;
 
         register_request(c, req);
         if (req->version < 0x200 && !f->conf.unguarded) {
-                judge_http1(f, req, socket, &sound);
-                if (!sound)
-                        return 0;
+                enum pgw_err err = judge_http1(f, req, socket, &detail);
+                if (err)
+                        return refuse(f, req, err, detail);
         }
-        if (req->path.len == 0 || req->path.base[0] != '/') {
-                if (req->version >= 0x200) {
-                        /* RFC 9113 8.3.1: malformed, a stream error. */
-                        static h2o_generator_t generator = {NULL, NULL};
-                        h2o_start_response(req, &generator);
-                        h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
-                        return 0;
-                }
-                return refuse_as(req, PGW_E_HTTP, "the request target must begin with '/'");
-        }
+        if (req->path.len == 0 || req->path.base[0] != '/')
+                return req->version >= 0x200
+                           ? reset_stream(req)
+                           : refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
         if (head_size(req) > f->conf.header_bytes_max)
-                return refuse_as(req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
+                return refuse(f, req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
         if (req->entity.len > f->conf.body_bytes_max)
-                return refuse_as(req, PGW_E_BODY_SIZE, "send the keys in several requests");
-        return f->conf.on_request(f->conf.ctx, req);
+                return refuse(f, req, PGW_E_BODY_SIZE, "send the keys in several requests");
+        return f->conf.on_request(f->conf.ctx, req, PGW_OK, NULL);
 }
 
 /* ---- the sweep ---- */

@@ -280,8 +280,8 @@ static void name_line(const struct file_walk *w, const char *pointer)
 
         if (!w->fault)
                 return;
-        snprintf(detail, sizeof detail, "%s%s%s", w->fault->pointer, w->fault->pointer[0] ? ": " : "",
-                 w->fault->detail);
+        snprintf(detail, sizeof detail, "%.100s%s%.150s", w->fault->pointer,
+                 w->fault->pointer[0] ? ": " : "", w->fault->detail);
         snprintf(where, sizeof where, "%.100s:%u", w->path, pgw_yaml_line(w->lines, pointer));
         pgw_fault_set(w->fault, where, "%s", detail);
 }

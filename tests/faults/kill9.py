@@ -315,7 +315,7 @@ class Nemesis:
                     server.kill9()
         self.installation.start_missing()
         for server in self.installation.gateways:
-            server.wait_ready()
+            eventually(server.is_ready)
 
 
 # ---- the account -------------------------------------------------------------------------

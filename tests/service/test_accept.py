@@ -128,9 +128,15 @@ def test_violations_are_bounded(api):
 @pytest.mark.parametrize("body", [
     b"", b" ", b"{", b'{"keys":["a"]', b'{"keys":["a"]}}', b'{"keys":["a"],}', b"{'keys':['a']}",
     b'{"keys":["\xff"]}', b'{"keys":["a\nb"]}', b'{"keys":["\\ud800"]}', b"\xef\xbb\xbf{}",
-    b'{"keys":["a"],"keys":["b"]}', b"NaN", b"\x00", b'{"keys":["a"]}\x00', b"[" * 100000])
+    b"NaN", b"\x00", b'{"keys":["a"]}\x00', b"[" * 100000])
 def test_malformed_json_is_400(api, body):
     is_problem(post(api, body), 400, "malformed_json")
+
+
+@pytest.mark.parametrize("body", [b'{"keys":["a"],"keys":["b"]}', b'{"reason":"","reason":""}',
+                                  b'{"keys":["a"],"\\u0000":1}'])
+def test_json_that_is_only_odd_is_not_called_malformed(api, body):
+    assert post(api, body).status in (202, 422)
 
 
 @pytest.mark.parametrize("content_type", [

@@ -46,7 +46,7 @@ def schema_of(contract, name):
     """The schema that holds this property of the request body, by following the file."""
     post = contract["paths"]["/v1/invalidations"]["post"]
     schema = resolve(contract, post["requestBody"])["content"]["application/json"]["schema"]
-    return resolve(contract, schema)["properties"][name]
+    return resolve(contract, resolve(contract, schema)["properties"][name])
 
 
 def resolve(contract, node):

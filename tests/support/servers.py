@@ -67,6 +67,8 @@ class Redis(Child):
         try:
             with self.client() as client:
                 return client.ping()
+        except redis_client.AuthenticationError:
+            return True
         except redis_client.RedisError:
             return False
 
@@ -108,6 +110,15 @@ class Notify:
             message = self.next(patience_s)
             if name in message:
                 return message
+
+    def forget(self):
+        """Drop what was said so far: it was about an earlier process."""
+        self._socket.setblocking(False)
+        try:
+            while self._socket.recv(65536):
+                pass
+        except BlockingIOError:
+            pass
 
     def close(self):
         self._socket.close()
@@ -175,34 +186,30 @@ class Purgeway(Child):
         env.update({name: value for name, value in os.environ.items()
                     if name.endswith("SAN_OPTIONS")})
         self._killed = False
+        self.notify.forget()
         self.spawn(self.argv(), {**env, **self.env})
         if wait:
-            self.wait_ready()
+            self._wait_told()
         return self
 
-    def wait_ready(self, patience_s=PATIENCE_S):
-        if self.role == "worker":
-            self.wait_notified(patience_s)
-        else:
-            eventually(self.is_ready, patience_s, "readiness")
-
-    def wait_notified(self, patience_s=PATIENCE_S):
-        """READY=1, or the end of the process, whichever is first."""
+    def _wait_told(self):
+        """READY=1, which is said once all threads are ready, or the end of the process."""
         def told():
-            assert self.is_alive(), self._ended()
+            self._must_live()
             try:
                 return "READY" in self.notify.next(0.05)
             except TimeoutError:
                 return False
-        eventually(told, patience_s, "READY=1")
+        eventually(told, what="READY=1")
 
     def is_ready(self):
-        if not self.is_alive():
-            raise RuntimeError(self._ended())
-        return self.api.request("GET", "/readyz").status == 200
+        """Ten times in a row, because each answer comes from one thread of several."""
+        self._must_live()
+        return all(self.api.get("/readyz").status == 200 for _ in range(10))
 
-    def _ended(self):
-        return f"purgeway ended with {self.process.returncode}:\n{self.tail()}"
+    def _must_live(self):
+        if not self.is_alive():
+            raise RuntimeError(f"purgeway ended with {self.process.returncode}:\n{self.tail()}")
 
     def log(self):
         """The lines of stderr that are JSON objects."""
