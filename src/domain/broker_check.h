@@ -53,11 +53,12 @@ typedef void pgw_broker_check_f(void *ctx, enum pgw_err verdict, const struct pg
                                 const struct pgw_fault *);
 
 /* Tell the check that its client became ready or was lost with on_state; until a check has
- * passed the verdict is PGW_E_REDIS_CONNECT. The client must outlive the check. */
+ * passed the verdict is PGW_E_REDIS_CONNECT. Close the client before freeing
+ * the check. */
 struct pgw_broker_check *pgw_broker_check_new(struct pgw_loop *, struct pgw_redis *,
                                               const struct pgw_broker_demands *,
                                               pgw_broker_check_f *, void *ctx);
-void pgw_broker_check_free(struct pgw_broker_check *);
+void pgw_broker_check_free(struct pgw_broker_check *); /* NULL is allowed */
 void pgw_broker_check_on_state(struct pgw_broker_check *, bool ready, enum pgw_err);
 
 /* The verdict of the last check on this connection. */

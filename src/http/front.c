@@ -89,6 +89,42 @@ static int on_request(h2o_handler_t *super, h2o_req_t *req)
         return pgw_conn_on_request(((struct handler *)super)->front, req);
 }
 
+static const char too_large[] =
+    "{\"type\":\"https://purgeway.dev/problems/body-too-large\",\"title\":\"The body is larger "
+            "than this service accepts.\",\"status\":413,\"detail\":\"send the keys in several "
+            "requests\",\"instance\":\"/v1/invalidations\",\"code\":\"body_too_large\","
+            "\"request_id\":\"none\"}\n";
+
+/* What the library refuses by itself (a body far beyond the limit) it says in plain text.
+ * This filter gives those answers the form of all the others. */
+static void send_problem(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,
+                         h2o_send_state_t state)
+{
+        h2o_iovec_t problem = h2o_iovec_init(too_large, sizeof too_large - 1);
+
+        (void)bufs;
+        (void)count;
+        h2o_ostream_send_next(self, req, &problem, state == H2O_SEND_STATE_FINAL ? 1 : 0, state);
+}
+
+static void on_answer(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
+{
+        ssize_t at;
+
+        (void)self;
+        if (req->res.status == 413 &&
+            (at = h2o_find_header(&req->res.headers, H2O_TOKEN_CONTENT_TYPE, -1)) >= 0 &&
+            h2o_memis(req->res.headers.entries[at].value.base, 10, H2O_STRLIT("text/plain"))) {
+                h2o_ostream_t *out = h2o_add_ostream(req, sizeof *out, slot);
+                out->do_send = send_problem;
+                slot = &out->next;
+                req->res.content_length = sizeof too_large - 1;
+                req->res.headers.entries[at].value =
+                    h2o_iovec_init(H2O_STRLIT("application/problem+json"));
+        }
+        h2o_setup_next_ostream(req, slot);
+}
+
 static void on_sweep(struct pgw_timer *timer)
 {
         struct pgw_front *f = PGW_CONTAINER(timer, struct pgw_front, sweep);
@@ -120,6 +156,9 @@ static void configure(struct pgw_front *f)
         struct handler *handler = (void *)h2o_create_handler(path, sizeof *handler);
         handler->super.on_req = on_request;
         handler->front = f;
+        /* The library's own refusals belong to no path yet. */
+        h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = on_answer;
+        h2o_create_filter(path, sizeof(h2o_filter_t))->on_setup_ostream = on_answer;
         h2o_context_init(&f->ctx, pgw_loop_h2o(f->loop), &f->config);
         f->accept_ctx.ctx = &f->ctx;
         f->accept_ctx.hosts = f->config.hosts;

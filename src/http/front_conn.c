@@ -271,14 +271,15 @@ static size_t head_size(const h2o_req_t *req)
         return size;
 }
 
-/* The raw head still lies in the socket's buffer, the method at its start. */
+/* The raw head lies at the start of the socket's buffer until its request is over; where the
+ * fields of `req` lie differs with and without a body. */
 static struct pgw_str raw_head(const h2o_req_t *req, const h2o_socket_t *socket)
 {
-        const char *from = req->input.method.base, *start = socket->input->bytes;
+        const h2o_buffer_t *input = socket->input;
 
-        if (from < start || from >= start + socket->input->size)
+        if (input->size < req->method.len || memcmp(input->bytes, req->method.base, req->method.len))
                 return (struct pgw_str){NULL, 0};
-        return pgw_str_of(from, (size_t)(start + socket->input->size - from));
+        return pgw_str_of(input->bytes, input->size);
 }
 
 /* PGW_OK, or why the head must be refused. */
@@ -286,10 +287,9 @@ static enum pgw_err judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_s
                                 const char **ret_detail)
 {
         const struct pgw_str head = raw_head(req, socket);
-        const struct pgw_h1_verdict v = head.p ? pgw_guard_h1(head, f->conf.header_bytes_max)
-                                               : (struct pgw_h1_verdict){.status = 0};
+        const struct pgw_h1_verdict v = pgw_guard_h1(head, f->conf.header_bytes_max);
 
-        *ret_detail = v.reason;
+        *ret_detail = head.p ? v.reason : "the request does not begin with its method";
         if (v.status)
                 return v.status == 431 ? PGW_E_HEAD_SIZE : PGW_E_HTTP;
         if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("CONNECT")) ||

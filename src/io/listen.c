@@ -24,7 +24,9 @@ static bool split(const char *address, char *host, size_t host_size, char *port,
                 name = pgw_str_of(name.p + 1, name.n - 2);
         else if (memchr(name.p, ':', name.n))
                 return false;
-        if (name.n >= host_size || strlen(colon + 1) >= port_size)
+        uint64_t number;
+        if (name.n >= host_size || strlen(colon + 1) >= port_size ||
+            pgw_str_to_u64(pgw_str_z(colon + 1), 65535, &number))
                 return false;
         memcpy(host, name.p, name.n);
         host[name.n] = '\0';
@@ -59,7 +61,7 @@ enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *
         char host[256], port[16];
 
         if (!split(address, host, sizeof host, port, sizeof port)) {
-                pgw_fault_set(fault, address, "write HOST:PORT, an IPv6 address in brackets");
+                pgw_fault_set(fault, address, "write HOST:PORT with a port of at most 65535, an IPv6 address in brackets");
                 return PGW_E_CONFIG;
         }
         const int code = getaddrinfo(host, port, &hints, &found);

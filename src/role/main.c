@@ -44,13 +44,13 @@ static const struct {
     {"serve", serve},           {"gateway", gateway},         {"worker", worker},
     {"purge", pgw_cli_purge},   {"status", pgw_cli_status},   {"queues", pgw_cli_queues},
     {"version", version},       {"--version", version},       {"help", help},
-    {"--help", help},
+    {"--help", help},           {"-h", help},
 };
 
 int main(int argc, char **argv)
 {
         if (argc < 2) {
-                pgw_usage(stderr, NULL);
+                fputs("purgeway: a command is missing; try `purgeway help`\n", stderr);
                 return PGW_EXIT_USAGE;
         }
         for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)

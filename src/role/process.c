@@ -170,7 +170,10 @@ static int load_tls(const struct pgw_settings *s, struct pgw_tls_server **ret)
         if (s->tls_listen_count == 0)
                 return PGW_EXIT_OK;
         enum pgw_err err = pgw_tls_server_new(s->tls_certificate, s->tls_key, &conf, &fault, ret);
-        return err ? refuse(PGW_EXIT_CONFIG, &fault) : PGW_EXIT_OK;
+        if (err)
+                fprintf(stderr, "purgeway: tls.certificate, tls.key: %s: %s\n", fault.pointer,
+                        fault.detail);
+        return err ? PGW_EXIT_CONFIG : PGW_EXIT_OK;
 }
 
 /* One address, one listener for each thread. The first decides the port when it is 0. */
@@ -371,9 +374,8 @@ static void tear_down(struct process *p)
         for (unsigned i = 0; i < p->thread_count; i++)
                 pgw_thread_join(p->threads[i]);
         pgw_timer_disarm(p->loop, &p->tick);
-        pgw_broker_check_free(p->check);
-        p->check = NULL;
         pgw_redis_close(p->broker);
+        pgw_broker_check_free(p->check);
         pgw_surveyor_free(p->surveyor);
         pgw_signals_close(p->signals);
         pgw_resolver_free(p->resolver);

@@ -399,9 +399,16 @@ static enum pgw_err load_file(struct pgw_settings *s, const char *path, struct p
         explicit_bzero(bytes, size);
         pgw_free(bytes);
         if (err) {
-                char detail[sizeof fault->detail];
+                char detail[sizeof fault->detail], where[sizeof fault->pointer];
                 snprintf(detail, sizeof detail, "%s", fault->detail);
-                pgw_fault_set(fault, path, "%s", detail);
+                /* "line 3, column 1: ..." becomes "FILE:3: column 1: ..." */
+                struct pgw_str line = pgw_str_z(detail), rest = line;
+                if (pgw_str_starts(line, PGW_STR("line ")) && pgw_str_cut(line, ',', &line, &rest)) {
+                        snprintf(where, sizeof where, "%.100s:%.*s", path, (int)line.n - 5, line.p + 5);
+                        pgw_fault_set(fault, where, "%.*s", (int)rest.n - 1, rest.p + 1);
+                } else {
+                        pgw_fault_set(fault, path, "%s", detail);
+                }
                 return err;
         }
         const struct file_walk w = {s, path, lines, fault};

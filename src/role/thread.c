@@ -161,7 +161,7 @@ static void build_worker(struct pgw_thread *t)
             .batch = s->worker_batch,
             .in_hand_max = s->worker_in_hand,
             .idle_ms = s->worker_idle_ms,
-            .beat_ms = s->worker_beat_ms,
+            .beat_ms = s->worker_beat_ms ? s->worker_beat_ms : s->worker_idle_ms / 3,
             .result_ttl_s = s->results_ttl_s,
             .results_beside = plan->results_beside,
         };
@@ -272,9 +272,6 @@ static void tear_down(struct pgw_thread *t)
         pgw_timer_disarm(t->loop, &t->tick);
         if (t->front)
                 pgw_front_stop(t->front);
-        if (t->check)
-                pgw_broker_check_free(t->check);
-        t->check = NULL;
         pgw_redis_close(t->gate_broker.redis);
         pgw_redis_close(t->gate_results.redis);
         pgw_redis_close(t->work_reader.redis);
@@ -283,6 +280,7 @@ static void tear_down(struct pgw_thread *t)
         pgw_redis_close(t->work_target.redis);
         if (t->gateway)
                 pgw_poll_cancel_all(t->gateway);
+        pgw_broker_check_free(t->check);
         pgw_worker_free(t->worker);
         pgw_intake_free(t->intake);
         pgw_jobs_free(t->jobs);

@@ -48,7 +48,7 @@ N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false, "Jobs that m
 N(worker_batch, "worker.batch", COUNT, 100, 1, 1000, false, "Jobs of one read.")
 N(worker_in_hand, "worker.in_hand", COUNT, 400, 1, 100000, false, "Jobs that a worker holds at a time.")
 N(worker_idle_ms, "worker.idle_ms", MS, 30000, 100, 3600000, false, "A job whose worker has not been heard for so long is taken over.")
-N(worker_beat_ms, "worker.beat_ms", MS, 10000, 20, 1800000, false, "How often a worker is heard.")
+N(worker_beat_ms, "worker.beat_ms", MS, 0, 0, 1800000, false, "How often a worker is heard; 0 is a third of worker.idle_ms.")
 E(log_level, "log.level", "debug|info|warn|error", 1, true, "What is logged.")
 B(log_access, "log.access", false, false, "Log every request.")
 N(drain_ms, "drain_ms", MS, 10000, 0, 600000, true, "Time to finish what is under way at SIGTERM.")

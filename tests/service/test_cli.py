@@ -11,7 +11,7 @@ from support.servers import Purgeway, Redis, run_to_end
 def cli(purgeway):
     """cli(words...): run a verb against the shared server."""
     def run(*words, stdin=b""):
-        return run_to_end(*words, "--url", purgeway.url, stdin=stdin)
+        return run_to_end(words[0], "--url", purgeway.url, *words[1:], stdin=stdin)
     return run
 
 

@@ -104,6 +104,8 @@ class Child:
             return file.read()
 
     def errors(self):
+        if not os.path.exists(self.stderr_path):
+            return ""  # it was never started
         with open(self.stderr_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
