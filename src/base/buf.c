@@ -34,17 +34,23 @@ void pgw_buf_consume(struct pgw_buf *b, size_t size)
                 memmove(b->p, b->p + size, b->n);
 }
 
-enum pgw_err pgw_buf_reserve(struct pgw_buf *b, size_t size, char **ret_room)
+/* Memory for `size` more bytes, whatever the ceiling says. */
+static void grow(struct pgw_buf *b, size_t size)
 {
-        if (size > b->_max - b->n)
-                return PGW_E_TOO_LARGE;
-        if (b->_cap - b->n < size) {
+        if (!b->p || b->_cap - b->n < size) {
                 size_t cap = b->_cap ? b->_cap : PGW_BUF_FIRST_SIZE;
                 while (cap - b->n < size)
                         cap *= 2;
                 b->p = pgw_realloc(b->p, cap);
                 b->_cap = cap;
         }
+}
+
+enum pgw_err pgw_buf_reserve(struct pgw_buf *b, size_t size, char **ret_room)
+{
+        if (size > b->_max - b->n)
+                return PGW_E_TOO_LARGE;
+        grow(b, size);
         *ret_room = b->p + b->n;
         return PGW_OK;
 }
@@ -69,7 +75,6 @@ enum pgw_err pgw_buf_add_str(struct pgw_buf *b, struct pgw_str s)
 
 enum pgw_err pgw_buf_printf(struct pgw_buf *b, const char *format, ...)
 {
-        char *room;
         va_list args;
 
         va_start(args, format);
@@ -77,12 +82,12 @@ enum pgw_err pgw_buf_printf(struct pgw_buf *b, const char *format, ...)
         va_end(args);
         PGW_ASSERT(n >= 0);
 
+        if ((size_t)n > b->_max - b->n)
+                return PGW_E_TOO_LARGE;
         /* One byte more for the terminator, which does not count as content. */
-        enum pgw_err err = pgw_buf_reserve(b, (size_t)n + 1, &room);
-        if (err)
-                return err;
+        grow(b, (size_t)n + 1);
         va_start(args, format);
-        vsnprintf(room, (size_t)n + 1, format, args);
+        vsnprintf(b->p + b->n, (size_t)n + 1, format, args);
         va_end(args);
         b->n += (size_t)n;
         return PGW_OK;

@@ -12,7 +12,7 @@ static const struct {
         const char *title;
 } errors[PGW_ERR_COUNT] = {
     [PGW_OK] = {"OK", 200, PGW_CLASS_NONE, "ok", "Success."},
-#define X(name, status, class, slug, title) \
+#define X(name, status, class, slug, title)                                                        \
         [PGW_E_##name] = {#name, status, PGW_CLASS_##class, slug, title},
 #include "tbl/errors.h"
 #undef X

@@ -18,8 +18,8 @@ enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *fa
                               (size_t)(nul - bytes));
                 return PGW_E_JSON;
         }
-        json_t *value = json_loadb(bytes, size,
-                                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+        json_t *value = json_loadb(
+            bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
         if (!value) {
                 /* What is near the error is the caller's own text; it is not repeated. */
                 char *near = strstr(error.text, " near ");

@@ -29,8 +29,7 @@ struct pgw_log_field {
         int64_t number;
 };
 
-#define PGW_L_STR(key, value)                                                                      \
-        ((struct pgw_log_field){.name = (key), .text = pgw_str_z(value)})
+#define PGW_L_STR(key, value) ((struct pgw_log_field){.name = (key), .text = pgw_str_z(value)})
 #define PGW_L_BYTES(key, bytes, size)                                                              \
         ((struct pgw_log_field){.name = (key), .text = pgw_str_of((bytes), (size))})
 #define PGW_L_INT(key, value)                                                                      \
@@ -41,8 +40,8 @@ struct pgw_log_field {
         do {                                                                                       \
                 if (pgw_log_wants(level))                                                          \
                         pgw_log_write((level), (event),                                            \
-                                      (const struct pgw_log_field[]){__VA_ARGS__ __VA_OPT__(, ){   \
-                                          .name = NULL}});                                         \
+                                      (const struct pgw_log_field[]){                              \
+                                          __VA_ARGS__ __VA_OPT__(, ){.name = NULL}});              \
         } while (0)
 
 /* What is below `level` is not written. Before any thread starts, or on a reload. */

@@ -11,8 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static const uint64_t bounds_us[] = {50,    100,   250,    500,    1000,   2500,    5000,    10000,
-                                     25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000};
+static const uint64_t bounds_us[] = {50,     100,     250,     500,     1000,   2500,
+                                     5000,   10000,   25000,   50000,   100000, 250000,
+                                     500000, 1000000, 2500000, 10000000};
 #define BOUND_COUNT (sizeof bounds_us / sizeof bounds_us[0])
 
 struct histogram {
@@ -150,10 +151,10 @@ static enum pgw_err render_histogram(struct pgw_buf *out, size_t at)
                                              row->labels, comma, (unsigned long long)total);
         }
         if (!err)
-                err = pgw_buf_printf(out, "%s_sum%s%s%s %.6f\n%s_count%s%s%s %llu\n", row->family, open,
-                                     row->labels, close,
-                                     (double)SUM(uint64_t, histograms[at].sum_us) / 1e6, row->family,
-                                     open, row->labels, close, (unsigned long long)total);
+                err = pgw_buf_printf(
+                    out, "%s_sum%s%s%s %.6f\n%s_count%s%s%s %llu\n", row->family, open, row->labels,
+                    close, (double)SUM(uint64_t, histograms[at].sum_us) / 1e6, row->family, open,
+                    row->labels, close, (unsigned long long)total);
         return err;
 }
 

@@ -7,7 +7,7 @@
 #ifndef PGW_BASE_PANIC_H
 #define PGW_BASE_PANIC_H
 
-#define PGW_PRINTF(format_index, first_index) \
+#define PGW_PRINTF(format_index, first_index)                                                      \
         __attribute__((format(printf, format_index, first_index)))
 #define PGW_MUSTUSE  __attribute__((warn_unused_result))
 #define PGW_NORETURN __attribute__((noreturn))

@@ -82,24 +82,27 @@ static enum pgw_err judge_durability(const struct pgw_broker_facts *f,
         if (d->durability == PGW_DURABILITY_FSYNC &&
             (strcmp(f->appendonly, "yes") != 0 || strcmp(f->appendfsync, "always") != 0)) {
                 if (!f->appendonly[0])
-                        pgw_fault_set(fault, "broker.durability",
-                                      "the broker does not let us read its settings (CONFIG GET), so "
-                                      "durability 'fsync' cannot be verified: permit CONFIG|GET, or "
-                                      "set broker.durability to 'memory' or 'replicated'");
+                        pgw_fault_set(
+                            fault, "broker.durability",
+                            "the broker does not let us read its settings (CONFIG GET), so "
+                            "durability 'fsync' cannot be verified: permit CONFIG|GET, or "
+                            "set broker.durability to 'memory' or 'replicated'");
                 else
-                        pgw_fault_set(fault, "broker.durability",
-                                      "durability 'fsync' needs appendonly yes and appendfsync always, "
-                                      "the broker has appendonly %s and appendfsync %s: run CONFIG SET "
-                                      "appendonly yes and CONFIG SET appendfsync always on it, or set "
-                                      "broker.durability to 'memory'",
-                                      f->appendonly, f->appendfsync);
+                        pgw_fault_set(
+                            fault, "broker.durability",
+                            "durability 'fsync' needs appendonly yes and appendfsync always, "
+                            "the broker has appendonly %s and appendfsync %s: run CONFIG SET "
+                            "appendonly yes and CONFIG SET appendfsync always on it, or set "
+                            "broker.durability to 'memory'",
+                            f->appendonly, f->appendfsync);
                 return PGW_E_DURABILITY;
         }
         if (d->durability == PGW_DURABILITY_REPLICATED && f->replicas < d->replicas) {
-                pgw_fault_set(fault, "broker.replicas",
-                              "durability 'replicated' needs %u replicas, the broker has %u: attach "
-                              "replicas, or lower broker.replicas",
-                              d->replicas, f->replicas);
+                pgw_fault_set(
+                    fault, "broker.replicas",
+                    "durability 'replicated' needs %u replicas, the broker has %u: attach "
+                    "replicas, or lower broker.replicas",
+                    d->replicas, f->replicas);
                 return PGW_E_REDIS_NOREPLICAS;
         }
         return PGW_OK;
@@ -118,11 +121,12 @@ enum pgw_err pgw_broker_judge(const struct pgw_broker_facts *f, const struct pgw
                 return PGW_E_REDIS_READONLY;
         }
         if (!d->allow_eviction && strcmp(f->eviction, "noeviction") != 0) {
-                pgw_fault_set(fault, "broker",
-                              "the broker's maxmemory-policy is %s: it may evict the queue and lose "
-                              "accepted jobs. Run CONFIG SET maxmemory-policy noeviction on it, or set "
-                              "broker.allow_eviction to true to accept that",
-                              f->eviction[0] ? f->eviction : "unknown");
+                pgw_fault_set(
+                    fault, "broker",
+                    "the broker's maxmemory-policy is %s: it may evict the queue and lose "
+                    "accepted jobs. Run CONFIG SET maxmemory-policy noeviction on it, or set "
+                    "broker.allow_eviction to true to accept that",
+                    f->eviction[0] ? f->eviction : "unknown");
                 return PGW_E_EVICTION;
         }
         return judge_durability(f, d, fault);

@@ -38,7 +38,8 @@ enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
 
         *ret = (struct pgw_entry){.id = {.lane = lane}};
         *ret_has_nonce = false;
-        enum pgw_err err = pgw_entry_id_parse(pgw_reply_str(pgw_reply_at(reply, 0)), &ret->id.entry);
+        enum pgw_err err =
+            pgw_entry_id_parse(pgw_reply_str(pgw_reply_at(reply, 0)), &ret->id.entry);
         if (err)
                 return err;
         if (!fields || fields->type != PGW_REPLY_ARRAY)

@@ -138,9 +138,8 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
 {
         struct pgw_redis *redis = intake->redis;
         char nonce[PGW_NONCE_SIZE];
-        const size_t optional =
-            (size_t)(inv->reason.n > 0) + (inv->request_id.n > 0 ? 1u : 0u) +
-            (inv->traceparent.n > 0 ? 1u : 0u);
+        const size_t optional = (size_t)(inv->reason.n > 0) + (inv->request_id.n > 0 ? 1u : 0u) +
+                                (inv->traceparent.n > 0 ? 1u : 0u);
 
         pgw_nonce_text(t->id.nonce, nonce);
         pgw_redis_begin(redis, 9 + 2 * optional);
@@ -168,8 +167,10 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
                 return err;
 
         t = ticket_new(intake);
-        *t = (struct ticket){
-            .intake = intake, .id = {.lane = inv->lane, .nonce = pgw_rand_u64()}, .done = done, .ctx = ctx};
+        *t = (struct ticket){.intake = intake,
+                             .id = {.lane = inv->lane, .nonce = pgw_rand_u64()},
+                             .done = done,
+                             .ctx = ctx};
 
         /* Deferred before the XADD, so that the WAIT leaves in the same write. */
         if (intake->conf.durability == PGW_DURABILITY_REPLICATED)

@@ -43,7 +43,7 @@ void pgw_intake_free(struct pgw_intake *);
 
 /* Put a job into its lane. The value is not needed after the call. `done` comes once, later,
  * if and only if PGW_OK is returned; else nothing was sent. */
-enum pgw_err pgw_intake_put(struct pgw_intake *, const struct pgw_invalidation *, pgw_intake_f *done,
-                            void *ctx) PGW_MUSTUSE;
+enum pgw_err pgw_intake_put(struct pgw_intake *, const struct pgw_invalidation *,
+                            pgw_intake_f *done, void *ctx) PGW_MUSTUSE;
 
 #endif

@@ -43,7 +43,10 @@ struct pgw_job {
 };
 
 /* The fields that pgw_job_read() wants, in its order, for HMGET. */
-#define PGW_JOB_FIELDS      {"s", "a", "b", "f", "n", "r", "m", "e"}
+#define PGW_JOB_FIELDS                                                                             \
+        {                                                                                          \
+                "s", "a", "b", "f", "n", "r", "m", "e"                                             \
+        }
 #define PGW_JOB_FIELD_COUNT 8
 
 /* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,

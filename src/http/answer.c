@@ -65,8 +65,8 @@ static enum pgw_err add_violations(struct pgw_buf *out, const struct pgw_violati
 
         for (size_t i = 0; i < count && !err; i++) {
                 const struct pgw_violation *one = pgw_violations_at(v, i);
-                err = add_string(out, i ? ",{\"pointer\":" : "{\"pointer\":",
-                                 pgw_str_z(one->pointer));
+                err = add_string(out,
+                                 i ? ",{\"pointer\":" : "{\"pointer\":", pgw_str_z(one->pointer));
                 if (!err)
                         err = add_string(out, ",\"detail\":", pgw_str_z(one->detail));
                 if (!err)
@@ -114,13 +114,14 @@ static enum pgw_err write_problem(struct pgw_exchange *x)
         enum pgw_err err;
 
         pgw_buf_clear(out);
-        err = pgw_buf_printf(out, "{\"type\":\"" PGW_PROBLEM_BASE "%s\",\"title\":\"%s\",\"status\":%d",
+        err = pgw_buf_printf(out,
+                             "{\"type\":\"" PGW_PROBLEM_BASE "%s\",\"title\":\"%s\",\"status\":%d",
                              slug, pgw_err_title(x->err), x->status);
         if (!err)
                 err = add_string(out, ",\"detail\":", pgw_str_z(detail_of(x)));
         if (!err)
-                err = add_string(out, ",\"instance\":",
-                                 pgw_str_of(x->req->path.base, x->req->path.len));
+                err = add_string(out,
+                                 ",\"instance\":", pgw_str_of(x->req->path.base, x->req->path.len));
         if (!err)
                 err = add_code(out, slug);
         if (!err)

@@ -104,8 +104,7 @@ static json_t *to_json(const struct pgw_schema *schema, struct pgw_str text)
         uint64_t number;
 
         if (pgw_schema_is_integer(schema)) {
-                const struct pgw_str digits =
-                    negative ? pgw_str_of(text.p + 1, text.n - 1) : text;
+                const struct pgw_str digits = negative ? pgw_str_of(text.p + 1, text.n - 1) : text;
                 if (pgw_str_to_u64(digits, INT64_MAX, &number))
                         return NULL;
                 return json_integer(negative ? -(json_int_t)number : (json_int_t)number);
@@ -167,7 +166,8 @@ static bool take_pair(const struct pgw_operation_parts *parts, struct pgw_str pa
         (void)pgw_str_cut(pair, '=', &name, &value);
         const struct pgw_param *p = find_param(parts, PGW_IN_QUERY, name);
         if (!p) {
-                pgw_violations_add(violations, "#/query", "'%.*s' is not a parameter of this operation",
+                pgw_violations_add(violations, "#/query",
+                                   "'%.*s' is not a parameter of this operation",
                                    (int)(name.n < 40 ? name.n : 40), name.p);
                 return false;
         }
@@ -210,7 +210,8 @@ static bool take_other(const struct pgw_param *p, const struct pgw_path_params *
                 if (!decode(params, path->values[p->segment], false, &value))
                         return take(p, value, params, violations);
                 point(pointer, sizeof pointer, p);
-                pgw_violations_add(violations, pointer, "is too long or not percent-encoded rightly");
+                pgw_violations_add(violations, pointer,
+                                   "is too long or not percent-encoded rightly");
                 return false;
         }
         if (p->place == PGW_IN_HEADER) {

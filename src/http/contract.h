@@ -44,7 +44,8 @@ struct pgw_params {
 /* `bytes` is YAML (or JSON, which is YAML); `names` ends with NULL. PGW_E_CONTRACT or
  * PGW_E_CONFIG with the place and the reason. */
 enum pgw_err pgw_contract_load(struct pgw_str bytes, const char *const *names,
-                               struct pgw_fault *reterr_fault, struct pgw_contract **ret) PGW_MUSTUSE;
+                               struct pgw_fault *reterr_fault,
+                               struct pgw_contract **ret) PGW_MUSTUSE;
 void pgw_contract_free(struct pgw_contract *);
 
 /* The operation of a method and a path (without its query). HEAD finds what GET does.
@@ -67,9 +68,10 @@ typedef struct pgw_str pgw_header_f(void *ctx, struct pgw_str name);
 
 /* Read and check every parameter. A query parameter that the contract does not have is
  * refused. Violations point at "#/query/<name>", "#/path/<name>", "#/header/<name>". */
-enum pgw_err pgw_operation_check_params(const struct pgw_operation *, const struct pgw_path_params *,
-                                        struct pgw_str query, pgw_header_f *, void *ctx,
-                                        struct pgw_params *ret, struct pgw_violations *) PGW_MUSTUSE;
+enum pgw_err pgw_operation_check_params(const struct pgw_operation *,
+                                        const struct pgw_path_params *, struct pgw_str query,
+                                        pgw_header_f *, void *ctx, struct pgw_params *ret,
+                                        struct pgw_violations *) PGW_MUSTUSE;
 
 bool pgw_params_has(const struct pgw_params *, const char *name);
 struct pgw_str pgw_params_get(const struct pgw_params *, const char *name); /* or empty */

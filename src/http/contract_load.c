@@ -56,7 +56,8 @@ static enum pgw_err load_param(struct loader *l, const struct pgw_route *route, 
         const char *name = json_string_value(json_object_get(node, "name"));
 
         if (!in || !name || strlen(name) >= sizeof p->header)
-                return refuse(l, where, "a parameter needs `name` and `in`, or its reference leads nowhere");
+                return refuse(l, where,
+                              "a parameter needs `name` and `in`, or its reference leads nowhere");
         p->name = name;
         p->required = json_is_true(json_object_get(node, "required"));
         p->may_be_empty = json_is_true(json_object_get(node, "allowEmptyValue"));
@@ -137,7 +138,8 @@ static enum pgw_err bind(struct loader *l, const json_t *operation, const char *
                 if (strcmp(id, l->names[i]) != 0)
                         continue;
                 if (l->bound[i]) {
-                        pgw_fault_set(l->fault, where, "the operationId '%.80s' stands here twice", id);
+                        pgw_fault_set(l->fault, where, "the operationId '%.80s' stands here twice",
+                                      id);
                         return PGW_E_CONTRACT;
                 }
                 l->bound[i] = true;
@@ -163,7 +165,8 @@ static enum pgw_err load_operation(struct loader *l, struct pgw_route *route, co
         op->_parts = pgw_alloc(sizeof *op->_parts);
         err = load_params(l, route, json_object_get(item, "parameters"), where, op->_parts);
         if (!err)
-                err = load_params(l, route, json_object_get(operation, "parameters"), where, op->_parts);
+                err = load_params(l, route, json_object_get(operation, "parameters"), where,
+                                  op->_parts);
         return err ? err : load_body(l, operation, where, op->_parts);
 }
 
@@ -205,8 +208,8 @@ static void write_allow(struct pgw_route *route)
 
         for (size_t i = 0; i < route->operation_count; i++) {
                 const char *method = route->operations[i].method;
-                n += (size_t)snprintf(route->allow + n, sizeof route->allow - n, "%s%s%s", n ? ", " : "",
-                                      method, strcmp(method, "GET") ? "" : ", HEAD");
+                n += (size_t)snprintf(route->allow + n, sizeof route->allow - n, "%s%s%s",
+                                      n ? ", " : "", method, strcmp(method, "GET") ? "" : ", HEAD");
         }
 }
 

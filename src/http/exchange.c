@@ -34,7 +34,8 @@ static const struct {
         const char *name;
         room_f *enter;
 } rooms[] = {
-    {"admit", admit}, {"understand", understand}, {"act", act}, {"answer", answer}, {"record", record},
+    {"admit", admit},   {"understand", understand}, {"act", act},
+    {"answer", answer}, {"record", record},
 };
 
 static void release(struct pgw_exchange *x)
@@ -146,9 +147,8 @@ static bool is_request_id(struct pgw_str id)
 /* The caller's own id is echoed, so that one id runs through all logs; a made one is told. */
 static void identify_request(struct pgw_exchange *x)
 {
-        const struct pgw_str given = x->err == PGW_E_HTTP
-                                         ? PGW_STR("")
-                                         : pgw_exchange_header(x, PGW_STR("x-request-id"));
+        const struct pgw_str given =
+            x->err == PGW_E_HTTP ? PGW_STR("") : pgw_exchange_header(x, PGW_STR("x-request-id"));
         unsigned char bytes[12];
 
         if (is_request_id(given)) {
@@ -165,12 +165,12 @@ static void identify_request(struct pgw_exchange *x)
 static enum pgw_step admit(struct pgw_exchange *x)
 {
         const h2o_req_t *req = x->req;
-        const struct pgw_str path = pgw_str_of(
-            req->path.base, req->query_at == SIZE_MAX ? req->path.len : req->query_at);
+        const struct pgw_str path =
+            pgw_str_of(req->path.base, req->query_at == SIZE_MAX ? req->path.len : req->query_at);
         const struct pgw_str method = pgw_str_of(req->method.base, req->method.len);
 
-        x->err = pgw_contract_find(x->gateway->links.contract, method, path, &x->path_params, &x->op,
-                                   &x->allow);
+        x->err = pgw_contract_find(x->gateway->links.contract, method, path, &x->path_params,
+                                   &x->op, &x->allow);
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
@@ -216,15 +216,15 @@ static enum pgw_step understand(struct pgw_exchange *x)
                 ? (struct pgw_str){NULL, 0}
                 : pgw_str_of(req->path.base + req->query_at + 1, req->path.len - req->query_at - 1);
 
-        x->err = pgw_operation_check_params(x->op, &x->path_params, query, find_header, x, &x->params,
-                                            &x->violations);
+        x->err = pgw_operation_check_params(x->op, &x->path_params, query, find_header, x,
+                                            &x->params, &x->violations);
         enum pgw_err err = understand_body(x);
         if (err && (!x->err || x->err == PGW_E_SCHEMA))
                 x->err = err;
         if (x->err)
                 return PGW_FAIL;
-        if (pgw_prefer_wait(pgw_exchange_header(x, PGW_STR("prefer")), PGW_WAIT_MAX_S, &x->wait_s) ==
-            PGW_OK)
+        if (pgw_prefer_wait(pgw_exchange_header(x, PGW_STR("prefer")), PGW_WAIT_MAX_S,
+                            &x->wait_s) == PGW_OK)
                 x->wait_preferred = true;
         const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
         return h->understand ? h->understand(x) : PGW_NEXT;

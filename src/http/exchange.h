@@ -30,10 +30,10 @@ struct st_h2o_req_t;
 
 enum pgw_step { PGW_NEXT, PGW_WAIT, PGW_FAIL };
 
-#define PGW_EXCHANGE_MAGIC     0x9e7c41d3u
-#define PGW_REQUEST_ID_MAX     128
-#define PGW_WAIT_MAX_S         30
-#define PGW_ANSWER_BODY_MAX    (16u << 20)
+#define PGW_EXCHANGE_MAGIC  0x9e7c41d3u
+#define PGW_REQUEST_ID_MAX  128
+#define PGW_WAIT_MAX_S      30
+#define PGW_ANSWER_BODY_MAX (16u << 20)
 
 struct pgw_exchange {
         uint32_t magic;

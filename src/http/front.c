@@ -91,9 +91,9 @@ static int on_request(h2o_handler_t *super, h2o_req_t *req)
 
 static const char too_large[] =
     "{\"type\":\"https://purgeway.dev/problems/body-too-large\",\"title\":\"The body is larger "
-            "than this service accepts.\",\"status\":413,\"detail\":\"send the keys in several "
-            "requests\",\"instance\":\"/v1/invalidations\",\"code\":\"body_too_large\","
-            "\"request_id\":\"none\"}\n";
+    "than this service accepts.\",\"status\":413,\"detail\":\"send the keys in several "
+    "requests\",\"instance\":\"/v1/invalidations\",\"code\":\"body_too_large\","
+    "\"request_id\":\"none\"}\n";
 
 /* What the library refuses by itself (a body far beyond the limit) it says in plain text.
  * This filter gives those answers the form of all the others. */
@@ -150,8 +150,8 @@ static void configure(struct pgw_front *f)
         /* No files for large buffers. */
         h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
 
-        h2o_hostconf_t *host = h2o_config_register_host(
-            &f->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+        h2o_hostconf_t *host =
+            h2o_config_register_host(&f->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
         h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
         struct handler *handler = (void *)h2o_create_handler(path, sizeof *handler);
         handler->super.on_req = on_request;

@@ -18,8 +18,8 @@
 #include "http/front_priv.h"
 #include "http/guard_h1.h"
 
-#define PGW_CONN_EARLY_MAX       50
-#define PGW_CONN_DRAIN_IDLE_MS   1000
+#define PGW_CONN_EARLY_MAX        50
+#define PGW_CONN_DRAIN_IDLE_MS    1000
 #define PGW_CONN_BLOCK_MAX_FACTOR 2
 
 struct request {
@@ -92,9 +92,8 @@ static bool scan(struct pgw_conn *c)
         const h2o_buffer_t *input = c->socket->input;
 
         c->h2.draining = c->front->draining;
-        const enum pgw_h2_verdict verdict =
-            pgw_guard_h2_scan(&c->h2, pgw_str_of(input->bytes, input->size),
-                              pgw_loop_now_ms(c->front->loop));
+        const enum pgw_h2_verdict verdict = pgw_guard_h2_scan(
+            &c->h2, pgw_str_of(input->bytes, input->size), pgw_loop_now_ms(c->front->loop));
         if (verdict == PGW_H2_FINE)
                 return true;
         pgw_conn_kill(c, pgw_h2_verdict_name(verdict));
@@ -146,8 +145,8 @@ static void begin_http1(struct pgw_conn *c)
 static void on_first_bytes(h2o_socket_t *socket, const char *err)
 {
         struct pgw_conn *c = socket->on_close.data;
-        const size_t n = socket->input->size < PGW_H2_PREFACE_SIZE ? socket->input->size
-                                                                   : PGW_H2_PREFACE_SIZE;
+        const size_t n =
+            socket->input->size < PGW_H2_PREFACE_SIZE ? socket->input->size : PGW_H2_PREFACE_SIZE;
 
         if (err) {
                 close_early(c);
@@ -277,7 +276,8 @@ static struct pgw_str raw_head(const h2o_req_t *req, const h2o_socket_t *socket)
 {
         const h2o_buffer_t *input = socket->input;
 
-        if (input->size < req->method.len || memcmp(input->bytes, req->method.base, req->method.len))
+        if (input->size < req->method.len ||
+            memcmp(input->bytes, req->method.base, req->method.len))
                 return (struct pgw_str){NULL, 0};
         return pgw_str_of(input->bytes, input->size);
 }

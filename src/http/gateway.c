@@ -5,9 +5,9 @@
 #include "http/operations.h"
 
 const char *const pgw_gateway_operations[] = {
-    "create_invalidation", "get_job",     "list_queues",      "get_livez",        "get_readyz",
-    "get_healthz",         "get_metrics", "get_openapi_yaml", "get_openapi_json", "get_docs",
-    NULL,
+    "create_invalidation", "get_job",     "list_queues", "get_livez",
+    "get_readyz",          "get_healthz", "get_metrics", "get_openapi_yaml",
+    "get_openapi_json",    "get_docs",    NULL,
 };
 
 static const struct pgw_gateway_handler handlers[] = {

@@ -82,8 +82,7 @@ struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
         size_t at = 0;
 
         for (bool first = true;; first = false) {
-                const char *end =
-                    at < bytes.n ? memchr(bytes.p + at, '\n', bytes.n - at) : NULL;
+                const char *end = at < bytes.n ? memchr(bytes.p + at, '\n', bytes.n - at) : NULL;
                 if (!end)
                         return refuse(400, "the head does not end");
                 struct pgw_str line = pgw_str_of(bytes.p + at, (size_t)(end - bytes.p) - at);

@@ -6,8 +6,18 @@
 
 #include "base/alloc.h"
 
-enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE,
-       CONTINUATION };
+enum {
+        DATA,
+        HEADERS,
+        PRIORITY,
+        RST_STREAM,
+        SETTINGS,
+        PUSH_PROMISE,
+        PING,
+        GOAWAY,
+        WINDOW_UPDATE,
+        CONTINUATION
+};
 
 #define FLAG_END_HEADERS 0x4u
 #define FLAG_PADDED      0x8u
@@ -212,8 +222,7 @@ enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str byt
                 const size_t size = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
                 if (size > PGW_H2_FRAME_MAX || left < FRAME_HEAD_SIZE + size)
                         break;
-                verdict = judge(g, p[3], p[4],
-                                pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size));
+                verdict = judge(g, p[3], p[4], pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size));
                 p += FRAME_HEAD_SIZE + size;
                 left -= FRAME_HEAD_SIZE + size;
         }
@@ -222,8 +231,9 @@ enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str byt
 
 const char *pgw_h2_verdict_name(enum pgw_h2_verdict verdict)
 {
-        static const char *const names[] = {"fine",           "flood",          "header_block_size",
-                                            "header_frames",  "header_fields",  "continuation_in_drain"};
+        static const char *const names[] = {
+            "fine",          "flood",         "header_block_size",
+            "header_frames", "header_fields", "continuation_in_drain"};
 
         return names[verdict];
 }

@@ -58,9 +58,10 @@ static bool add_encoded(struct pgw_exchange *x, const json_t *keys, struct pgw_s
                 size_t size;
                 if (pgw_unbase64(text, bytes, &size) || size == 0) {
                         snprintf(pointer, sizeof pointer, "#/keys_base64/%zu", i);
-                        pgw_violations_add(&x->violations, pointer,
-                                           "must be standard base64 with padding (RFC 4648 section 4) "
-                                           "of at least one byte");
+                        pgw_violations_add(
+                            &x->violations, pointer,
+                            "must be standard base64 with padding (RFC 4648 section 4) "
+                            "of at least one byte");
                         all = false;
                         continue;
                 }
@@ -79,9 +80,8 @@ static void answer_job(struct pgw_exchange *x, int status)
         if (x->gone)
                 return;
         pgw_job_id_text(&x->job.id, location + 9);
-        pgw_exchange_add_header(
-            x, PGW_STR("location"),
-            pgw_exchange_keep(x, pgw_str_of(location, 9 + PGW_JOB_ID_SIZE)));
+        pgw_exchange_add_header(x, PGW_STR("location"),
+                                pgw_exchange_keep(x, pgw_str_of(location, 9 + PGW_JOB_ID_SIZE)));
         if (status == 202)
                 pgw_exchange_add_header(x, PGW_STR("retry-after"), PGW_STR("1"));
         if (status == 200 && x->wait_preferred) {
@@ -142,7 +142,8 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id
         x->job = (struct pgw_job){.id = *id, .state = PGW_JOB_QUEUED};
         if (x->wait_s && !x->gone) {
                 pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
-                (void)pgw_poll_start(x->gateway, id, PGW_FIRST_LOOK_MS, x->wait_s * 1000, on_ended, x);
+                (void)pgw_poll_start(x->gateway, id, PGW_FIRST_LOOK_MS, x->wait_s * 1000, on_ended,
+                                     x);
                 return;
         }
         answer_job(x, 202);

@@ -37,7 +37,7 @@ static size_t run_checks(const struct pgw_gateway *g, struct check *out)
 
         out[n++] = check_link("broker", g->links.broker);
         out[n++] = (struct check){"durability", verdict == PGW_OK,
-                                  verdict == PGW_OK           ? "as promised"
+                                  verdict == PGW_OK          ? "as promised"
                                   : g->check_fault.detail[0] ? g->check_fault.detail
                                                              : pgw_err_title(verdict)};
         out[n++] = check_link("results", g->links.results);
@@ -52,9 +52,9 @@ static enum pgw_err write_checks(struct pgw_buf *out, const struct check *checks
         enum pgw_err err = pgw_buf_printf(out, ",\"checks\":[");
 
         for (size_t i = 0; i < count && !err; i++) {
-                err = pgw_buf_printf(out, "%s{\"name\":\"%s\",\"status\":\"%s\",\"detail\":",
-                                     i ? "," : "", checks[i].name,
-                                     checks[i].passed ? "pass" : "fail");
+                err = pgw_buf_printf(
+                    out, "%s{\"name\":\"%s\",\"status\":\"%s\",\"detail\":", i ? "," : "",
+                    checks[i].name, checks[i].passed ? "pass" : "fail");
                 if (!err)
                         err = pgw_json_escape(out, pgw_str_z(checks[i].detail));
                 if (!err)

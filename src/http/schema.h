@@ -18,10 +18,10 @@
 
 #include "base/str.h"
 
-#define PGW_VIOLATIONS_MAX       50
-#define PGW_VIOLATION_POINTER    128
-#define PGW_VIOLATION_DETAIL     192
-#define PGW_SCHEMA_DEPTH_MAX     64
+#define PGW_VIOLATIONS_MAX    50
+#define PGW_VIOLATION_POINTER 128
+#define PGW_VIOLATION_DETAIL  192
+#define PGW_SCHEMA_DEPTH_MAX  64
 
 struct pgw_violation {
         char pointer[PGW_VIOLATION_POINTER]; /* "#/keys/3", RFC 6901 as a URI fragment */

@@ -229,8 +229,8 @@ static bool find_repetition(const json_t *array, size_t *ret_first, size_t *ret_
                 h[i] = (struct hashed){hash_of(json_array_get(array, i)), i};
         qsort(h, n, sizeof *h, by_hash);
         for (size_t i = 1; i < n && !found; i++)
-                if (h[i].hash == h[i - 1].hash &&
-                    same(json_array_get(array, h[i].index), json_array_get(array, h[i - 1].index))) {
+                if (h[i].hash == h[i - 1].hash && same(json_array_get(array, h[i].index),
+                                                       json_array_get(array, h[i - 1].index))) {
                         *ret_first = h[i - 1].index;
                         *ret_second = h[i].index;
                         found = true;
@@ -264,8 +264,8 @@ static unsigned types_of(const json_t *v)
 
 static const char *type_words(unsigned types)
 {
-        static const char *const words[] = {"an object",  "an array",      "a string",
-                                            "a number",   "a whole number", "true or false",
+        static const char *const words[] = {"an object", "an array",       "a string",
+                                            "a number",  "a whole number", "true or false",
                                             "null"};
 
         if (types & PGW_TYPE_INTEGER && !(types & PGW_TYPE_NUMBER))
@@ -321,7 +321,8 @@ static bool check_string(struct checker *c, const struct pgw_schema *s, const js
                                     (unsigned long long)s->length_min);
         }
         if (s->pattern && !pgw_pattern_matches(s->pattern, pgw_str_of(text, size)))
-                fits = fail(c, at, "does not match the pattern %.100s", pgw_pattern_source(s->pattern));
+                fits = fail(c, at, "does not match the pattern %.100s",
+                            pgw_pattern_source(s->pattern));
         if (s->format == PGW_FORMAT_BYTE && !is_base64(text, size))
                 fits = fail(c, at, "must be standard base64 with padding (RFC 4648 section 4)");
         return fits;
@@ -346,7 +347,8 @@ static bool check_number(struct checker *c, const struct pgw_schema *s, const js
         if (s->has_max && (value > s->max || (s->exclusive_max && value >= s->max)))
                 fits = fail(c, at, "must be %s %g", s->exclusive_max ? "below" : "at most", s->max);
         if (s->has_min && (value < s->min || (s->exclusive_min && value <= s->min)))
-                fits = fail(c, at, "must be %s %g", s->exclusive_min ? "above" : "at least", s->min);
+                fits =
+                    fail(c, at, "must be %s %g", s->exclusive_min ? "above" : "at least", s->min);
         if (s->multiple_of > 0 && !is_multiple(value, s->multiple_of))
                 fits = fail(c, at, "must be a multiple of %g", s->multiple_of);
         if (s->format == PGW_FORMAT_INT32 && (value > 2147483647.0 || value < -2147483648.0))
@@ -370,8 +372,8 @@ static bool check_array(struct checker *c, const struct pgw_schema *s, const jso
                 fits = fail(c, at, "has %zu items; at least %llu are needed", n,
                             (unsigned long long)s->items_min);
         if (s->unique && find_repetition(v, &first, &second))
-                fits = fail(c, at, "items %zu and %zu are the same; each may stand here once", first,
-                            second);
+                fits = fail(c, at, "items %zu and %zu are the same; each may stand here once",
+                            first, second);
         for (size_t i = 0; s->items && i < n; i++) {
                 const struct frame element = {at, NULL, i};
                 fits &= check(c, s->items, json_array_get(v, i), &element);
@@ -411,7 +413,8 @@ static bool check_object(struct checker *c, const struct pgw_schema *s, const js
 
         for (size_t i = 0; i < s->property_count; i++)
                 if (s->properties[i].required && !json_object_get(v, s->properties[i].name.p))
-                        fits = fail(c, at, "the member `%.60s` is missing", s->properties[i].name.p);
+                        fits =
+                            fail(c, at, "the member `%.60s` is missing", s->properties[i].name.p);
         if (n > s->members_max)
                 fits = fail(c, at, "has %zu members; at most %llu are allowed", n,
                             (unsigned long long)s->members_max);
@@ -455,8 +458,9 @@ static bool check_combinations(struct checker *c, const struct pgw_schema *s, co
         if (s->one.count) {
                 const size_t n = count_fitting(c, &s->one, v, at);
                 if (n != 1)
-                        fits = fail(c, at, "fits %zu of the forms that are allowed here, not exactly one",
-                                    n);
+                        fits =
+                            fail(c, at,
+                                 "fits %zu of the forms that are allowed here, not exactly one", n);
         }
         if (s->not_this && check(&quiet, s->not_this, v, at))
                 fits = fail(c, at, "has a form that is not allowed here");
@@ -470,7 +474,8 @@ static void list_choices(const json_t *choices, char *out, size_t size)
         out[0] = '\0';
         for (size_t i = 0; i < json_array_size(choices) && n + 40 < size; i++) {
                 char *text = json_dumps(json_array_get(choices, i), JSON_ENCODE_ANY | JSON_COMPACT);
-                n += (size_t)snprintf(out + n, size - n, "%s%.30s", i ? ", " : "", text ? text : "");
+                n +=
+                    (size_t)snprintf(out + n, size - n, "%s%.30s", i ? ", " : "", text ? text : "");
                 free(text);
         }
 }

@@ -43,7 +43,8 @@ static enum pgw_err take_count(struct compiler *c, const json_t *value, uint64_t
 
 static enum pgw_err kw_type(struct compiler *c, struct pgw_schema *s, const json_t *value)
 {
-        static const char *const names[] = {"object", "array", "string", "number", "integer", "boolean"};
+        static const char *const names[] = {"object", "array",   "string",
+                                            "number", "integer", "boolean"};
         const char *name = json_string_value(value);
 
         for (unsigned i = 0; name && i < sizeof names / sizeof names[0]; i++)
@@ -77,12 +78,14 @@ static enum pgw_err kw_format(struct compiler *c, struct pgw_schema *s, const js
                 const char *name;
                 enum pgw_format format;
         } formats[] = {
-            {"int32", PGW_FORMAT_INT32},  {"int64", PGW_FORMAT_NONE},     {"float", PGW_FORMAT_FLOAT},
-            {"double", PGW_FORMAT_NONE},  {"byte", PGW_FORMAT_BYTE},      {"binary", PGW_FORMAT_NONE},
-            {"date", PGW_FORMAT_NONE},    {"date-time", PGW_FORMAT_NONE}, {"password", PGW_FORMAT_NONE},
-            {"email", PGW_FORMAT_NONE},   {"hostname", PGW_FORMAT_NONE},  {"ipv4", PGW_FORMAT_NONE},
-            {"ipv6", PGW_FORMAT_NONE},    {"uri", PGW_FORMAT_NONE},       {"uri-reference", PGW_FORMAT_NONE},
-            {"uuid", PGW_FORMAT_NONE},
+            {"int32", PGW_FORMAT_INT32},        {"int64", PGW_FORMAT_NONE},
+            {"float", PGW_FORMAT_FLOAT},        {"double", PGW_FORMAT_NONE},
+            {"byte", PGW_FORMAT_BYTE},          {"binary", PGW_FORMAT_NONE},
+            {"date", PGW_FORMAT_NONE},          {"date-time", PGW_FORMAT_NONE},
+            {"password", PGW_FORMAT_NONE},      {"email", PGW_FORMAT_NONE},
+            {"hostname", PGW_FORMAT_NONE},      {"ipv4", PGW_FORMAT_NONE},
+            {"ipv6", PGW_FORMAT_NONE},          {"uri", PGW_FORMAT_NONE},
+            {"uri-reference", PGW_FORMAT_NONE}, {"uuid", PGW_FORMAT_NONE},
         };
         const char *name = json_string_value(value);
 
@@ -180,8 +183,7 @@ static struct pgw_schema_property *property_of(struct pgw_schema *s, const char 
         for (size_t i = 0; i < s->property_count; i++)
                 if (pgw_str_eq_z(s->properties[i].name, name))
                         return &s->properties[i];
-        s->properties =
-            pgw_realloc(s->properties, (s->property_count + 1) * sizeof *s->properties);
+        s->properties = pgw_realloc(s->properties, (s->property_count + 1) * sizeof *s->properties);
         struct pgw_schema_property *p = &s->properties[s->property_count++];
         *p = (struct pgw_schema_property){.name = pgw_str_z(name)};
         return p;
@@ -339,10 +341,11 @@ static bool unescape(struct pgw_str segment, char *out, size_t size)
                         unsigned value = 0;
                         for (int k = 0; k < 2; k++) {
                                 const char h = hex[k];
-                                value = value * 16 + (unsigned)(h >= '0' && h <= '9'   ? h - '0'
-                                                                : h >= 'a' && h <= 'f' ? h - 'a' + 10
-                                                                : h >= 'A' && h <= 'F' ? h - 'A' + 10
-                                                                                       : 0);
+                                value =
+                                    value * 16 + (unsigned)(h >= '0' && h <= '9'   ? h - '0'
+                                                            : h >= 'a' && h <= 'f' ? h - 'a' + 10
+                                                            : h >= 'A' && h <= 'F' ? h - 'A' + 10
+                                                                                   : 0);
                         }
                         c = (char)value;
                         i += 2;

@@ -6,13 +6,13 @@
 #include "http/schema_pattern.h"
 
 enum { /* bits of `types` */
-        PGW_TYPE_OBJECT = 1,
-        PGW_TYPE_ARRAY = 2,
-        PGW_TYPE_STRING = 4,
-        PGW_TYPE_NUMBER = 8,
-        PGW_TYPE_INTEGER = 16,
-        PGW_TYPE_BOOLEAN = 32,
-        PGW_TYPE_NULL = 64
+       PGW_TYPE_OBJECT = 1,
+       PGW_TYPE_ARRAY = 2,
+       PGW_TYPE_STRING = 4,
+       PGW_TYPE_NUMBER = 8,
+       PGW_TYPE_INTEGER = 16,
+       PGW_TYPE_BOOLEAN = 32,
+       PGW_TYPE_NULL = 64
 };
 
 enum pgw_format { PGW_FORMAT_NONE, PGW_FORMAT_INT32, PGW_FORMAT_FLOAT, PGW_FORMAT_BYTE };
@@ -29,7 +29,7 @@ struct pgw_schema_list {
 };
 
 struct pgw_schema {
-        const json_t *node; /* where it was compiled from; found again by it */
+        const json_t *node;           /* where it was compiled from; found again by it */
         const struct pgw_schema *ref; /* all else is ignored */
         struct pgw_schema *next;      /* of the same document */
         unsigned types;               /* 0: any */

@@ -37,7 +37,8 @@ static bool split(const char *address, char *host, size_t host_size, char *port,
 static int open_socket(const struct addrinfo *a)
 {
         const int one = 1;
-        int fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+        int fd =
+            socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
 
         if (fd < 0)
                 return -1;
@@ -61,7 +62,9 @@ enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *
         char host[256], port[16];
 
         if (!split(address, host, sizeof host, port, sizeof port)) {
-                pgw_fault_set(fault, address, "write HOST:PORT with a port of at most 65535, an IPv6 address in brackets");
+                pgw_fault_set(
+                    fault, address,
+                    "write HOST:PORT with a port of at most 65535, an IPv6 address in brackets");
                 return PGW_E_CONFIG;
         }
         const int code = getaddrinfo(host, port, &hints, &found);
@@ -89,6 +92,6 @@ void pgw_listen_address(int fd, char out[PGW_LISTEN_ADDRESS_MAX])
         PGW_ASSERT(getsockname(fd, (struct sockaddr *)&addr, &size) == 0);
         PGW_ASSERT(getnameinfo((struct sockaddr *)&addr, size, host, sizeof host, port, sizeof port,
                                NI_NUMERICHOST | NI_NUMERICSERV) == 0);
-        snprintf(out, PGW_LISTEN_ADDRESS_MAX, addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
-                 port);
+        snprintf(out, PGW_LISTEN_ADDRESS_MAX, addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
+                 host, port);
 }

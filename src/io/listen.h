@@ -9,8 +9,8 @@
 
 /* Listen on "127.0.0.1:7780", "[::1]:0" or "localhost:80". SO_REUSEPORT, so that each thread
  * can have its own; not blocking. The fault names the address. */
-enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *reterr_fault)
-    PGW_MUSTUSE;
+enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd,
+                            struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 
 /* The numeric address that a socket is bound to, as pgw_listen_tcp() takes it. */
 void pgw_listen_address(int fd, char out[PGW_LISTEN_ADDRESS_MAX]);

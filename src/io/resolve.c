@@ -59,10 +59,9 @@ struct pgw_lookup *pgw_resolve(struct pgw_resolver *r, struct pgw_str host, stru
 
         lookup->done = done;
         lookup->ctx = ctx;
-        lookup->req = h2o_hostinfo_getaddr(&r->receiver, h2o_iovec_init(host.p, host.n),
-                                           h2o_iovec_init(port.p, port.n), AF_UNSPEC, SOCK_STREAM,
-                                           IPPROTO_TCP, AI_ADDRCONFIG | AI_NUMERICSERV, on_address,
-                                           lookup);
+        lookup->req = h2o_hostinfo_getaddr(
+            &r->receiver, h2o_iovec_init(host.p, host.n), h2o_iovec_init(port.p, port.n), AF_UNSPEC,
+            SOCK_STREAM, IPPROTO_TCP, AI_ADDRCONFIG | AI_NUMERICSERV, on_address, lookup);
         return lookup;
 }
 

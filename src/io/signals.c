@@ -55,8 +55,7 @@ struct pgw_signals *pgw_signals_open(struct pgw_loop *loop, pgw_signal_f *on_sig
         PGW_ASSERT(fd >= 0);
         s->on_signal = on_signal;
         s->ctx = ctx;
-        s->socket =
-            h2o_evloop_socket_create(pgw_loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
+        s->socket = h2o_evloop_socket_create(pgw_loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
         s->socket->data = s;
         h2o_socket_read_start(s->socket, on_readable);
         return s;

@@ -24,8 +24,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
         unsigned char *picked;
 
         (void)ssl;
-        if (SSL_select_next_proto(&picked, out_size, all + skip, (unsigned)sizeof all - 1 - skip, in,
-                                  in_size) != OPENSSL_NPN_NEGOTIATED)
+        if (SSL_select_next_proto(&picked, out_size, all + skip, (unsigned)sizeof all - 1 - skip,
+                                  in, in_size) != OPENSSL_NPN_NEGOTIATED)
                 return SSL_TLSEXT_ERR_ALERT_FATAL;
         *out = picked;
         return SSL_TLSEXT_ERR_OK;

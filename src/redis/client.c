@@ -389,8 +389,8 @@ enum pgw_err pgw_redis_end_slow(struct pgw_redis *r, uint64_t extra_ms, pgw_redi
                 return r->command_err;
         }
         const uint64_t now_us = pgw_mono_us();
-        ring_push(r, (struct awaited){reply, ctx, now_us,
-                                      now_us / 1000 + r->conf.timeout_ms + extra_ms});
+        ring_push(
+            r, (struct awaited){reply, ctx, now_us, now_us / 1000 + r->conf.timeout_ms + extra_ms});
         if (r->ring_count == 1)
                 arm(r);
         pgw_stream_flush_later(r->stream);

@@ -37,8 +37,8 @@ struct pgw_redis_conf {
         const char *name;                 /* CLIENT SETNAME; no spaces */
         uint64_t timeout_ms;
         size_t in_flight_max;
-        size_t write_max;  /* bytes */
-        size_t reply_max;  /* bytes of one reply */
+        size_t write_max;           /* bytes */
+        size_t reply_max;           /* bytes of one reply */
         unsigned latency_histogram; /* of base/metric.h */
 };
 
@@ -81,7 +81,8 @@ enum pgw_err pgw_redis_end(struct pgw_redis *, pgw_redis_reply_f *, void *ctx) P
 enum pgw_err pgw_redis_end_slow(struct pgw_redis *, uint64_t extra_ms, pgw_redis_reply_f *,
                                 void *ctx) PGW_MUSTUSE;
 
-/* begin, args and end for a command of fixed words: pgw_redis_say(r, cb, ctx, "XLEN", key, NULL). */
+/* begin, args and end for a command of fixed words: pgw_redis_say(r, cb, ctx, "XLEN", key, NULL).
+ */
 enum pgw_err pgw_redis_say(struct pgw_redis *, pgw_redis_reply_f *, void *ctx, ...)
     __attribute__((sentinel)) PGW_MUSTUSE;
 

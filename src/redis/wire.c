@@ -15,8 +15,8 @@ struct pgw_wire {
         struct pgw_wire_limits limits;
         struct pgw_reply *nodes;
         size_t count, cap;
-        size_t at;      /* bytes of this reply looked at so far */
-        size_t scanned; /* how far a line without its end has been searched */
+        size_t at;                          /* bytes of this reply looked at so far */
+        size_t scanned;                     /* how far a line without its end has been searched */
         size_t open[PGW_WIRE_DEPTH_MAX];    /* index of each open array */
         size_t missing[PGW_WIRE_DEPTH_MAX]; /* elements it still wants */
         unsigned depth;
@@ -74,9 +74,9 @@ static enum pgw_err read_line(struct pgw_wire *w, struct pgw_str bytes, struct p
         *ret_found = false;
         if (!end || end + 1 == bytes.p + bytes.n) {
                 w->scanned = end ? (size_t)(end - bytes.p) : bytes.n;
-                return bytes.n - w->at > PGW_WIRE_LINE_MAX ? PGW_E_REDIS_PROTOCOL : PGW_OK;
+                return w->scanned - w->at > PGW_WIRE_LINE_MAX ? PGW_E_REDIS_PROTOCOL : PGW_OK;
         }
-        if (end[1] != '\n')
+        if (end[1] != '\n' || (size_t)(end - bytes.p) - w->at > PGW_WIRE_LINE_MAX)
                 return PGW_E_REDIS_PROTOCOL;
         *ret = pgw_str_of(bytes.p + w->at, (size_t)(end - bytes.p) - w->at);
         *ret_found = true;
@@ -92,9 +92,9 @@ static enum pgw_err read_number(struct pgw_str text, int64_t *ret)
                 text.p++;
                 text.n--;
         }
-        if (pgw_str_to_u64(text, INT64_MAX, &magnitude))
+        if (pgw_str_to_u64(text, (uint64_t)INT64_MAX + negative, &magnitude))
                 return PGW_E_REDIS_PROTOCOL;
-        *ret = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+        *ret = (int64_t)(negative ? 0 - magnitude : magnitude);
         return PGW_OK;
 }
 

@@ -41,10 +41,17 @@ static const struct {
         const char *verb;
         int (*run)(int argc, char **argv); /* argv[0] is the verb */
 } verbs[] = {
-    {"serve", serve},           {"gateway", gateway},         {"worker", worker},
-    {"purge", pgw_cli_purge},   {"status", pgw_cli_status},   {"queues", pgw_cli_queues},
-    {"version", version},       {"--version", version},       {"help", help},
-    {"--help", help},           {"-h", help},
+    {"serve", serve},
+    {"gateway", gateway},
+    {"worker", worker},
+    {"purge", pgw_cli_purge},
+    {"status", pgw_cli_status},
+    {"queues", pgw_cli_queues},
+    {"version", version},
+    {"--version", version},
+    {"help", help},
+    {"--help", help},
+    {"-h", help},
 };
 
 int main(int argc, char **argv)

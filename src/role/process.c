@@ -132,13 +132,15 @@ static int check_broker(struct process *p)
         while (pgw_mono_ms() < until_ms && (!p->judged || p->verdict == PGW_E_REDIS_LOADING))
                 pgw_loop_turn(p->loop, 50);
         if (!p->judged) {
-                PGW_LOG(PGW_LOG_WARN, "broker.unreachable", PGW_L_STR("error", pgw_err_slug(p->verdict)));
+                PGW_LOG(PGW_LOG_WARN, "broker.unreachable",
+                        PGW_L_STR("error", pgw_err_slug(p->verdict)));
                 return PGW_EXIT_OK;
         }
         if (p->verdict == PGW_E_EVICTION || p->verdict == PGW_E_DURABILITY)
                 return refuse(PGW_EXIT_CONFIG, &p->check_fault);
         if (p->verdict)
-                PGW_LOG(PGW_LOG_WARN, "broker.not_ready", PGW_L_STR("detail", p->check_fault.detail));
+                PGW_LOG(PGW_LOG_WARN, "broker.not_ready",
+                        PGW_L_STR("detail", p->check_fault.detail));
         return PGW_EXIT_OK;
 }
 

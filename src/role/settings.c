@@ -20,22 +20,47 @@
 #define PGW_SETTINGS_NAME_MAX   64
 
 #define AT(field) offsetof(struct pgw_settings, field)
-#define S(field, title, otherwise, again, words) \
-        {.name = title, .kind = TEXT, .at = AT(field), .text = otherwise, .reload = again, .help = words},
-#define K(field, title, words) \
+#define S(field, title, otherwise, again, words)                                                   \
+        {.name = title,                                                                            \
+         .kind = TEXT,                                                                             \
+         .at = AT(field),                                                                          \
+         .text = otherwise,                                                                        \
+         .reload = again,                                                                          \
+         .help = words},
+#define K(field, title, words)                                                                     \
         {.name = title, .kind = SECRET, .at = AT(field), .text = "", .help = words},
 #define N(field, title, measure, otherwise, low, high, again, words)                               \
-        {.name = title, .kind = NUMBER, .unit = measure, .at = AT(field), .number = otherwise,     \
-         .min = low, .max = high, .reload = again, .help = words},
+        {.name = title,                                                                            \
+         .kind = NUMBER,                                                                           \
+         .unit = measure,                                                                          \
+         .at = AT(field),                                                                          \
+         .number = otherwise,                                                                      \
+         .min = low,                                                                               \
+         .max = high,                                                                              \
+         .reload = again,                                                                          \
+         .help = words},
 #define B(field, title, otherwise, again, words)                                                   \
-        {.name = title, .kind = SWITCH, .at = AT(field), .number = otherwise, .reload = again,     \
+        {.name = title,                                                                            \
+         .kind = SWITCH,                                                                           \
+         .at = AT(field),                                                                          \
+         .number = otherwise,                                                                      \
+         .reload = again,                                                                          \
          .help = words},
 #define L(field, title, otherwise, words)                                                          \
-        {.name = title, .kind = LIST, .at = AT(field), .count_at = AT(field##_count),              \
-         .text = otherwise, .help = words},
+        {.name = title,                                                                            \
+         .kind = LIST,                                                                             \
+         .at = AT(field),                                                                          \
+         .count_at = AT(field##_count),                                                            \
+         .text = otherwise,                                                                        \
+         .help = words},
 #define E(field, title, choices, otherwise, again, words)                                          \
-        {.name = title, .kind = CHOICE, .at = AT(field), .text = choices, .number = otherwise,     \
-         .reload = again, .help = words},
+        {.name = title,                                                                            \
+         .kind = CHOICE,                                                                           \
+         .at = AT(field),                                                                          \
+         .text = choices,                                                                          \
+         .number = otherwise,                                                                      \
+         .reload = again,                                                                          \
+         .help = words},
 const struct pgw_setting pgw_settings_table[] = {
 #include "tbl/settings.h"
 };
@@ -66,8 +91,8 @@ static void list_clear(struct pgw_settings *s, const struct pgw_setting *t)
         *count = 0;
 }
 
-static enum pgw_err list_add(struct pgw_settings *s, const struct pgw_setting *t, struct pgw_str item,
-                             struct pgw_fault *fault)
+static enum pgw_err list_add(struct pgw_settings *s, const struct pgw_setting *t,
+                             struct pgw_str item, struct pgw_fault *fault)
 {
         char ***list = place(s, t->at);
         size_t *count = place(s, t->count_at);
@@ -86,16 +111,24 @@ static const struct {
         enum unit unit;
         uint64_t factor;
 } suffixes[] = {
-    {"ms", MS, 1},          {"s", MS, 1000},        {"m", MS, 60000},        {"h", MS, 3600000},
-    {"s", SECONDS, 1},      {"m", SECONDS, 60},     {"h", SECONDS, 3600},    {"d", SECONDS, 86400},
-    {"KiB", BYTES, 1024},   {"MiB", BYTES, 1048576}, {"GiB", BYTES, 1073741824},
+    {"ms", MS, 1},
+    {"s", MS, 1000},
+    {"m", MS, 60000},
+    {"h", MS, 3600000},
+    {"s", SECONDS, 1},
+    {"m", SECONDS, 60},
+    {"h", SECONDS, 3600},
+    {"d", SECONDS, 86400},
+    {"KiB", BYTES, 1024},
+    {"MiB", BYTES, 1048576},
+    {"GiB", BYTES, 1073741824},
 };
 
-static const char *const unit_words[] = {"", " (times take ms, s, m, h)", " (times take s, m, h, d)",
-                                         " (sizes take KiB, MiB, GiB)"};
+static const char *const unit_words[] = {"", " (times take ms, s, m, h)",
+                                         " (times take s, m, h, d)", " (sizes take KiB, MiB, GiB)"};
 
-static enum pgw_err set_number(struct pgw_settings *s, const struct pgw_setting *t, struct pgw_str text,
-                               struct pgw_fault *fault)
+static enum pgw_err set_number(struct pgw_settings *s, const struct pgw_setting *t,
+                               struct pgw_str text, struct pgw_fault *fault)
 {
         struct pgw_str digits = text, suffix;
         uint64_t number, factor = 1;
@@ -119,8 +152,8 @@ static enum pgw_err set_number(struct pgw_settings *s, const struct pgw_setting 
         return PGW_OK;
 }
 
-static enum pgw_err set_choice(struct pgw_settings *s, const struct pgw_setting *t, struct pgw_str text,
-                               struct pgw_fault *fault)
+static enum pgw_err set_choice(struct pgw_settings *s, const struct pgw_setting *t,
+                               struct pgw_str text, struct pgw_fault *fault)
 {
         struct pgw_str rest = pgw_str_z(t->text), word;
 
@@ -133,13 +166,13 @@ static enum pgw_err set_choice(struct pgw_settings *s, const struct pgw_setting 
                 if (!more)
                         break;
         }
-        pgw_fault_set(fault, t->name, "'%.*s' is none of %s", (int)(text.n < 40 ? text.n : 40), text.p,
-                      t->text);
+        pgw_fault_set(fault, t->name, "'%.*s' is none of %s", (int)(text.n < 40 ? text.n : 40),
+                      text.p, t->text);
         return PGW_E_CONFIG;
 }
 
-static enum pgw_err set_switch(struct pgw_settings *s, const struct pgw_setting *t, struct pgw_str text,
-                               struct pgw_fault *fault)
+static enum pgw_err set_switch(struct pgw_settings *s, const struct pgw_setting *t,
+                               struct pgw_str text, struct pgw_fault *fault)
 {
         const bool yes = pgw_str_eq_z(text, "true");
 
@@ -152,8 +185,8 @@ static enum pgw_err set_switch(struct pgw_settings *s, const struct pgw_setting 
         return PGW_OK;
 }
 
-static enum pgw_err set_text(struct pgw_settings *s, const struct pgw_setting *t, struct pgw_str text,
-                             struct pgw_fault *fault)
+static enum pgw_err set_text(struct pgw_settings *s, const struct pgw_setting *t,
+                             struct pgw_str text, struct pgw_fault *fault)
 {
         char **field = place(s, t->at);
 
@@ -246,8 +279,8 @@ static const char *nearest(struct pgw_str name)
         if (name.n > PGW_SETTINGS_NAME_MAX)
                 return NULL;
         for (size_t i = 0; i < PGW_SETTING_COUNT; i++) {
-                const size_t d =
-                    distance(name.p, name.n, pgw_settings_table[i].name, strlen(pgw_settings_table[i].name));
+                const size_t d = distance(name.p, name.n, pgw_settings_table[i].name,
+                                          strlen(pgw_settings_table[i].name));
                 if (d < best) {
                         best = d;
                         found = pgw_settings_table[i].name;
@@ -260,8 +293,9 @@ static enum pgw_err unknown(struct pgw_fault *fault, const char *where, struct p
 {
         const char *meant = nearest(name);
 
-        pgw_fault_set(fault, where, "unknown setting '%.*s'%s%s%s", (int)(name.n < 80 ? name.n : 80),
-                      name.p, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+        pgw_fault_set(fault, where, "unknown setting '%.*s'%s%s%s",
+                      (int)(name.n < 80 ? name.n : 80), name.p, meant ? "; did you mean '" : "",
+                      meant ? meant : "", meant ? "'?" : "");
         return PGW_E_CONFIG;
 }
 
@@ -286,7 +320,8 @@ static void name_line(const struct file_walk *w, const char *pointer)
         pgw_fault_set(w->fault, where, "%s", detail);
 }
 
-static enum pgw_err set_json(const struct file_walk *w, const struct pgw_setting *t, const json_t *value)
+static enum pgw_err set_json(const struct file_walk *w, const struct pgw_setting *t,
+                             const json_t *value)
 {
         char number[32];
 
@@ -307,7 +342,8 @@ static enum pgw_err set_json(const struct file_walk *w, const struct pgw_setting
         return PGW_E_CONFIG;
 }
 
-static enum pgw_err set_list(const struct file_walk *w, const struct pgw_setting *t, const json_t *value)
+static enum pgw_err set_list(const struct file_walk *w, const struct pgw_setting *t,
+                             const json_t *value)
 {
         list_clear(w->settings, t);
         if (!json_is_array(value))
@@ -325,8 +361,8 @@ static enum pgw_err set_list(const struct file_walk *w, const struct pgw_setting
         return PGW_OK;
 }
 
-static enum pgw_err set_secret_file(struct pgw_settings *s, const struct pgw_setting *t, const char *path,
-                                    struct pgw_fault *fault)
+static enum pgw_err set_secret_file(struct pgw_settings *s, const struct pgw_setting *t,
+                                    const char *path, struct pgw_fault *fault)
 {
         char *bytes;
         size_t size;
@@ -344,7 +380,8 @@ static enum pgw_err set_secret_file(struct pgw_settings *s, const struct pgw_set
 }
 
 /* "broker.password_file" is a way to say "broker.password". */
-static const struct pgw_setting *find_secret_file(struct pgw_str name, struct pgw_str suffix, char dots)
+static const struct pgw_setting *find_secret_file(struct pgw_str name, struct pgw_str suffix,
+                                                  char dots)
 {
         if (name.n <= suffix.n ||
             !pgw_str_eq(pgw_str_of(name.p + name.n - suffix.n, suffix.n), suffix))
@@ -371,7 +408,8 @@ static enum pgw_err walk(const struct file_walk *w, const json_t *object, const 
                 if (t)
                         err = t->kind == LIST ? set_list(w, t, value) : set_json(w, t, value);
                 else if (secret && json_is_string(value))
-                        err = set_secret_file(w->settings, secret, json_string_value(value), w->fault);
+                        err = set_secret_file(w->settings, secret, json_string_value(value),
+                                              w->fault);
                 else if (json_is_object(value) && !prefix[0])
                         err = walk(w, value, name, at);
                 else
@@ -403,8 +441,10 @@ static enum pgw_err load_file(struct pgw_settings *s, const char *path, struct p
                 snprintf(detail, sizeof detail, "%s", fault->detail);
                 /* "line 3, column 1: ..." becomes "FILE:3: column 1: ..." */
                 struct pgw_str line = pgw_str_z(detail), rest = line;
-                if (pgw_str_starts(line, PGW_STR("line ")) && pgw_str_cut(line, ',', &line, &rest)) {
-                        snprintf(where, sizeof where, "%.100s:%.*s", path, (int)line.n - 5, line.p + 5);
+                if (pgw_str_starts(line, PGW_STR("line ")) &&
+                    pgw_str_cut(line, ',', &line, &rest)) {
+                        snprintf(where, sizeof where, "%.100s:%.*s", path, (int)line.n - 5,
+                                 line.p + 5);
                         pgw_fault_set(fault, where, "%.*s", (int)rest.n - 1, rest.p + 1);
                 } else {
                         pgw_fault_set(fault, path, "%s", detail);
@@ -435,7 +475,8 @@ static enum pgw_err load_variable(struct pgw_settings *s, const char *variable,
 {
         struct pgw_str name, value;
 
-        if (strncmp(variable, "PURGEWAY_", 9) != 0 || !pgw_str_cut(pgw_str_z(variable), '=', &name, &value))
+        if (strncmp(variable, "PURGEWAY_", 9) != 0 ||
+            !pgw_str_cut(pgw_str_z(variable), '=', &name, &value))
                 return PGW_OK;
         for (size_t i = 0; i < sizeof foreign_variables / sizeof foreign_variables[0]; i++)
                 if (pgw_str_eq_z(name, foreign_variables[i]))
@@ -500,7 +541,8 @@ static enum pgw_err load_flag(struct pgw_settings *s, const struct flag *flag, b
         if (secret)
                 return set_secret_file(s, secret, flag->value.p, fault);
         if (t && t->kind == SECRET) {
-                pgw_fault_set(fault, "", "--%s would show the secret in the process list; use --%.*s-file",
+                pgw_fault_set(fault, "",
+                              "--%s would show the secret in the process list; use --%.*s-file",
                               t->name, (int)flag->name.n, flag->name.p);
                 return PGW_E_INVALID;
         }
@@ -514,7 +556,8 @@ static enum pgw_err load_flag(struct pgw_settings *s, const struct flag *flag, b
         return set_text(s, t, flag->value, fault);
 }
 
-static enum pgw_err load_flags(struct pgw_settings *s, int argc, char **argv, struct pgw_fault *fault)
+static enum pgw_err load_flags(struct pgw_settings *s, int argc, char **argv,
+                               struct pgw_fault *fault)
 {
         bool seen[PGW_SETTING_COUNT] = {false};
         enum pgw_err err = PGW_OK;
@@ -556,11 +599,12 @@ static enum pgw_err check_listen(const struct pgw_settings *s, char **list, size
         for (size_t i = 0; i < count && !s->listen_anywhere; i++) {
                 if (is_loopback(list[i]))
                         continue;
-                pgw_fault_set(fault, "listen",
-                              "'%.60s' is not a loopback address and nobody is asked for credentials: "
-                              "anyone who reaches it could purge. Set listen_anywhere to true if the "
-                              "network is yours",
-                              list[i]);
+                pgw_fault_set(
+                    fault, "listen",
+                    "'%.60s' is not a loopback address and nobody is asked for credentials: "
+                    "anyone who reaches it could purge. Set listen_anywhere to true if the "
+                    "network is yours",
+                    list[i]);
                 return PGW_E_CONFIG;
         }
         return PGW_OK;
@@ -596,10 +640,11 @@ static enum pgw_err check(const struct pgw_settings *s, struct pgw_fault *fault)
                 return PGW_E_CONFIG;
         }
         if (s->worker_beat_ms * 2 >= s->worker_idle_ms) {
-                pgw_fault_set(fault, "worker.beat_ms",
-                              "must be less than half of worker.idle_ms (%llu), or a live worker would "
-                              "lose its jobs",
-                              (unsigned long long)s->worker_idle_ms);
+                pgw_fault_set(
+                    fault, "worker.beat_ms",
+                    "must be less than half of worker.idle_ms (%llu), or a live worker would "
+                    "lose its jobs",
+                    (unsigned long long)s->worker_idle_ms);
                 return PGW_E_CONFIG;
         }
         return PGW_OK;
@@ -687,8 +732,9 @@ enum pgw_err pgw_settings_reload(struct pgw_settings *s, int argc, char **argv, 
                         swap_in(s, fresh, &pgw_settings_table[i]);
                         continue;
                 }
-                const int n = snprintf(names + used, sizeof names - used, "%s%s",
-                                       used ? ", " : "a restart is needed for ", pgw_settings_table[i].name);
+                const int n =
+                    snprintf(names + used, sizeof names - used, "%s%s",
+                             used ? ", " : "a restart is needed for ", pgw_settings_table[i].name);
                 used = used + (size_t)n < sizeof names ? used + (size_t)n : sizeof names - 1;
         }
         pgw_settings_free(fresh);

@@ -21,12 +21,12 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define S(field, name, otherwise, reload, help) char *field;
-#define K(field, name, help)                    char *field;
+#define S(field, name, otherwise, reload, help)                 char *field;
+#define K(field, name, help)                                    char *field;
 #define N(field, name, unit, otherwise, min, max, reload, help) uint64_t field;
-#define B(field, name, otherwise, reload, help) bool field;
-#define L(field, name, otherwise, help) \
-        char **field;                   \
+#define B(field, name, otherwise, reload, help)                 bool field;
+#define L(field, name, otherwise, help)                                                            \
+        char **field;                                                                              \
         size_t field##_count;
 #define E(field, name, choices, otherwise, reload, help) int field;
 struct pgw_settings {

@@ -137,20 +137,22 @@ void pgw_settings_help(FILE *out)
 
 void pgw_settings_document(FILE *out)
 {
-        fputs("# Configuration\n\n"
-              "Settings come from the defaults, then one YAML file (`--config FILE`, or\n"
-              "`" PGW_SETTINGS_DEFAULT_FILE "` when it exists), then the environment, then flags.\n"
-              "`limits.body_bytes` is `limits:` / `body_bytes:` in the file,\n"
-              "`PURGEWAY_LIMITS_BODY_BYTES` in the environment and `--limits-body-bytes` as a flag.\n"
-              "A name that is not known is refused. Secrets are read from the file, from the\n"
-              "environment, or from a file of their own: `broker.password_file`,\n"
-              "`PURGEWAY_BROKER_PASSWORD_FILE`, `--broker-password-file`.\n\n"
-              "`purgeway serve --check-config` says whether all is right, `--print-config` shows what\n"
-              "would be used. SIGHUP reads everything again; what needs a restart is logged, and a\n"
-              "mistake leaves the running settings as they are. This page is made from the program\n"
-              "(`purgeway help settings`).\n\n"
-              "| setting | default | range | SIGHUP | meaning |\n|---|---|---|---|---|\n",
-              out);
+        fputs(
+            "# Configuration\n\n"
+            "Settings come from the defaults, then one YAML file (`--config FILE`, or\n"
+            "`" PGW_SETTINGS_DEFAULT_FILE "` when it exists), then the environment, then flags.\n"
+            "`limits.body_bytes` is `limits:` / `body_bytes:` in the file,\n"
+            "`PURGEWAY_LIMITS_BODY_BYTES` in the environment and `--limits-body-bytes` as a flag.\n"
+            "A name that is not known is refused. Secrets are read from the file, from the\n"
+            "environment, or from a file of their own: `broker.password_file`,\n"
+            "`PURGEWAY_BROKER_PASSWORD_FILE`, `--broker-password-file`.\n\n"
+            "`purgeway serve --check-config` says whether all is right, `--print-config` shows "
+            "what\n"
+            "would be used. SIGHUP reads everything again; what needs a restart is logged, and a\n"
+            "mistake leaves the running settings as they are. This page is made from the program\n"
+            "(`purgeway help settings`).\n\n"
+            "| setting | default | range | SIGHUP | meaning |\n|---|---|---|---|---|\n",
+            out);
         for (size_t i = 0; i < PGW_SETTING_COUNT; i++) {
                 const struct pgw_setting *t = &pgw_settings_table[i];
                 fprintf(out, "| `%s` | ", t->name);

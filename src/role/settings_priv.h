@@ -18,14 +18,14 @@ struct pgw_setting {
         const char *help;
 };
 
-
 #define S(...) +1
 #define K(...) +1
 #define N(...) +1
 #define B(...) +1
 #define L(...) +1
 #define E(...) +1
-enum { PGW_SETTING_COUNT = 0
+enum {
+        PGW_SETTING_COUNT = 0
 #include "tbl/settings.h"
 };
 #undef S

@@ -9,8 +9,8 @@
 static enum pgw_err refuse(struct pgw_fault *fault, const char *text, const char *what)
 {
         pgw_fault_set(fault, "",
-                      "'%.100s': %s; write redis://[user@]host[:port][/db] or unix:///path[?db=N]", text,
-                      what);
+                      "'%.100s': %s; write redis://[user@]host[:port][/db] or unix:///path[?db=N]",
+                      text, what);
         return PGW_E_CONFIG;
 }
 
@@ -94,8 +94,9 @@ enum pgw_err pgw_redis_url_parse(const char *text, struct pgw_redis_url *ret,
         host = authority;
         if (pgw_str_cut(authority, '@', &user, &host)) {
                 if (user.n && memchr(user.p, ':', user.n)) {
-                        pgw_fault_set(fault, "", "a password does not belong into an address; use the "
-                                                 "setting for it");
+                        pgw_fault_set(fault, "",
+                                      "a password does not belong into an address; use the "
+                                      "setting for it");
                         return PGW_E_CONFIG;
                 }
                 if (!copy(url.user, sizeof url.user, user))

@@ -20,6 +20,7 @@
 #include "work/worker.h"
 
 #define PGW_THREAD_TICK_MS         50
+#define PGW_THREAD_FRONT_LATEST_MS 1000
 #define PGW_THREAD_REPLY_MAX       (16u << 20)
 #define PGW_THREAD_WORK_IN_FLIGHT  8192
 #define PGW_THREAD_WORK_BYTES      (32u << 20)
@@ -45,7 +46,8 @@ struct pgw_thread {
         struct pgw_worker *worker;
         struct pgw_timer tick;
         uint64_t tick_due_us;
-        uint64_t drain_deadline_ms; /* atomic; 0: not draining */
+        uint64_t front_latest_ms;       /* answer by then, whatever the broker does */
+        uint64_t drain_deadline_ms;     /* atomic; 0: not draining */
         struct pgw_tls_server *new_tls; /* atomic */
         bool drain_begun;
         bool ready; /* atomic */
@@ -76,6 +78,37 @@ static void open_link(struct pgw_thread *t, struct link *l, const char *name,
         l->redis = pgw_redis_open(t->loop, t->resolver, conf, on_link_state, l);
 }
 
+static void build_front(struct pgw_thread *t)
+{
+        const struct pgw_settings *s = t->conf.plan->settings;
+        const unsigned threads = t->conf.plan->threads;
+        const struct pgw_front_conf conf = {
+            .listeners = t->conf.listeners,
+            .listener_count = t->conf.listener_count,
+            .tls = t->conf.tls,
+            .http2 = s->http2,
+            .connections_max = (s->limits_connections + threads - 1) / threads,
+            .header_bytes_max = s->limits_header_bytes,
+            .body_bytes_max = s->limits_body_bytes,
+            .streams_max = s->limits_streams,
+            .request_ms = s->limits_request_ms,
+            .idle_ms = s->limits_idle_ms,
+            .handshake_ms = s->limits_handshake_ms,
+            .on_request = pgw_exchange_on_request,
+            .ctx = t->gateway,
+        };
+
+        t->front = pgw_front_start(t->loop, &conf);
+}
+
+/* Clients wait in the kernel's queue until the broker has been looked at, so that nobody is
+ * refused for having come a millisecond too early. */
+static void answer_from_now(struct pgw_thread *t)
+{
+        if (t->gateway && !t->front)
+                build_front(t);
+}
+
 static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *facts,
                        const struct pgw_fault *fault)
 {
@@ -88,11 +121,12 @@ static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_
         else if (!verdict && t->gateway->check_fault.detail[0])
                 PGW_LOG(PGW_LOG_INFO, "broker.accepted", PGW_L_INT("thread", t->conf.index));
         t->gateway->check_fault = *fault;
+        answer_from_now(t);
 }
 
 static struct pgw_redis_conf link_conf(const struct pgw_plan *plan,
-                                       const struct pgw_redis_address *address,
-                                       uint64_t timeout_ms, unsigned histogram)
+                                       const struct pgw_redis_address *address, uint64_t timeout_ms,
+                                       unsigned histogram)
 {
         return (struct pgw_redis_conf){
             .address = *address,
@@ -119,7 +153,8 @@ static void build_gateway(struct pgw_thread *t)
         open_link(t, &t->gate_broker, "gateway.broker", &conf);
         conf = link_conf(plan, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
         open_link(t, &t->gate_results, "gateway.results", &conf);
-        t->check = pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
+        t->check =
+            pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
         t->intake = pgw_intake_new(t->loop, t->gate_broker.redis, &plan->keyspace, &intake);
         t->jobs = pgw_jobs_new(t->gate_broker.redis, t->gate_results.redis, &plan->keyspace);
 
@@ -169,37 +204,15 @@ static void build_worker(struct pgw_thread *t)
         t->worker = pgw_worker_new(t->loop, &links, &plan->keyspace, &worker);
 }
 
-static void build_front(struct pgw_thread *t)
-{
-        const struct pgw_settings *s = t->conf.plan->settings;
-        const unsigned threads = t->conf.plan->threads;
-        const struct pgw_front_conf conf = {
-            .listeners = t->conf.listeners,
-            .listener_count = t->conf.listener_count,
-            .tls = t->conf.tls,
-            .http2 = s->http2,
-            .connections_max = (s->limits_connections + threads - 1) / threads,
-            .header_bytes_max = s->limits_header_bytes,
-            .body_bytes_max = s->limits_body_bytes,
-            .streams_max = s->limits_streams,
-            .request_ms = s->limits_request_ms,
-            .idle_ms = s->limits_idle_ms,
-            .handshake_ms = s->limits_handshake_ms,
-            .on_request = pgw_exchange_on_request,
-            .ctx = t->gateway,
-        };
-
-        t->front = pgw_front_start(t->loop, &conf);
-}
-
 static bool all_ready(const struct pgw_thread *t)
 {
-        if (t->gateway && (pgw_broker_check_verdict(t->check) != PGW_OK ||
+        if (t->gateway && (!t->front || pgw_broker_check_verdict(t->check) != PGW_OK ||
                            !pgw_redis_is_ready(t->gate_results.redis)))
                 return false;
-        if (t->worker &&
-            (!pgw_redis_is_ready(t->work_reader.redis) || !pgw_redis_is_ready(t->work_broker.redis) ||
-             !pgw_redis_is_ready(t->work_results.redis) || !pgw_redis_is_ready(t->work_target.redis)))
+        if (t->worker && (!pgw_redis_is_ready(t->work_reader.redis) ||
+                          !pgw_redis_is_ready(t->work_broker.redis) ||
+                          !pgw_redis_is_ready(t->work_results.redis) ||
+                          !pgw_redis_is_ready(t->work_target.redis)))
                 return false;
         return true;
 }
@@ -223,6 +236,7 @@ static void on_wake(void *ctx)
         if (!__atomic_load_n(&t->drain_deadline_ms, __ATOMIC_ACQUIRE) || t->drain_begun)
                 return;
         t->drain_begun = true;
+        answer_from_now(t);
         if (t->gateway)
                 t->gateway->draining = true;
         if (t->front)
@@ -236,7 +250,10 @@ static void on_tick(struct pgw_timer *timer)
         struct pgw_thread *t = PGW_CONTAINER(timer, struct pgw_thread, tick);
         const uint64_t now_us = pgw_mono_us();
 
-        pgw_metric_observe_us(PGW_H_LOOP_LAG, now_us > t->tick_due_us ? now_us - t->tick_due_us : 0);
+        pgw_metric_observe_us(PGW_H_LOOP_LAG,
+                              now_us > t->tick_due_us ? now_us - t->tick_due_us : 0);
+        if (now_us / 1000 >= t->front_latest_ms)
+                answer_from_now(t);
         if (t->worker)
                 pgw_metric_set(PGW_G_JOBS_IN_HAND, (int64_t)pgw_worker_in_hand(t->worker));
         __atomic_store_n(&t->ready, all_ready(t), __ATOMIC_RELEASE);
@@ -254,10 +271,9 @@ static void build(struct pgw_thread *t)
         t->resolver = pgw_resolver_new(t->loop);
         if (plan->works)
                 build_worker(t);
-        if (plan->gates) {
+        if (plan->gates)
                 build_gateway(t);
-                build_front(t);
-        }
+        t->front_latest_ms = pgw_loop_now_ms(t->loop) + PGW_THREAD_FRONT_LATEST_MS;
         pgw_metric_set(PGW_G_WORKERS_ALIVE, plan->works ? 1 : 0);
         pgw_timer_init(&t->tick, on_tick);
         t->tick_due_us = pgw_mono_us();

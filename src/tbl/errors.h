@@ -19,12 +19,14 @@ X(METHOD, 405, INPUT, "method-not-allowed", "This address does not take that met
 X(BODY_SIZE, 413, INPUT, "body-too-large", "The body is larger than this service accepts.")
 X(MEDIA_TYPE, 415, INPUT, "unsupported-media-type", "The body is of a type not accepted here.")
 X(SCHEMA, 422, INPUT, "invalid-request", "The request does not fit the contract.")
-X(HEAD_SIZE, 431, INPUT, "header-too-large", "The header block is larger than this service accepts.")
+X(HEAD_SIZE, 431, INPUT, "header-too-large",
+  "The header block is larger than this service accepts.")
 /* What Redis and the way to it do. */
 X(REDIS_CONNECT, 503, TRANSIENT, "store-unreachable", "The store cannot be reached.")
 X(REDIS_CLOSED, 503, TRANSIENT, "store-connection-lost", "The connection to the store was lost.")
 X(REDIS_TIMEOUT, 503, TRANSIENT, "store-timeout", "The store did not answer in time.")
-X(REDIS_PROTOCOL, 503, TRANSIENT, "store-protocol", "The store sent something that is not its protocol.")
+X(REDIS_PROTOCOL, 503, TRANSIENT, "store-protocol",
+  "The store sent something that is not its protocol.")
 X(REDIS_LOADING, 503, TRANSIENT, "store-loading", "The store is still loading its data.")
 X(REDIS_BUSY, 503, TRANSIENT, "store-busy", "The store is busy with a script.")
 X(REDIS_READONLY, 503, TRANSIENT, "store-read-only", "The store is a read-only replica.")
@@ -44,7 +46,8 @@ X(REDIS_ERROR, 503, PERMANENT, "store-error", "The store answered with an error.
 X(REDIS_FULL, 503, TRANSIENT, "too-many-in-flight", "Too many commands are waiting for the store.")
 X(REDIS_CANCELLED, 503, TRANSIENT, "cancelled", "The command was given up.")
 /* What we decide about the queue. */
-X(DURABILITY, 503, REFUSED, "durability-not-met", "The store does not keep what the settings promise.")
+X(DURABILITY, 503, REFUSED, "durability-not-met",
+  "The store does not keep what the settings promise.")
 X(EVICTION, 503, REFUSED, "store-evicts", "The store is configured to evict keys.")
 X(QUEUE_FULL, 503, REFUSED, "queue-full", "The queue is at its limit.")
 X(DRAINING, 503, REFUSED, "shutting-down", "This server is shutting down.")

@@ -9,7 +9,8 @@
  * No include guard: whoever includes this defines C, G and H first.
  */
 C(ACCEPTED, "purgeway_jobs_accepted_total", "", "Jobs acknowledged to a client.")
-C(REFUSED_QUEUE_FULL, "purgeway_jobs_refused_total", "reason=\"queue_full\"", "Jobs refused with 503, by reason.")
+C(REFUSED_QUEUE_FULL, "purgeway_jobs_refused_total", "reason=\"queue_full\"",
+  "Jobs refused with 503, by reason.")
 C(REFUSED_BROKER_DOWN, "purgeway_jobs_refused_total", "reason=\"broker_down\"", "")
 C(REFUSED_BROKER_TIMEOUT, "purgeway_jobs_refused_total", "reason=\"broker_timeout\"", "")
 C(REFUSED_BROKER_OOM, "purgeway_jobs_refused_total", "reason=\"broker_out_of_memory\"", "")
@@ -18,46 +19,64 @@ C(HTTP_2XX, "purgeway_http_responses_total", "class=\"2xx\"", "HTTP responses by
 C(HTTP_3XX, "purgeway_http_responses_total", "class=\"3xx\"", "")
 C(HTTP_4XX, "purgeway_http_responses_total", "class=\"4xx\"", "")
 C(HTTP_5XX, "purgeway_http_responses_total", "class=\"5xx\"", "")
-C(JOBS_TAKEN, "purgeway_jobs_taken_total", "", "Jobs that workers took in hand, every attempt counted.")
-C(JOBS_TAKEN_OVER, "purgeway_jobs_taken_over_total", "", "Jobs taken over from a worker that went quiet.")
-C(JOBS_SUCCEEDED, "purgeway_jobs_finished_total", "status=\"succeeded\"", "Jobs that ended, by status.")
+C(JOBS_TAKEN, "purgeway_jobs_taken_total", "",
+  "Jobs that workers took in hand, every attempt counted.")
+C(JOBS_TAKEN_OVER, "purgeway_jobs_taken_over_total", "",
+  "Jobs taken over from a worker that went quiet.")
+C(JOBS_SUCCEEDED, "purgeway_jobs_finished_total", "status=\"succeeded\"",
+  "Jobs that ended, by status.")
 C(JOBS_FAILED, "purgeway_jobs_finished_total", "status=\"failed\"", "")
-C(KEYS_REMOVED, "purgeway_keys_total", "result=\"removed\"", "Keys named by jobs, by what became of them.")
+C(KEYS_REMOVED, "purgeway_keys_total", "result=\"removed\"",
+  "Keys named by jobs, by what became of them.")
 C(KEYS_MISSING, "purgeway_keys_total", "result=\"missing\"", "")
-C(LATE_WRITES_REFUSED, "purgeway_late_writes_refused_total", "", "Results of workers that had lost their job.")
-C(ENTRIES_VANISHED, "purgeway_entries_vanished_total", "", "Pending jobs whose stream entry somebody deleted.")
-C(SETTLE_ERRORS, "purgeway_settle_errors_total", "", "Results, acknowledgements and beats that had to be repeated.")
-C(RESULTS_LOST, "purgeway_results_lost_total", "", "Results given up because the result backend had no room.")
-C(ERRORS_CONNECTION, "purgeway_target_errors_total", "class=\"connection\"", "Errors of cache targets, by class.")
+C(LATE_WRITES_REFUSED, "purgeway_late_writes_refused_total", "",
+  "Results of workers that had lost their job.")
+C(ENTRIES_VANISHED, "purgeway_entries_vanished_total", "",
+  "Pending jobs whose stream entry somebody deleted.")
+C(SETTLE_ERRORS, "purgeway_settle_errors_total", "",
+  "Results, acknowledgements and beats that had to be repeated.")
+C(RESULTS_LOST, "purgeway_results_lost_total", "",
+  "Results given up because the result backend had no room.")
+C(ERRORS_CONNECTION, "purgeway_target_errors_total", "class=\"connection\"",
+  "Errors of cache targets, by class.")
 C(ERRORS_TIMEOUT, "purgeway_target_errors_total", "class=\"timeout\"", "")
 C(ERRORS_SERVER, "purgeway_target_errors_total", "class=\"server\"", "")
 C(ERRORS_REFUSED, "purgeway_target_errors_total", "class=\"refused\"", "")
 C(ERRORS_PERMANENT, "purgeway_target_errors_total", "class=\"permanent\"", "")
 C(CONNECTIONS_ACCEPTED, "purgeway_connections_accepted_total", "", "Connections accepted.")
-C(CONNECTIONS_KILLED, "purgeway_connections_killed_total", "", "Connections ended for breaking a limit or the protocol.")
+C(CONNECTIONS_KILLED, "purgeway_connections_killed_total", "",
+  "Connections ended for breaking a limit or the protocol.")
 G(CONNECTIONS_OPEN, "purgeway_connections_open", "", "Connections open now.")
 G(WORKERS_ALIVE, "purgeway_workers_alive", "", "Worker threads of this process.")
 G(JOBS_IN_HAND, "purgeway_jobs_in_hand", "", "Jobs that the workers of this process hold.")
-G(QUEUE_WAITING_HIGH, "purgeway_queue_waiting_jobs", "lane=\"high\"", "Jobs that no worker has taken yet.")
+G(QUEUE_WAITING_HIGH, "purgeway_queue_waiting_jobs", "lane=\"high\"",
+  "Jobs that no worker has taken yet.")
 G(QUEUE_WAITING_NORMAL, "purgeway_queue_waiting_jobs", "lane=\"normal\"", "")
 G(QUEUE_WAITING_LOW, "purgeway_queue_waiting_jobs", "lane=\"low\"", "")
-G(QUEUE_RUNNING_HIGH, "purgeway_queue_running_jobs", "lane=\"high\"", "Jobs taken and not acknowledged.")
+G(QUEUE_RUNNING_HIGH, "purgeway_queue_running_jobs", "lane=\"high\"",
+  "Jobs taken and not acknowledged.")
 G(QUEUE_RUNNING_NORMAL, "purgeway_queue_running_jobs", "lane=\"normal\"", "")
 G(QUEUE_RUNNING_LOW, "purgeway_queue_running_jobs", "lane=\"low\"", "")
-G(QUEUE_OLDEST_HIGH, "purgeway_queue_oldest_age_seconds", "lane=\"high\"", "Age of the oldest job that has not ended.")
+G(QUEUE_OLDEST_HIGH, "purgeway_queue_oldest_age_seconds", "lane=\"high\"",
+  "Age of the oldest job that has not ended.")
 G(QUEUE_OLDEST_NORMAL, "purgeway_queue_oldest_age_seconds", "lane=\"normal\"", "")
 G(QUEUE_OLDEST_LOW, "purgeway_queue_oldest_age_seconds", "lane=\"low\"", "")
 G(BROKER_USED_BYTES, "purgeway_broker_used_bytes", "", "Memory used by the broker.")
 G(BROKER_MAX_BYTES, "purgeway_broker_max_bytes", "", "The broker's maxmemory; 0 without a limit.")
 G(BROKER_CLIENTS, "purgeway_broker_clients", "", "Clients connected to the broker.")
 G(BROKER_BLOCKED, "purgeway_broker_blocked_clients", "", "Clients blocked on the broker.")
-G(BROKER_EVICTED, "purgeway_broker_evicted_keys", "", "Keys the broker has evicted since it started.")
+G(BROKER_EVICTED, "purgeway_broker_evicted_keys", "",
+  "Keys the broker has evicted since it started.")
 H(HTTP_REQUEST, "purgeway_http_request_duration_seconds", "", "From a whole request to its answer.")
-H(ACCEPT, "purgeway_accept_duration_seconds", "", "From a whole request to the broker's confirmation.")
-H(ACCEPT_TO_START, "purgeway_accept_to_start_seconds", "", "From acceptance to the start of execution.")
+H(ACCEPT, "purgeway_accept_duration_seconds", "",
+  "From a whole request to the broker's confirmation.")
+H(ACCEPT_TO_START, "purgeway_accept_to_start_seconds", "",
+  "From acceptance to the start of execution.")
 H(EXECUTION, "purgeway_execution_duration_seconds", "", "From the start of a job to its end.")
-H(BATCH, "invalidation_batch_duration_seconds", "", "Writing and acknowledging the results of a batch.")
+H(BATCH, "invalidation_batch_duration_seconds", "",
+  "Writing and acknowledging the results of a batch.")
 H(LOOP_LAG, "purgeway_loop_lag_seconds", "", "How late the event loops' timers fire.")
-H(REDIS_BROKER, "purgeway_redis_round_trip_seconds", "role=\"broker\"", "From a command to its answer.")
+H(REDIS_BROKER, "purgeway_redis_round_trip_seconds", "role=\"broker\"",
+  "From a command to its answer.")
 H(REDIS_RESULTS, "purgeway_redis_round_trip_seconds", "role=\"results\"", "")
 H(REDIS_TARGET, "purgeway_redis_round_trip_seconds", "role=\"target\"", "")

@@ -12,43 +12,72 @@
  *
  * No include guard: whoever includes this defines the six macros first.
  */
-L(listen, "listen", "127.0.0.1:7780", "Addresses to answer HTTP on (HTTP/1.1, and HTTP/2 by prior knowledge).")
-B(listen_anywhere, "listen_anywhere", false, false, "Allow addresses that are not loopback. Nobody is asked for credentials, so whoever reaches the address may purge.")
-L(tls_listen, "tls.listen", "", "Addresses to answer HTTPS on (TLS 1.2 or later, ALPN h2 and http/1.1).")
+L(listen, "listen", "127.0.0.1:7780",
+  "Addresses to answer HTTP on (HTTP/1.1, and HTTP/2 by prior knowledge).")
+B(listen_anywhere, "listen_anywhere", false, false,
+  "Allow addresses that are not loopback. Nobody is asked for credentials, so whoever reaches the "
+  "address may purge.")
+L(tls_listen, "tls.listen", "",
+  "Addresses to answer HTTPS on (TLS 1.2 or later, ALPN h2 and http/1.1).")
 S(tls_certificate, "tls.certificate", "", true, "File with the certificate chain, PEM.")
 S(tls_key, "tls.key", "", true, "File with the private key, PEM.")
-N(threads, "threads", COUNT, 0, 0, 128, false, "Event loops, each with its own listeners and worker; 0 is one for each core.")
+N(threads, "threads", COUNT, 0, 0, 128, false,
+  "Event loops, each with its own listeners and worker; 0 is one for each core.")
 S(data_dir, "data_dir", "/var/lib/purgeway", false, "Directory of the embedded Redis.")
-S(contract, "contract", "", false, "OpenAPI file that requests are checked against; empty is the one built in.")
+S(contract, "contract", "", false,
+  "OpenAPI file that requests are checked against; empty is the one built in.")
 B(http2, "http2", true, false, "Speak HTTP/2.")
-N(limits_body_bytes, "limits.body_bytes", BYTES, 1048576, 1024, 67108864, false, "Largest request body.")
-N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false, "Largest header block of a request.")
-N(limits_connections, "limits.connections", COUNT, 10000, 1, 1000000, false, "Connections at a time; more wait to be accepted.")
-N(limits_streams, "limits.streams", COUNT, 100, 1, 1000, false, "Requests at a time on one HTTP/2 connection.")
-N(limits_request_ms, "limits.request_ms", MS, 10000, 100, 600000, false, "Time for a whole request to arrive, and for its answer to be taken.")
-N(limits_idle_ms, "limits.idle_ms", MS, 60000, 100, 3600000, false, "Time a connection may stay without a request.")
-N(limits_handshake_ms, "limits.handshake_ms", MS, 5000, 100, 60000, false, "Time for a TLS handshake.")
-S(broker_url, "broker.url", "", false, "Redis that keeps the queue: redis://[user@]host[:port][/db] or unix:///path[?db=N]; empty is the embedded one.")
+N(limits_body_bytes, "limits.body_bytes", BYTES, 1048576, 1024, 67108864, false,
+  "Largest request body.")
+N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false,
+  "Largest header block of a request.")
+N(limits_connections, "limits.connections", COUNT, 10000, 1, 1000000, false,
+  "Connections at a time; more wait to be accepted.")
+N(limits_streams, "limits.streams", COUNT, 100, 1, 1000, false,
+  "Requests at a time on one HTTP/2 connection.")
+N(limits_request_ms, "limits.request_ms", MS, 10000, 100, 600000, false,
+  "Time for a whole request to arrive, and for its answer to be taken.")
+N(limits_idle_ms, "limits.idle_ms", MS, 60000, 100, 3600000, false,
+  "Time a connection may stay without a request.")
+N(limits_handshake_ms, "limits.handshake_ms", MS, 5000, 100, 60000, false,
+  "Time for a TLS handshake.")
+S(broker_url, "broker.url", "", false,
+  "Redis that keeps the queue: redis://[user@]host[:port][/db] or unix:///path[?db=N]; empty is "
+  "the embedded one.")
 K(broker_password, "broker.password", "Password of the broker.")
-E(broker_durability, "broker.durability", "memory|fsync|replicated", 1, false, "What must be true before a job is acknowledged: in memory, synced to disk, or confirmed by replicas.")
-N(broker_replicas, "broker.replicas", COUNT, 1, 1, 16, false, "Replicas that must confirm under `replicated`.")
-N(broker_replica_wait_ms, "broker.replica_wait_ms", MS, 1000, 1, 60000, false, "How long to wait for them.")
-N(broker_timeout_ms, "broker.timeout_ms", MS, 2000, 50, 60000, false, "Time for an answer of the broker or the result backend.")
-N(broker_in_flight, "broker.in_flight", COUNT, 8192, 16, 1048576, false, "Commands that may wait for the broker, for each thread; more are refused with 503.")
-N(broker_in_flight_bytes, "broker.in_flight_bytes", BYTES, 67108864, 1048576, 1073741824, false, "Bytes that may wait to be sent to the broker, for each thread.")
-B(broker_allow_eviction, "broker.allow_eviction", false, false, "Accept a broker whose maxmemory-policy may evict the queue. Jobs can be lost.")
+E(broker_durability, "broker.durability", "memory|fsync|replicated", 1, false,
+  "What must be true before a job is acknowledged: in memory, synced to disk, or confirmed by "
+  "replicas.")
+N(broker_replicas, "broker.replicas", COUNT, 1, 1, 16, false,
+  "Replicas that must confirm under `replicated`.")
+N(broker_replica_wait_ms, "broker.replica_wait_ms", MS, 1000, 1, 60000, false,
+  "How long to wait for them.")
+N(broker_timeout_ms, "broker.timeout_ms", MS, 2000, 50, 60000, false,
+  "Time for an answer of the broker or the result backend.")
+N(broker_in_flight, "broker.in_flight", COUNT, 8192, 16, 1048576, false,
+  "Commands that may wait for the broker, for each thread; more are refused with 503.")
+N(broker_in_flight_bytes, "broker.in_flight_bytes", BYTES, 67108864, 1048576, 1073741824, false,
+  "Bytes that may wait to be sent to the broker, for each thread.")
+B(broker_allow_eviction, "broker.allow_eviction", false, false,
+  "Accept a broker whose maxmemory-policy may evict the queue. Jobs can be lost.")
 S(results_url, "results.url", "", false, "Redis that keeps results; empty is the broker.")
 K(results_password, "results.password", "Password of the result backend.")
-N(results_ttl_s, "results.ttl_s", SECONDS, 300, 1, 2592000, false, "How long a result can be asked for.")
+N(results_ttl_s, "results.ttl_s", SECONDS, 300, 1, 2592000, false,
+  "How long a result can be asked for.")
 S(target_url, "target.url", "", false, "Redis cache to remove keys from; empty is the broker's.")
 K(target_password, "target.password", "Password of the target.")
-N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false, "Time for an answer of the target.")
+N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false,
+  "Time for an answer of the target.")
 S(queue_name, "queue.name", "main", false, "Name of the queue: letters, digits, '-', '_', '.'.")
-N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false, "Jobs that may wait; more are refused with 503.")
+N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false,
+  "Jobs that may wait; more are refused with 503.")
 N(worker_batch, "worker.batch", COUNT, 100, 1, 1000, false, "Jobs of one read.")
-N(worker_in_hand, "worker.in_hand", COUNT, 400, 1, 100000, false, "Jobs that a worker holds at a time.")
-N(worker_idle_ms, "worker.idle_ms", MS, 30000, 100, 3600000, false, "A job whose worker has not been heard for so long is taken over.")
-N(worker_beat_ms, "worker.beat_ms", MS, 0, 0, 1800000, false, "How often a worker is heard; 0 is a third of worker.idle_ms.")
+N(worker_in_hand, "worker.in_hand", COUNT, 400, 1, 100000, false,
+  "Jobs that a worker holds at a time.")
+N(worker_idle_ms, "worker.idle_ms", MS, 30000, 100, 3600000, false,
+  "A job whose worker has not been heard for so long is taken over.")
+N(worker_beat_ms, "worker.beat_ms", MS, 0, 0, 1800000, false,
+  "How often a worker is heard; 0 is a third of worker.idle_ms.")
 E(log_level, "log.level", "debug|info|warn|error", 1, true, "What is logged.")
 B(log_access, "log.access", false, false, "Log every request.")
 N(drain_ms, "drain_ms", MS, 10000, 0, 600000, true, "Time to finish what is under way at SIGTERM.")

@@ -14,8 +14,7 @@ static void rest(struct pgw_worker *w)
 {
         if (!pgw_timer_is_armed(&w->remove_timer))
                 pgw_timer_arm(w->loop, &w->remove_timer,
-                              pgw_loop_now_ms(w->loop) +
-                                  pgw_worker_pause_ms(w->remove_failures++));
+                              pgw_loop_now_ms(w->loop) + pgw_worker_pause_ms(w->remove_failures++));
 }
 
 static bool is_permanent(enum pgw_err err)

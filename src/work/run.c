@@ -46,8 +46,7 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         pgw_list_append(&w->in_hand, &run->in_hand);
 
         pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
-        pgw_metric_observe_us(PGW_H_ACCEPT_TO_START,
-                              (run->started_ms - entry.id.entry.ms) * 1000);
+        pgw_metric_observe_us(PGW_H_ACCEPT_TO_START, (run->started_ms - entry.id.entry.ms) * 1000);
         PGW_FAILPOINT("take.after");
         if (err)
                 take_unreadable(run, has_nonce);

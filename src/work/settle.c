@@ -88,8 +88,7 @@ static void rest(struct pgw_worker *w)
 {
         if (!pgw_timer_is_armed(&w->settle_timer))
                 pgw_timer_arm(w->loop, &w->settle_timer,
-                              pgw_loop_now_ms(w->loop) +
-                                  pgw_worker_pause_ms(w->settle_failures++));
+                              pgw_loop_now_ms(w->loop) + pgw_worker_pause_ms(w->settle_failures++));
 }
 
 static void give_up(struct pgw_run *run, enum pgw_err err)
@@ -144,7 +143,8 @@ static void on_settled(void *ctx, enum pgw_err err, const struct pgw_reply *repl
                 return;
         }
         if (reply && err && pgw_err_class(err) == PGW_CLASS_PERMANENT)
-                PGW_LOG(PGW_LOG_ERROR, "worker.settle_failed", PGW_L_STR("error", pgw_err_slug(err)),
+                PGW_LOG(PGW_LOG_ERROR, "worker.settle_failed",
+                        PGW_L_STR("error", pgw_err_slug(err)),
                         PGW_L_BYTES("detail", reply->str.p, reply->str.n));
         if (!err && (reply->type != PGW_REPLY_ARRAY || reply->count != b->count))
                 err = PGW_E_REDIS_PROTOCOL;
@@ -166,8 +166,8 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
 
         pgw_redis_arg(r, pgw_str_of(id, pgw_entry_id_text(run->id.entry, id)));
         pgw_redis_arg_u64(r, run->attempt);
-        pgw_redis_arg(r, pgw_str_z(pgw_job_state_word(run->error ? PGW_JOB_FAILED
-                                                                  : PGW_JOB_SUCCEEDED)));
+        pgw_redis_arg(
+            r, pgw_str_z(pgw_job_state_word(run->error ? PGW_JOB_FAILED : PGW_JOB_SUCCEEDED)));
         pgw_redis_arg_u64(r, run->started_ms);
         pgw_redis_arg_u64(r, run->key_count);
         pgw_redis_arg_u64(r, run->removed);

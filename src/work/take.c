@@ -85,7 +85,8 @@ static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         if (err && !(reply && pgw_str_starts(reply->str, PGW_STR("BUSYGROUP"))))
                 w->grouped = false;
         else if (!err)
-                PGW_LOG(PGW_LOG_INFO, "queue.group_created", PGW_L_STR("queue", w->keyspace->queue));
+                PGW_LOG(PGW_LOG_INFO, "queue.group_created",
+                        PGW_L_STR("queue", w->keyspace->queue));
         if (w->reads_awaited > 0)
                 return;
         if (w->grouped)

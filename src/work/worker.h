@@ -22,13 +22,13 @@
 struct pgw_worker;
 
 struct pgw_worker_conf {
-        char consumer[96];    /* unique among all workers that ever were */
-        size_t batch;         /* entries of one read */
-        size_t in_hand_max;   /* jobs held at a time */
-        uint64_t idle_ms;     /* a job without a beat for so long may be taken over */
+        char consumer[96];  /* unique among all workers that ever were */
+        size_t batch;       /* entries of one read */
+        size_t in_hand_max; /* jobs held at a time */
+        uint64_t idle_ms;   /* a job without a beat for so long may be taken over */
         uint64_t beat_ms;
         uint64_t result_ttl_s;
-        bool results_beside;  /* the results live in the same server and database as the queue */
+        bool results_beside; /* the results live in the same server and database as the queue */
 };
 
 /* The connections of a worker. Reading blocks, so it has one of its own. */

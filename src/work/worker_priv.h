@@ -17,8 +17,8 @@ struct pgw_run {
         struct pgw_worker *worker;
         struct pgw_job_id id;
         uint64_t attempt;
-        uint64_t started_ms; /* wall */
-        uint64_t taken_us;   /* monotonic */
+        uint64_t started_ms;      /* wall */
+        uint64_t taken_us;        /* monotonic */
         struct pgw_str unsent;    /* keys not sent yet */
         struct pgw_str unsettled; /* keys without an answer that counts */
         size_t key_count;

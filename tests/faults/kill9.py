@@ -200,6 +200,7 @@ class Watcher(threading.Thread):
                 at = self.random.randrange(len(promises))
             for _ in range(self.random.randrange(1, 5)):
                 self.look(promises[at].job_id)
+                self.stop.wait(0.002)  # the processors are for the servers
 
     def look(self, job_id):
         try:
@@ -339,19 +340,16 @@ def jobs_now(installation, job_ids):
 
 
 def settle(installation, promises):
-    """Ask until all have ended or patience is at its end: {job_id: job or None}."""
-    ends = {}
+    """Wait until all have ended, or are unknown, or patience is at its end."""
     open_ids = [promise.job_id for promise in promises]
     deadline = time.monotonic() + QUIET_S
     while open_ids and time.monotonic() < deadline:
         found = jobs_now(installation, open_ids)
-        ends.update(found)
         open_ids = [job_id for job_id in open_ids
                     if job_id not in found
                     or (found[job_id] and RANK[found[job_id]["status"]] < 2)]
         if open_ids:
             time.sleep(0.2)
-    return ends
 
 
 def standing(client, keys):
@@ -363,11 +361,16 @@ def standing(client, keys):
     return left
 
 
-def judge(installation, clients, watchers):
-    """What must be nothing, by name, each with a few examples."""
+def judge(installation, clients, watchers, watched):
+    """What must be nothing, by name; and how many jobs needed a second worker."""
     promises = [promise for client in clients for promise in client.account.promises]
     controls = [key for client in clients for key in client.account.controls]
-    ends = settle(installation, promises)
+    settle(installation, promises)
+    # Once more, when nobody looks any longer: nothing that was seen may be undone now.
+    watched.set()
+    for watcher in watchers:
+        watcher.join()
+    ends = jobs_now(installation, [promise.job_id for promise in promises])
     lost, stuck, miscounted = [], [], []
     for promise in promises:
         job = ends.get(promise.job_id)
@@ -383,13 +386,15 @@ def judge(installation, clients, watchers):
     target = installation.target()
     lost_keys = standing(target, [key for promise in promises for key in promise.present])
     there = set(standing(target, controls))
-    return {"lost_keys": lost_keys, "lost_jobs": lost, "stuck_jobs": stuck,
+    taken_over = sum(bool(job) and job["attempts"] > 1 for job in ends.values())
+    findings = {"lost_keys": lost_keys, "lost_jobs": lost, "stuck_jobs": stuck,
             "backwards": [item for thread in [*clients, *watchers]
                           for item in thread.account.backwards]
             + changed(watchers, ends),
             "miscounted": miscounted,
             "odd": [item for client in clients for item in client.account.odd],
             "touched": [key for key in controls if key not in there]}
+    return findings, taken_over
 
 
 def changed(watchers, ends):
@@ -415,6 +420,9 @@ def break_entry(installation, clients):
     """Delete the stream entry of a job that was acknowledged and not begun."""
     for worker in installation.workers:
         worker.pause()
+    # What is sent to a read that blocks already would be done when its reader wakes.
+    with installation.redis.client() as redis:
+        eventually(lambda: redis.info("clients")["blocked_clients"] == 0)
     client = clients[0]
     before = len(client.account.promises)
     eventually(lambda: client.ask(*set_one(client)) or len(client.account.promises) > before)
@@ -481,11 +489,8 @@ def run(options):
         if options.damage:
             DAMAGE[options.damage][0](installation, clients)
         quiet_from = time.monotonic()
-        findings = judge(installation, clients, watchers)
+        findings, taken_over = judge(installation, clients, watchers, watched)
         quiet_s = time.monotonic() - quiet_from
-        watched.set()
-        for watcher in watchers:
-            watcher.join()
         findings["left_in_queue"] = []
         try:
             eventually(lambda: queue_is_empty(installation), 20)
@@ -497,6 +502,7 @@ def run(options):
         findings_at_end = installation.close()
     findings["crashed"] = findings_at_end
     summary = summarise(options, nemesis, clients, watchers, findings)
+    summary["taken_over"] = taken_over
     summary["seconds"] = round(time.monotonic() - began, 1)
     summary["quiet_after_s"] = round(quiet_s, 1)
     return summary, findings

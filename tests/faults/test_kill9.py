@@ -26,6 +26,7 @@ def test_nothing_is_lost(layout, share):
     assert {name: found[:5] for name, found in findings.items() if found} == {}, summary
     assert summary["kills"] >= options.kills
     assert summary["acknowledged"] > 5 * options.kills
+    assert summary["taken_over"] > 0 or options.kills < 20
 
 
 @pytest.mark.parametrize("damage", sorted(kill9.DAMAGE))

@@ -46,7 +46,8 @@ static void writes_and_reads_hex(void **state)
 
 static void refuses_other_hex(void **state)
 {
-        static const char *const bad[] = {"0", "000", "0g", "g0", " 0", "0x", "/0", ":0", "@0", "`0"};
+        static const char *const bad[] = {"0",  "000", "0g", "g0", " 0",
+                                          "0x", "/0",  ":0", "@0", "`0"};
         unsigned char back[4];
 
         (void)state;
@@ -126,9 +127,9 @@ static void carries_every_byte_at_every_length(void **state)
 static void refuses_base64_that_is_not_canonical(void **state)
 {
         static const char *const bad[] = {
-            "Zg",       "Zg=",      "Zm8",     "Z",        "Z===",     "=",        "==",
-            "====",     "Zg==Zg==", "Zh==",    "Zm9=",     "Zm9vYh==", "Zm9vYm==x", "Z=g=",
-            "=Zm8",     "Zm8= ",    " Zm8=",   "Zm 8",     "Zm9v\n",   "Zm9\n",    "-__-",
+            "Zg",       "Zg=",      "Zm8",      "Z",       "Z===",     "=",         "==",
+            "====",     "Zg==Zg==", "Zh==",     "Zm9=",    "Zm9vYh==", "Zm9vYm==x", "Z=g=",
+            "=Zm8",     "Zm8= ",    " Zm8=",    "Zm 8",    "Zm9v\n",   "Zm9\n",     "-__-",
             "Zm9v====", "Zm9v=",    "Zm9vY===", "Zm9\xc3",
         };
         unsigned char back[32];
@@ -143,7 +144,7 @@ static void refuses_base64_that_is_not_canonical(void **state)
 
 static void refuses_base64url_that_is_not_canonical(void **state)
 {
-        static const char *const bad[] = {"Z",    "Zg==", "Zm8=", "Zh",  "Zm9", "Zm9vY",
+        static const char *const bad[] = {"Z",    "Zg==",  "Zm8=",   "Zh",  "Zm9",   "Zm9vY",
                                           "+//+", "Zm9v ", "Zm9v\n", "Z g", "Zm9vYh"};
         unsigned char back[32];
         size_t size = 99;

@@ -115,9 +115,17 @@ static void reads_decimal_numbers(void **state)
 
 static void refuses_other_numbers(void **state)
 {
-        static const char *const bad[] = {"",    " 1",  "1 ",  "+1",
-                                          "-1",  "0x1", "1.0", "1e3",
-                                          "/",   ":",   "18446744073709551616",
+        static const char *const bad[] = {"",
+                                          " 1",
+                                          "1 ",
+                                          "+1",
+                                          "-1",
+                                          "0x1",
+                                          "1.0",
+                                          "1e3",
+                                          "/",
+                                          ":",
+                                          "18446744073709551616",
                                           "99999999999999999999999999"};
         uint64_t value = 99;
 

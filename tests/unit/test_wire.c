@@ -124,8 +124,8 @@ static void reads_each_kind_in_any_pieces(void **state)
         reads_as(PGW_STR("*0\r\n"), "[];", PGW_OK);
         reads_as(PGW_STR("*3\r\n$2\r\nab\r\n*2\r\n:7\r\n*0\r\n$-1\r\n"), "[$2:ab [:7 []] nil];",
                  PGW_OK);
-        reads_as(PGW_STR("*2\r\n*1\r\n*1\r\n+a\r\n-ERR b\r\n+next\r\n"), "[[[+1:a]] -5:ERR b];+4:next;",
-                 PGW_OK);
+        reads_as(PGW_STR("*2\r\n*1\r\n*1\r\n+a\r\n-ERR b\r\n+next\r\n"),
+                 "[[[+1:a]] -5:ERR b];+4:next;", PGW_OK);
         /* Half of a reply is no reply. */
         reads_as(PGW_STR("+OK\r\n$5\r\nabc"), "+2:OK;", PGW_OK);
         reads_as(PGW_STR("*2\r\n:1\r\n"), "", PGW_OK);
@@ -150,13 +150,34 @@ static void keeps_every_byte_of_a_string(void **state)
 static void refuses_what_is_not_the_protocol(void **state)
 {
         static const char *const bad[] = {
-            "x",          "\r\n",       "hello\r\n",    "+OK\rx",       ":\r\n",      ":-\r\n",
-            ":1a\r\n",    ": 1\r\n",    ":+1\r\n",      ":--1\r\n",     "$\r\n",      "$-2\r\n",
-            "$a\r\n",     "$1\r\nabcd", "$0\r\nab",     "$1\r\na\n\n",  "*\r\n",      "*-2\r\n",
-            "*a\r\n",     "*1\r\nx",    "*2\r\n:1\r\n?\r\n",
-            ":9223372036854775808\r\n", ":-9223372036854775809\r\n",
-            ":99999999999999999999\r\n", "*2147483647\r\n", "*9223372036854775807\r\n",
-            "$2147483648\r\n", "$9223372036854775807\r\n",
+            "x",
+            "\r\n",
+            "hello\r\n",
+            "+OK\rx",
+            ":\r\n",
+            ":-\r\n",
+            ":1a\r\n",
+            ": 1\r\n",
+            ":+1\r\n",
+            ":--1\r\n",
+            "$\r\n",
+            "$-2\r\n",
+            "$a\r\n",
+            "$1\r\nabcd",
+            "$0\r\nab",
+            "$1\r\na\n\n",
+            "*\r\n",
+            "*-2\r\n",
+            "*a\r\n",
+            "*1\r\nx",
+            "*2\r\n:1\r\n?\r\n",
+            ":9223372036854775808\r\n",
+            ":-9223372036854775809\r\n",
+            ":99999999999999999999\r\n",
+            "*2147483647\r\n",
+            "*9223372036854775807\r\n",
+            "$2147483648\r\n",
+            "$9223372036854775807\r\n",
         };
 
         (void)state;
@@ -172,9 +193,16 @@ static void refuses_what_is_not_the_protocol(void **state)
 
 static void refuses_resp3(void **state)
 {
-        static const char *const types[] = {"_\r\n",      "#t\r\n",    ",1.5\r\n", "(123\r\n",
-                                            "!3\r\nERR\r\n", "=5\r\ntxt:a\r\n", "%1\r\n+a\r\n+b\r\n",
-                                            "~1\r\n+a\r\n", ">1\r\n+a\r\n", "|1\r\n+a\r\n+b\r\n"};
+        static const char *const types[] = {"_\r\n",
+                                            "#t\r\n",
+                                            ",1.5\r\n",
+                                            "(123\r\n",
+                                            "!3\r\nERR\r\n",
+                                            "=5\r\ntxt:a\r\n",
+                                            "%1\r\n+a\r\n+b\r\n",
+                                            "~1\r\n+a\r\n",
+                                            ">1\r\n+a\r\n",
+                                            "|1\r\n+a\r\n+b\r\n"};
 
         (void)state;
         for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -224,8 +252,7 @@ static void stops_at_its_nodes(void **state)
                 for (int i = 0; i < NODES - 1 + over; i++)
                         assert_int_equal(pgw_buf_add_str(&b, PGW_STR("*0\r\n")), PGW_OK);
                 reads_as(pgw_buf_str(&b),
-                         over ? ""
-                              : "[[] [] [] [] [] [] [] [] [] [] [] [] [] [] [] [] [] [] []];",
+                         over ? "" : "[[] [] [] [] [] [] [] [] [] [] [] [] [] [] [] [] [] [] []];",
                          over ? PGW_E_REDIS_PROTOCOL : PGW_OK);
         }
         /* Heads that fit, one by one, and together promise more than fits. */
@@ -353,11 +380,12 @@ static void reads_values_leniently(void **state)
         size_t used;
 
         (void)state;
-        assert_int_equal(pgw_wire_read(w,
-                                       PGW_STR("*8\r\n$2\r\n42\r\n$3\r\n-42\r\n$2\r\n4x\r\n+7\r\n:-3\r\n"
-                                               "$-1\r\n*1\r\n:1\r\n-ERR\r\n"),
-                                       &r, &used),
-                         PGW_OK);
+        assert_int_equal(
+            pgw_wire_read(w,
+                          PGW_STR("*8\r\n$2\r\n42\r\n$3\r\n-42\r\n$2\r\n4x\r\n+7\r\n:-3\r\n"
+                                  "$-1\r\n*1\r\n:1\r\n-ERR\r\n"),
+                          &r, &used),
+            PGW_OK);
         assert_non_null(r);
         static const int64_t numbers[] = {42, -42, 9, 9, -3, 9, 9, 9};
         for (size_t i = 0; i < 8; i++)
