@@ -27,7 +27,11 @@ enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *fa
                         *near = '\0';
                 pgw_fault_set(fault, "", "line %d, column %d: %s", error.line, error.column,
                               error.text);
-                return PGW_E_JSON;
+                /* Valid JSON by RFC 8259, but without one meaning. */
+                const enum json_error_code code = json_error_code(&error);
+                return code == json_error_duplicate_key || code == json_error_null_byte_in_key
+                           ? PGW_E_SCHEMA
+                           : PGW_E_JSON;
         }
         *ret = value;
         return PGW_OK;

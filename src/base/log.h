@@ -2,12 +2,18 @@
  *
  *      PGW_LOG(PGW_LOG_WARN, "redis.lost", PGW_L_STR("link", name), PGW_L_INT("ms", 12));
  *
- * gives {"ts":"...","level":"warn","event":"redis.lost","link":"...","ms":12}. A line is
- * one write(2), so lines of threads never mix. Values from outside are escaped: bytes
- * that are not UTF-8 become U+FFFD, control characters \u00XX; one value is cut at 512
- * bytes. An event that is said more than 20 times within a second is held back for the
- * rest of it and counted, and so is what a full pipe would make us wait for: a log must
- * not stop the service it speaks of. Never log a secret.
+ * gives {"ts":"...","level":"warn","event":"redis.lost","link":"...","ms":12}.
+ *
+ * A line is one write(2) of at most 4096 bytes, so lines of threads never mix. Values come
+ * from outside and are escaped: control characters as JSON's \u00XX; a byte that is not
+ * UTF-8, and the backslash, as the four characters \xNN, so that bytes can be told from
+ * text that looks like them. One value is cut at 512 bytes; a line where something was cut
+ * or left out says "cut":true. Never log a secret.
+ *
+ * A log must not stop the service it speaks of. An event said more than 20 times within a
+ * second is held back for the rest of it; its next line says how often ("suppressed").
+ * What a full pipe would make us wait for is dropped. Both are counted. "http.request" is
+ * not held back: requests are many, and they are logged only when a setting asks for it.
  *
  * Any thread.
  */
@@ -19,6 +25,10 @@
 #include <stdint.h>
 
 #include "base/str.h"
+
+#define PGW_LOG_LINE_MAX       4096 /* PIPE_BUF: a pipe takes so much whole or not at all */
+#define PGW_LOG_VALUE_MAX      512
+#define PGW_LOG_PER_SECOND_MAX 20
 
 enum pgw_log_level { PGW_LOG_DEBUG, PGW_LOG_INFO, PGW_LOG_WARN, PGW_LOG_ERROR };
 
@@ -46,6 +56,10 @@ struct pgw_log_field {
 
 /* What is below `level` is not written. Before any thread starts, or on a reload. */
 void pgw_log_set_level(enum pgw_log_level level);
+
+/* Write to `fd` instead of standard error; it stays the caller's and open. Before any
+ * thread starts. */
+void pgw_log_set_fd(int fd);
 
 /* PGW_E_INVALID unless it is debug, info, warn or error. */
 enum pgw_err pgw_log_level_of(struct pgw_str name, enum pgw_log_level *ret) PGW_MUSTUSE;

@@ -136,8 +136,11 @@ static enum pgw_err read_member(struct reader *r, yaml_event_t *key, json_t *obj
 
         if (key->type != YAML_SCALAR_EVENT)
                 return refuse(r, &key->start_mark, "a key must be a plain name");
-        if (json_object_get(object, name))
-                return refuse(r, &key->start_mark, "this key stands here twice");
+        if (json_object_get(object, name)) {
+                char words[128];
+                snprintf(words, sizeof words, "the key '%.80s' stands here twice", name);
+                return refuse(r, &key->start_mark, words);
+        }
         enum pgw_err err = push(r, name);
         if (err)
                 return refuse(r, &key->start_mark, "the keys are too long");

@@ -3,7 +3,6 @@
  * has. The document is kept, because schemas and names point into it.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -299,8 +298,9 @@ enum pgw_err pgw_contract_load(struct pgw_str bytes, const char *const *names,
                 err = load_all(&l);
         }
         if (!err) {
-                c->json = json_dumps(c->document, JSON_COMPACT);
-                PGW_ASSERT(c->json != NULL);
+                const size_t size = json_dumpb(c->document, NULL, 0, JSON_COMPACT);
+                c->json = pgw_alloc(size + 1);
+                PGW_ASSERT(json_dumpb(c->document, c->json, size, JSON_COMPACT) == size);
         }
         if (err) {
                 pgw_contract_free(c);
@@ -325,6 +325,6 @@ void pgw_contract_free(struct pgw_contract *c)
         pgw_schemas_free(c->schemas);
         json_decref(c->document);
         pgw_free(c->yaml);
-        free(c->json); /* jansson made it */
+        pgw_free(c->json);
         pgw_free(c);
 }

@@ -45,7 +45,7 @@ struct pgw_route {
 struct pgw_contract {
         char *yaml;
         size_t yaml_size;
-        char *json; /* malloc'ed by jansson */
+        char *json;
         json_t *document;
         struct pgw_schemas *schemas;
         struct pgw_route *routes;

@@ -198,6 +198,10 @@ static enum pgw_err understand_body(struct pgw_exchange *x)
         if (entity.len == 0 && !pgw_operation_body_required(x->op))
                 return PGW_OK;
         enum pgw_err err = pgw_json_parse(entity.base, entity.len, &x->fault, &x->body);
+        if (err == PGW_E_SCHEMA) {
+                pgw_violations_add(&x->violations, "#", "%s", x->fault.detail);
+                x->fault.detail[0] = '\0';
+        }
         if (err)
                 return err;
         return pgw_operation_check_body(x->op, x->body, &x->violations);

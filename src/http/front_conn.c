@@ -361,6 +361,8 @@ static const char *overstays(const struct pgw_conn *c, uint64_t now_ms)
         for (; link; link = pgw_list_next(&c->requests, link))
                 if (now_ms > PGW_CONTAINER(link, struct request, link)->deadline_ms)
                         return "slow";
+        if (c->h2.bodies_open && now_ms > c->h2.body_moved_ms + f->conf.request_ms)
+                return "slow";
         if (c->requests.count)
                 return NULL;
         if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&

@@ -19,6 +19,7 @@ enum {
         CONTINUATION
 };
 
+#define FLAG_END_STREAM  0x1u
 #define FLAG_END_HEADERS 0x4u
 #define FLAG_PADDED      0x8u
 #define FLAG_PRIORITY    0x20u
@@ -174,6 +175,19 @@ static bool strip(struct pgw_str *payload, unsigned flags)
         return true;
 }
 
+/* A body that never ends is a request that the handler never sees; somebody must time it. */
+static void count_bodies(struct pgw_guard_h2 *g, unsigned type, unsigned flags, uint64_t now_ms)
+{
+        if (type == HEADERS && !(flags & FLAG_END_STREAM)) {
+                if (g->bodies_open++ == 0)
+                        g->body_moved_ms = now_ms;
+        } else if (g->bodies_open &&
+                   (type == RST_STREAM || (type == DATA && flags & FLAG_END_STREAM))) {
+                g->bodies_open--;
+                g->body_moved_ms = now_ms;
+        }
+}
+
 static enum pgw_h2_verdict judge(struct pgw_guard_h2 *g, unsigned type, unsigned flags,
                                  struct pgw_str payload)
 {
@@ -222,6 +236,7 @@ enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str byt
                 const size_t size = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
                 if (size > PGW_H2_FRAME_MAX || left < FRAME_HEAD_SIZE + size)
                         break;
+                count_bodies(g, p[3], p[4], now_ms);
                 verdict = judge(g, p[3], p[4], pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size));
                 p += FRAME_HEAD_SIZE + size;
                 left -= FRAME_HEAD_SIZE + size;

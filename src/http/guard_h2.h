@@ -43,7 +43,9 @@ struct pgw_guard_h2 {
         bool draining;
         bool in_block; /* a header block is open */
         unsigned continuations;
-        char *block; /* what was read of the open one */
+        size_t bodies_open;     /* requests whose body has not ended */
+        uint64_t body_moved_ms; /* when one of them last began or ended */
+        char *block;            /* what was read of the open one */
         size_t block_size;
 };
 

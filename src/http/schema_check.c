@@ -473,10 +473,11 @@ static void list_choices(const json_t *choices, char *out, size_t size)
 
         out[0] = '\0';
         for (size_t i = 0; i < json_array_size(choices) && n + 40 < size; i++) {
-                char *text = json_dumps(json_array_get(choices, i), JSON_ENCODE_ANY | JSON_COMPACT);
-                n +=
-                    (size_t)snprintf(out + n, size - n, "%s%.30s", i ? ", " : "", text ? text : "");
-                free(text);
+                char text[32];
+                const size_t whole = json_dumpb(json_array_get(choices, i), text, sizeof text,
+                                                JSON_ENCODE_ANY | JSON_COMPACT);
+                const size_t shown = whole < sizeof text ? whole : sizeof text;
+                n += (size_t)snprintf(out + n, size - n, "%s%.*s", i ? ", " : "", (int)shown, text);
         }
 }
 

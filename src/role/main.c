@@ -57,7 +57,10 @@ static const struct {
 int main(int argc, char **argv)
 {
         if (argc < 2) {
-                fputs("purgeway: a command is missing; try `purgeway help`\n", stderr);
+                fputs("purgeway: a command is missing: purgeway serve, gateway, worker, purge, "
+                      "status "
+                      "or queues; try `purgeway help`\n",
+                      stderr);
                 return PGW_EXIT_USAGE;
         }
         for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)

@@ -187,8 +187,11 @@ static int listen_at(struct process *p, const char *address, bool is_tls)
         for (unsigned i = 0; i < p->plan.threads; i++) {
                 int fd;
                 enum pgw_err err = pgw_listen_tcp(i ? bound : address, &fd, &fault);
-                if (err)
-                        return refuse(PGW_EXIT_UNAVAILABLE, &fault);
+                if (err) {
+                        fprintf(stderr, "purgeway: %s: %s: %s\n", is_tls ? "tls.listen" : "listen",
+                                fault.pointer, fault.detail);
+                        return err == PGW_E_SYSTEM ? PGW_EXIT_UNAVAILABLE : PGW_EXIT_CONFIG;
+                }
                 p->listeners[i][p->listener_count] =
                     (struct pgw_front_listener){.fd = fd, .is_tls = is_tls};
                 if (i == 0)
