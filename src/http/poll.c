@@ -8,12 +8,14 @@
 
 #define PGW_POLL_PAUSE_MIN_MS 2
 #define PGW_POLL_PAUSE_MAX_MS 64
+#define PGW_POLL_GRACE_MS     1000 /* for a link that is just coming back */
 
 struct pgw_poll {
         struct pgw_link link; /* on the gateway's polls */
         struct pgw_gateway *gateway;
         struct pgw_job_id id;
         uint64_t deadline_ms;
+        uint64_t grace_until_ms;
         uint64_t pause_ms;
         struct pgw_timer timer;
         pgw_poll_f *done;
@@ -35,13 +37,16 @@ static void on_found(void *ctx, enum pgw_err err, const struct pgw_job *job)
         const bool ended = job && pgw_job_state_is_terminal(job->state);
         const bool hopeless = err == PGW_E_NO_JOB || err == PGW_E_REDIS_CANCELLED;
 
-        if (ended || hopeless || now_ms >= p->deadline_ms || p->gateway->draining) {
+        uint64_t until_ms = p->deadline_ms;
+        if (err && until_ms < p->grace_until_ms)
+                until_ms = p->grace_until_ms;
+        if (ended || hopeless || now_ms >= until_ms || p->gateway->draining) {
                 finish(p, err, job);
                 return;
         }
         uint64_t at_ms = now_ms + p->pause_ms;
-        if (at_ms > p->deadline_ms)
-                at_ms = p->deadline_ms;
+        if (at_ms > until_ms)
+                at_ms = until_ms;
         pgw_timer_arm(p->gateway->loop, &p->timer, at_ms);
         if (p->pause_ms < PGW_POLL_PAUSE_MAX_MS)
                 p->pause_ms *= 2;
@@ -66,6 +71,7 @@ struct pgw_poll *pgw_poll_start(struct pgw_gateway *gateway, const struct pgw_jo
         p->gateway = gateway;
         p->id = *id;
         p->deadline_ms = now_ms + patience_ms;
+        p->grace_until_ms = now_ms + PGW_POLL_GRACE_MS;
         p->pause_ms = PGW_POLL_PAUSE_MIN_MS;
         p->done = done;
         p->ctx = ctx;
