@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/rand.h"
 #include "http/front_priv.h"
 
 #define PGW_FRONT_ACCEPT_PER_TURN 64
@@ -89,38 +91,62 @@ static int on_request(h2o_handler_t *super, h2o_req_t *req)
         return pgw_conn_on_request(((struct handler *)super)->front, req);
 }
 
-static const char too_large[] =
-    "{\"type\":\"https://purgeway.dev/problems/body-too-large\",\"title\":\"The body is larger "
-    "than this service accepts.\",\"status\":413,\"detail\":\"send the keys in several "
-    "requests\",\"instance\":\"/v1/invalidations\",\"code\":\"body_too_large\","
-    "\"request_id\":\"none\"}\n";
-
 /* What the library refuses by itself (a body far beyond the limit) it says in plain text.
  * This filter gives those answers the form of all the others. */
+struct problem_stream {
+        h2o_ostream_t super;
+        h2o_iovec_t body;
+};
+
 static void send_problem(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,
                          h2o_send_state_t state)
 {
-        h2o_iovec_t problem = h2o_iovec_init(too_large, sizeof too_large - 1);
+        struct problem_stream *out = (void *)self;
 
         (void)bufs;
         (void)count;
-        h2o_ostream_send_next(self, req, &problem, state == H2O_SEND_STATE_FINAL ? 1 : 0, state);
+        h2o_ostream_send_next(self, req, &out->body, state == H2O_SEND_STATE_FINAL ? 1 : 0, state);
+}
+
+static h2o_iovec_t problem_body(h2o_req_t *req, h2o_iovec_t id)
+{
+        return h2o_concat(
+            &req->pool,
+            h2o_iovec_init(H2O_STRLIT(
+                "{\"type\":\"https://purgeway.dev/problems/body-too-large\",\"title\":\"The "
+                "body is larger than this service accepts.\",\"status\":413,\"detail\":"
+                "\"send the keys in several requests\",\"instance\":"
+                "\"/v1/invalidations\",\"code\":\"body_too_large\",\"request_id\":\"")),
+            id, h2o_iovec_init(H2O_STRLIT("\"}\n")));
+}
+
+static bool is_of_the_library(const h2o_req_t *req)
+{
+        const ssize_t at = h2o_find_header(&req->res.headers, H2O_TOKEN_CONTENT_TYPE, -1);
+
+        return req->res.status == 413 && at >= 0 && req->res.headers.entries[at].value.len >= 10 &&
+               h2o_memis(req->res.headers.entries[at].value.base, 10, H2O_STRLIT("text/plain"));
 }
 
 static void on_answer(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
-        ssize_t at;
+        unsigned char bytes[12];
 
         (void)self;
-        if (req->res.status == 413 &&
-            (at = h2o_find_header(&req->res.headers, H2O_TOKEN_CONTENT_TYPE, -1)) >= 0 &&
-            h2o_memis(req->res.headers.entries[at].value.base, 10, H2O_STRLIT("text/plain"))) {
-                h2o_ostream_t *out = h2o_add_ostream(req, sizeof *out, slot);
-                out->do_send = send_problem;
-                slot = &out->next;
-                req->res.content_length = sizeof too_large - 1;
-                req->res.headers.entries[at].value =
-                    h2o_iovec_init(H2O_STRLIT("application/problem+json"));
+        if (is_of_the_library(req)) {
+                struct problem_stream *out = (void *)h2o_add_ostream(req, sizeof *out, slot);
+                h2o_iovec_t id = {h2o_mem_alloc_pool(&req->pool, PGW_HEX_SIZE(sizeof bytes)),
+                                  PGW_HEX_SIZE(sizeof bytes)};
+                pgw_rand_bytes(bytes, sizeof bytes);
+                pgw_hex(bytes, sizeof bytes, id.base);
+                out->super.do_send = send_problem;
+                out->body = problem_body(req, id);
+                slot = &out->super.next;
+                req->res.content_length = out->body.len;
+                h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                               H2O_STRLIT("application/problem+json"), 1);
+                h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0,
+                                      NULL, id.base, id.len);
         }
         h2o_setup_next_ostream(req, slot);
 }
