@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,25 +30,31 @@ struct set {
 
 struct row {
         const char *family, *labels, *help;
+        bool milli;
 };
 
 #define G(name, family, labels, help)
+#define M(name, family, labels, help)
 #define H(name, family, labels, help)
-#define C(name, family, labels, help) {family, labels, help},
+#define C(name, family, labels, help) {family, labels, help, false},
 static const struct row counter_rows[] = {
 #include "tbl/metrics.h"
 };
 #undef C
 #undef G
+#undef M
 #define C(name, family, labels, help)
-#define G(name, family, labels, help) {family, labels, help},
+#define G(name, family, labels, help) {family, labels, help, false},
+#define M(name, family, labels, help) {family, labels, help, true},
 static const struct row gauge_rows[] = {
 #include "tbl/metrics.h"
 };
 #undef G
+#undef M
 #undef H
 #define G(name, family, labels, help)
-#define H(name, family, labels, help) {family, labels, help},
+#define M(name, family, labels, help)
+#define H(name, family, labels, help) {family, labels, help, false},
 static const struct row histogram_rows[] = {
 #include "tbl/metrics.h"
 };
@@ -57,6 +64,7 @@ static unsigned set_count;
 static _Thread_local struct set *mine;
 static _Thread_local struct set unregistered;
 static uint64_t started_ms;
+static const char *queue_name;
 
 void pgw_metric_thread_register(void)
 {
@@ -67,6 +75,11 @@ void pgw_metric_thread_register(void)
                 started_ms = pgw_wall_ms();
         mine = pgw_alloc(sizeof *mine);
         __atomic_store_n(&sets[at], mine, __ATOMIC_RELEASE);
+}
+
+void pgw_metric_set_queue(const char *name)
+{
+        queue_name = name;
 }
 
 static struct set *own(void)
@@ -132,6 +145,21 @@ static enum pgw_err sample(struct pgw_buf *out, const struct row *row, long long
         return pgw_buf_printf(out, "%s %lld\n", row->family, value);
 }
 
+static enum pgw_err render_gauge(struct pgw_buf *out, size_t at)
+{
+        const struct row *row = &gauge_rows[at];
+        const int64_t value = SUM(int64_t, gauges[at]);
+        enum pgw_err err;
+
+        if (row->milli && value == 0)
+                return PGW_OK;
+        err = head(out, gauge_rows, at, "gauge");
+        if (err || !row->milli)
+                return err ? err : sample(out, row, (long long)value);
+        return pgw_buf_printf(out, row->labels[0] ? "%s{%s} %.3f\n" : "%s%s %.3f\n", row->family,
+                              row->labels, (double)value / 1e3);
+}
+
 static enum pgw_err render_histogram(struct pgw_buf *out, size_t at)
 {
         const struct row *row = &histogram_rows[at];
@@ -160,13 +188,16 @@ static enum pgw_err render_histogram(struct pgw_buf *out, size_t at)
 
 static long resident_bytes(void)
 {
-        long pages = 0, resident = 0;
+        char line[128];
+        long resident = 0;
         FILE *f = fopen("/proc/self/statm", "re");
 
         if (!f)
                 return 0;
-        if (fscanf(f, "%ld %ld", &pages, &resident) != 2)
-                resident = 0;
+        if (fgets(line, sizeof line, f)) {
+                const char *second = strchr(line, ' ');
+                resident = second ? strtol(second, NULL, 10) : 0;
+        }
         fclose(f);
         return resident * sysconf(_SC_PAGESIZE);
 }
@@ -213,8 +244,9 @@ static enum pgw_err render_queue_length(struct pgw_buf *out)
         return pgw_buf_printf(out,
                               "# HELP celery_task_queue_length Jobs that no worker has taken yet.\n"
                               "# TYPE celery_task_queue_length gauge\n"
-                              "celery_task_queue_length %lld\n",
-                              (long long)waiting);
+                              "celery_task_queue_length%s%s%s %lld\n",
+                              queue_name ? "{queue=\"" : "", queue_name ? queue_name : "",
+                              queue_name ? "\"}" : "", (long long)waiting);
 }
 
 enum pgw_err pgw_metric_render(struct pgw_buf *out)
@@ -226,11 +258,8 @@ enum pgw_err pgw_metric_render(struct pgw_buf *out)
                 if (!err)
                         err = sample(out, &counter_rows[i], (long long)SUM(uint64_t, counters[i]));
         }
-        for (size_t i = 0; i < PGW_GAUGE_COUNT && !err; i++) {
-                err = head(out, gauge_rows, i, "gauge");
-                if (!err)
-                        err = sample(out, &gauge_rows[i], (long long)SUM(int64_t, gauges[i]));
-        }
+        for (size_t i = 0; i < PGW_GAUGE_COUNT && !err; i++)
+                err = render_gauge(out, i);
         for (size_t i = 0; i < PGW_HISTOGRAM_COUNT && !err; i++)
                 err = render_histogram(out, i);
         if (!err)

@@ -13,6 +13,7 @@
 
 #define C(name, family, labels, help) PGW_M_##name,
 #define G(name, family, labels, help)
+#define M(name, family, labels, help)
 #define H(name, family, labels, help)
 enum pgw_counter {
 #include "tbl/metrics.h"
@@ -20,15 +21,19 @@ enum pgw_counter {
 };
 #undef C
 #undef G
+#undef M
 #define C(name, family, labels, help)
 #define G(name, family, labels, help) PGW_G_##name,
+#define M(name, family, labels, help) PGW_G_##name,
 enum pgw_gauge {
 #include "tbl/metrics.h"
         PGW_GAUGE_COUNT
 };
 #undef G
+#undef M
 #undef H
 #define G(name, family, labels, help)
+#define M(name, family, labels, help)
 #define H(name, family, labels, help) PGW_H_##name,
 enum pgw_histogram {
 #include "tbl/metrics.h"
@@ -36,6 +41,7 @@ enum pgw_histogram {
 };
 #undef C
 #undef G
+#undef M
 #undef H
 
 #define PGW_METRIC_THREADS_MAX 256
@@ -47,6 +53,10 @@ void pgw_metric_thread_register(void);
 void pgw_metric_add(enum pgw_counter, uint64_t n);
 void pgw_metric_set(enum pgw_gauge, int64_t value);
 void pgw_metric_observe_us(enum pgw_histogram, uint64_t us);
+
+/* The queue's name, for the one family that has it as a label; `name` holds no quotes and
+ * stays the caller's and valid. Before any thread starts. */
+void pgw_metric_set_queue(const char *name);
 
 /* The sum over all threads. */
 uint64_t pgw_metric_counter(enum pgw_counter);

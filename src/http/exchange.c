@@ -179,8 +179,7 @@ static bool is_media_type(struct pgw_str header, const char *wanted)
 {
         struct pgw_str type = header, parameters;
 
-        if (pgw_str_cut(header, ';', &type, &parameters))
-                header = type;
+        (void)pgw_str_cut(header, ';', &type, &parameters);
         return pgw_str_eq_nocase(pgw_str_trim(type), pgw_str_z(wanted));
 }
 

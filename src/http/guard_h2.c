@@ -110,6 +110,8 @@ static bool skip_string(const unsigned char **p, const unsigned char *end)
 
 size_t pgw_guard_hpack_fields(struct pgw_str block)
 {
+        if (block.n == 0)
+                return 0;
         const unsigned char *p = (const unsigned char *)block.p, *end = p + block.n;
         size_t fields = 0;
 

@@ -85,7 +85,7 @@ enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *
 
 void pgw_listen_address(int fd, char out[PGW_LISTEN_ADDRESS_MAX])
 {
-        struct sockaddr_storage addr;
+        struct sockaddr_storage addr = {0};
         socklen_t size = sizeof addr;
         char host[48], port[8];
 

@@ -10,7 +10,11 @@
  *
  * A secret comes from the environment, from a file named by NAME_file (flag --NAME-file,
  * variable PURGEWAY_NAME_FILE), or from the YAML file; it is masked when printed and wiped
- * when freed. Sizes take KiB, MiB, GiB; times take ms, s, m, h.
+ * when freed. Sizes take KiB, MiB, GiB; times take ms, s, m, h. In a variable a list is
+ * separated by commas. A source that gives a list replaces it.
+ *
+ * After loading the settings are const to everybody but pgw_settings_reload(), which is
+ * called by the thread that owns them; other threads read only what cannot be reloaded.
  */
 #ifndef PGW_ROLE_SETTINGS_H
 #define PGW_ROLE_SETTINGS_H
@@ -40,11 +44,13 @@ struct pgw_settings {
 #undef L
 #undef E
 
-#define PGW_SETTINGS_DEFAULT_FILE "/etc/purgeway/purgeway.yaml"
+#define PGW_SETTINGS_LISTENERS_MAX 16 /* listen and tls.listen together */
+#define PGW_SETTINGS_DEFAULT_FILE  "/etc/purgeway/purgeway.yaml"
 
 /* Read all sources. `argv` holds the flags only; --config=FILE names the file, else the
- * default file is read when it exists. PGW_E_CONFIG with the fault saying where and what;
- * PGW_E_INVALID when it is the command line that is wrong (usage). */
+ * default file is read when it exists. PGW_E_CONFIG with the fault saying where ("FILE:LINE",
+ * the variable, the flag or the setting) and what; PGW_E_INVALID when it is the command line
+ * that is wrong (usage). The fault is one line and never holds a secret. */
 enum pgw_err pgw_settings_load(int argc, char **argv, char **env, struct pgw_fault *reterr_fault,
                                struct pgw_settings **ret) PGW_MUSTUSE;
 

@@ -49,7 +49,7 @@ static void print_value(FILE *out, const struct pgw_settings *s, const struct pg
                 print_quoted(out, *(char *const *)at);
                 break;
         case SECRET:
-                fputs((*(char *const *)at)[0] ? "\"********\"" : "\"\"", out);
+                fputs((*(char *const *)at)[0] ? "\"" PGW_SETTINGS_MASK "\"" : "\"\"", out);
                 break;
         case NUMBER:
                 fprintf(out, "%llu", (unsigned long long)*(const uint64_t *)at);

@@ -1,4 +1,10 @@
-/* role/settings_priv.h - the table of settings as data, for reading and for printing. */
+/* role/settings_priv.h - the table of settings as data, and the readers of one source each.
+ *
+ * settings.c holds the table and puts the sources one over the other; settings_name.c finds
+ * settings by their names; settings_value.c makes values of texts; settings_yaml.c,
+ * settings_env.c and settings_flags.c read a source each; settings_check.c judges the whole;
+ * settings_print.c writes it. All faults are non-NULL here.
+ */
 #ifndef PGW_ROLE_SETTINGS_PRIV_H
 #define PGW_ROLE_SETTINGS_PRIV_H
 
@@ -35,11 +41,82 @@ enum {
 #undef L
 #undef E
 
+#define PGW_SETTINGS_LIST_MAX   16
+#define PGW_SETTINGS_SECRET_MAX 4096
+#define PGW_SETTINGS_FILE_MAX   (1u << 20)
+/* What --print-config shows for a secret; never taken for one. */
+#define PGW_SETTINGS_MASK "********"
+
 extern const struct pgw_setting pgw_settings_table[];
 
 static inline const void *pgw_settings_place(const struct pgw_settings *s, size_t at)
 {
         return (const char *)s + at;
 }
+
+static inline void *pgw_settings_field(struct pgw_settings *s, size_t at)
+{
+        return (char *)s + at;
+}
+
+/* ---- names ---- */
+
+/* limits.body_bytes, PURGEWAY_LIMITS_BODY_BYTES, --limits-body-bytes */
+enum pgw_spelling { PGW_SPELLED_FILE, PGW_SPELLED_ENV, PGW_SPELLED_FLAG };
+
+#define PGW_SETTINGS_NAME_MAX 80
+
+/* The name as it is written in that source. */
+void pgw_setting_spell(const char *name, enum pgw_spelling, char out[PGW_SETTINGS_NAME_MAX]);
+
+/* NULL when there is none. *ret_is_file: the name is that of a secret's file. */
+const struct pgw_setting *pgw_setting_find(struct pgw_str name, enum pgw_spelling,
+                                           bool *ret_is_file);
+
+/* Whether a name begins with `name` and a dot. */
+bool pgw_setting_is_group(struct pgw_str name);
+
+/* PGW_E_CONFIG, with the nearest name that is known. */
+enum pgw_err pgw_setting_unknown(struct pgw_str name, enum pgw_spelling, struct pgw_fault *);
+
+/* ---- values ---- */
+
+/* Which secrets one source has given: twice, as itself and by its file, is a mistake. */
+struct pgw_settings_given {
+        bool secret[PGW_SETTING_COUNT];
+};
+
+/* Set it from text; a list gets one more item. The fault's pointer is left alone. */
+enum pgw_err pgw_setting_set(struct pgw_settings *, const struct pgw_setting *, struct pgw_str,
+                             struct pgw_fault *) PGW_MUSTUSE;
+
+/* Set a secret, from its text or the file that holds it. */
+enum pgw_err pgw_setting_set_secret(struct pgw_settings *, const struct pgw_setting *,
+                                    struct pgw_str value, struct pgw_settings_given *,
+                                    struct pgw_fault *) PGW_MUSTUSE;
+enum pgw_err pgw_setting_set_secret_file(struct pgw_settings *, const struct pgw_setting *,
+                                         const char *path, struct pgw_settings_given *,
+                                         struct pgw_fault *) PGW_MUSTUSE;
+
+void pgw_setting_list_clear(struct pgw_settings *, const struct pgw_setting *);
+void pgw_setting_wipe(char *secret);
+
+/* ---- sources, and the whole ---- */
+
+enum pgw_err pgw_settings_read_yaml(struct pgw_settings *, const char *path, struct pgw_str bytes,
+                                    struct pgw_fault *) PGW_MUSTUSE;
+enum pgw_err pgw_settings_read_file(struct pgw_settings *, const char *path,
+                                    struct pgw_fault *) PGW_MUSTUSE;
+enum pgw_err pgw_settings_read_env(struct pgw_settings *, char **env,
+                                   struct pgw_fault *) PGW_MUSTUSE;
+enum pgw_err pgw_settings_read_flags(struct pgw_settings *, int argc, char **argv,
+                                     struct pgw_fault *) PGW_MUSTUSE;
+
+/* The value of the last --config; *ret is NULL without one. */
+enum pgw_err pgw_settings_find_config(int argc, char **argv, const char **ret,
+                                      struct pgw_fault *) PGW_MUSTUSE;
+
+/* Whether the settings fit together. */
+enum pgw_err pgw_settings_check(const struct pgw_settings *, struct pgw_fault *) PGW_MUSTUSE;
 
 #endif

@@ -2,11 +2,12 @@
  *
  * C(NAME, family, labels, help)  a counter; rows of one family stand together
  * G(NAME, family, labels, help)  a gauge
+ * M(NAME, family, labels, help)  a gauge set in thousandths; not shown while it is 0
  * H(NAME, family, labels, help)  a histogram of microseconds, shown in seconds
  *
  * Labels are finite and written out here; no value ever comes from a caller.
  *
- * No include guard: whoever includes this defines C, G and H first.
+ * No include guard: whoever includes this defines C, G, M and H first.
  */
 C(ACCEPTED, "purgeway_jobs_accepted_total", "", "Jobs acknowledged to a client.")
 C(REFUSED_QUEUE_FULL, "purgeway_jobs_refused_total", "reason=\"queue_full\"",
@@ -67,6 +68,8 @@ G(BROKER_CLIENTS, "purgeway_broker_clients", "", "Clients connected to the broke
 G(BROKER_BLOCKED, "purgeway_broker_blocked_clients", "", "Clients blocked on the broker.")
 G(BROKER_EVICTED, "purgeway_broker_evicted_keys", "",
   "Keys the broker has evicted since it started.")
+M(BROKER_FRAGMENTATION, "redis_mem_fragmentation_ratio", "",
+  "Memory that the broker occupies by memory that it uses, as it says itself.")
 H(HTTP_REQUEST, "purgeway_http_request_duration_seconds", "", "From a whole request to its answer.")
 H(ACCEPT, "purgeway_accept_duration_seconds", "",
   "From a whole request to the broker's confirmation.")

@@ -146,7 +146,7 @@ static void on_settled(void *ctx, enum pgw_err err, const struct pgw_reply *repl
                 PGW_LOG(PGW_LOG_ERROR, "worker.settle_failed",
                         PGW_L_STR("error", pgw_err_slug(err)),
                         PGW_L_BYTES("detail", reply->str.p, reply->str.n));
-        if (!err && (reply->type != PGW_REPLY_ARRAY || reply->count != b->count))
+        if (!err && (!reply || reply->type != PGW_REPLY_ARRAY || reply->count != b->count))
                 err = PGW_E_REDIS_PROTOCOL;
         if (err) {
                 take_failure(b, err);

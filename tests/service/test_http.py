@@ -328,17 +328,55 @@ def test_stream_that_is_reset_does_no_harm(purgeway):
     assert purgeway.api.get("/livez").status == 200
 
 
-def test_h2_body_over_the_limit_is_413_or_reset(purgeway):
+def refused_over_h2(peer, stream, status):
+    """Answered with this status, or ended: the stream, or the whole connection."""
+    answer, = peer.finish([stream])
+    if answer is None:
+        return stream in peer.resets or peer.closed
+    return answer[0][":status"] == status
+
+
+def start_body(peer, *headers):
+    stream = peer.h2.get_next_available_stream_id()
+    peer.h2.send_headers(stream, [
+        (":method", "POST"), (":scheme", "http"), (":authority", "x"),
+        (":path", "/v1/invalidations"), ("content-type", "application/json"), *headers])
+    peer.flush()
+    return stream
+
+
+def test_h2_body_over_the_limit(purgeway):
     with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
         peer = Http2(connected)
-        stream = peer.h2.get_next_available_stream_id()
-        peer.h2.send_headers(stream, [
-            (":method", "POST"), (":scheme", "http"), (":authority", "x"),
-            (":path", "/v1/invalidations"), ("content-type", "application/json"),
-            ("content-length", "100000000")])
-        answer, = peer.finish([stream])
-        assert stream in peer.resets or answer is None or answer[0][":status"] == "413"
+        stream = start_body(peer)
+        left = 2 * 1048576
+        while left:
+            peer.pump(lambda: peer.h2.local_flow_control_window(stream) > 0
+                      or stream in peer.resets or stream in peer.answers)
+            if peer.closed or stream in peer.resets or stream in peer.answers:
+                break
+            size = min(left, 16384, peer.h2.local_flow_control_window(stream))
+            left -= size
+            peer.h2.send_data(stream, b" " * size, end_stream=left == 0)
+            peer.flush()
+        assert refused_over_h2(peer, stream, "413")
     assert purgeway.api.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("headers", [[], [("content-length", "100000000")],
+                                     [("content-length", "10")]])
+def test_h2_body_that_does_not_come_is_not_waited_for(quick, headers):
+    with socket.create_connection(("127.0.0.1", quick.port), 60) as connected:
+        peer = Http2(connected)
+        assert refused_over_h2(peer, start_body(peer, *headers), "413")
+    assert quick.api.get("/livez").status == 200
+
+
+def test_h2_idle_connection_is_closed(quick):
+    with socket.create_connection(("127.0.0.1", quick.port), 60) as connected:
+        peer = Http2(connected)
+        peer.pump(lambda: False)
+        assert peer.closed
 
 
 def test_h2_header_block_over_the_limit(purgeway):

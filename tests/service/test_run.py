@@ -60,12 +60,7 @@ def test_help_names_the_verbs_and_the_settings():
         assert flag in out
 
 
-def test_no_words_at_all_is_answered_with_the_usage():
-    code, out, err = run_to_end()
-    assert code == 2 and out == "" and "purgeway serve" in err
-
-
-@pytest.mark.parametrize("words", [["dance"], ["serve", "--nonsense", "1"], ["serve", "--listen"],
+@pytest.mark.parametrize("words", [[], ["dance"], ["serve", "--nonsense", "1"], ["serve", "--listen"],
                                    ["serve", "operand"], ["status"], ["queues", "--nonsense"]])
 def test_usage_errors_are_2_and_one_line(words):
     code, out, err = run_to_end(*words)
@@ -91,7 +86,7 @@ def test_check_config_says_yes(config):
     ("limits:\n  body_bytes: 1\n", 2, ["limits.body_bytes", "1024"]),
     ("broker:\n  durability: hope\n", 2, ["broker.durability", "fsync"]),
     ("http2: maybe\n", 1, ["http2", "true"]),
-    ("threads: 1\nthreads: 2\n", 2, ["threads"]),
+    ("threads: 1\nthreads: 2\n", 2, ["twice"]),
     ("threads: [1]\n", 1, ["threads"]),
     ("broker: up\n", 1, ["broker"]),
     ("a: [\n", None, []), ("- listen\n", None, []), ("\t\n", None, [])])
@@ -103,7 +98,7 @@ def test_bad_file_is_refused_by_name_and_line(config, text, line, words):
         assert len(err.strip().splitlines()) == 1, err
         assert path in err
         if line:
-            assert re.search(rf"{re.escape(path)}:( line )?{line}\b", err), err
+            assert re.search(rf"{re.escape(path)}:{line}\b", err), err
         for word in words:
             assert word in err, err
 
@@ -124,7 +119,8 @@ def test_bad_address_of_redis_is_refused(url):
 @pytest.mark.parametrize("listen", ["localhost", "127.0.0.1:99999", "300.0.0.1:1", ":", "[::1", "x:y"])
 def test_bad_listener_is_refused(listen):
     code, _, err = run_to_end("gateway", "--broker-url", "unix:///x", "--listen", listen)
-    assert code in (2, 69, 78) and "listen" in err
+    assert code in (2, 69, 78)
+    assert listen in plain(err)[0]
 
 
 def test_address_that_is_not_loopback_must_be_meant(make):
@@ -494,6 +490,7 @@ def test_embedded_redis_that_dies_is_started_again(make):
         assert redis_pid(server) != pid
     eventually(lambda: server.log_contains("embedded.died"))
     assert server.log_contains("embedded.restarted")
+    eventually(server.is_ready)
     assert server.api.job(job["job_id"]).json["status"] == "succeeded"
 
 

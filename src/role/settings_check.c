@@ -1,0 +1,156 @@
+/* What no single setting can tell: whether they fit together, and whether what they name is
+ * there. Nothing is opened for good and no name is resolved, so that --check-config answers
+ * on a machine that is not the one to serve.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "domain/keyspace.h"
+#include "role/settings_priv.h"
+#include "role/settings_url.h"
+
+static enum pgw_err check_number_of_listeners(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        if (s->listen_count + s->tls_listen_count <= PGW_SETTINGS_LISTENERS_MAX)
+                return PGW_OK;
+        pgw_fault_set(fault, "listen", "at most %d addresses, with those of tls.listen",
+                      PGW_SETTINGS_LISTENERS_MAX);
+        return PGW_E_CONFIG;
+}
+
+/* "host:port" or "[v6]:port". */
+static bool split_address(const char *address, char *host, size_t host_size)
+{
+        const char *colon = strrchr(address, ':');
+        uint64_t port;
+
+        if (!colon || colon == address || pgw_str_to_u64(pgw_str_z(colon + 1), 65535, &port))
+                return false;
+        struct pgw_str name = pgw_str_of(address, (size_t)(colon - address));
+        if (name.p[0] == '[' && name.p[name.n - 1] == ']')
+                name = pgw_str_of(name.p + 1, name.n - 2);
+        else if (memchr(name.p, ':', name.n))
+                return false;
+        if (name.n == 0 || name.n >= host_size)
+                return false;
+        memcpy(host, name.p, name.n);
+        host[name.n] = '\0';
+        return true;
+}
+
+/* A name that only begins like an address ("127.0.0.1.example.com") is none. */
+static bool is_loopback(const char *host)
+{
+        static const unsigned char mapped[13] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 127};
+        struct in_addr v4;
+        struct in6_addr v6;
+
+        if (strcmp(host, "localhost") == 0)
+                return true;
+        if (inet_pton(AF_INET, host, &v4) == 1)
+                return ntohl(v4.s_addr) >> 24 == 127;
+        if (inet_pton(AF_INET6, host, &v6) != 1)
+                return false;
+        return IN6_IS_ADDR_LOOPBACK(&v6) || memcmp(&v6, mapped, sizeof mapped) == 0;
+}
+
+static enum pgw_err check_listen(const struct pgw_settings *s, const char *name, char *const *list,
+                                 size_t count, struct pgw_fault *fault)
+{
+        char host[256];
+
+        for (size_t i = 0; i < count; i++) {
+                if (!split_address(list[i], host, sizeof host)) {
+                        pgw_fault_set(fault, name,
+                                      "'%.60s' is no address; write HOST:PORT with a port of at "
+                                      "most 65535, an IPv6 address in brackets",
+                                      list[i]);
+                        return PGW_E_CONFIG;
+                }
+                if (s->listen_anywhere || is_loopback(host))
+                        continue;
+                pgw_fault_set(fault, name,
+                              "'%.60s' is not a loopback address and nobody is asked for "
+                              "credentials: whoever reaches it could purge. Set listen_anywhere to "
+                              "true if the network is yours",
+                              list[i]);
+                return PGW_E_CONFIG;
+        }
+        return PGW_OK;
+}
+
+static enum pgw_err check_url(const char *name, const char *url, struct pgw_fault *fault)
+{
+        struct pgw_redis_url parsed;
+        struct pgw_fault inner = {"", ""};
+
+        if (!url[0] || pgw_redis_url_parse(url, &parsed, &inner) == PGW_OK)
+                return PGW_OK;
+        pgw_fault_set(fault, name, "%s", inner.detail);
+        return PGW_E_CONFIG;
+}
+
+static enum pgw_err check_readable(const char *name, const char *path, struct pgw_fault *fault)
+{
+        if (access(path, R_OK) == 0)
+                return PGW_OK;
+        pgw_fault_set(fault, name, "'%.120s' cannot be read: %s", path, strerror(errno));
+        return PGW_E_CONFIG;
+}
+
+static enum pgw_err check_files(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        enum pgw_err err = PGW_OK;
+
+        if (s->contract[0])
+                err = check_readable("contract", s->contract, fault);
+        if (err || s->tls_listen_count == 0)
+                return err;
+        if (!s->tls_certificate[0] || !s->tls_key[0]) {
+                pgw_fault_set(fault, "tls.listen", "needs tls.certificate and tls.key");
+                return PGW_E_CONFIG;
+        }
+        err = check_readable("tls.certificate", s->tls_certificate, fault);
+        return err ? err : check_readable("tls.key", s->tls_key, fault);
+}
+
+static enum pgw_err check_worker(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        struct pgw_keyspace keyspace;
+
+        if (pgw_keyspace_init(&keyspace, s->queue_name)) {
+                pgw_fault_set(fault, "queue.name",
+                              "a queue's name has 1 to %d letters, digits, '-', '_' or '.'",
+                              PGW_QUEUE_NAME_MAX);
+                return PGW_E_CONFIG;
+        }
+        if (s->worker_beat_ms * 2 >= s->worker_idle_ms) {
+                pgw_fault_set(fault, "worker.beat_ms",
+                              "must be less than half of worker.idle_ms (%llu), or a live worker "
+                              "would lose its jobs",
+                              (unsigned long long)s->worker_idle_ms);
+                return PGW_E_CONFIG;
+        }
+        return PGW_OK;
+}
+
+enum pgw_err pgw_settings_check(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        enum pgw_err err = check_number_of_listeners(s, fault);
+
+        if (!err)
+                err = check_listen(s, "listen", s->listen, s->listen_count, fault);
+        if (!err)
+                err = check_listen(s, "tls.listen", s->tls_listen, s->tls_listen_count, fault);
+        if (!err)
+                err = check_url("broker.url", s->broker_url, fault);
+        if (!err)
+                err = check_url("results.url", s->results_url, fault);
+        if (!err)
+                err = check_url("target.url", s->target_url, fault);
+        if (!err)
+                err = check_files(s, fault);
+        return err ? err : check_worker(s, fault);
+}
