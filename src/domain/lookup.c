@@ -65,7 +65,9 @@ static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 return;
         }
         s->job.state = found == 1 ? PGW_JOB_QUEUED : PGW_JOB_RUNNING;
-        s->job.attempts = (uint64_t)pgw_reply_int(pgw_reply_at(reply, 1), 0);
+        /* A further attempt counts once it is announced, and then there is a result hash: until
+         * then the first worker may still be the one that ends the job. */
+        s->job.attempts = found == 1 ? 0 : 1;
         finish(s, PGW_OK);
 }
 

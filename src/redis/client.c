@@ -74,6 +74,11 @@ static struct awaited *ring_head(struct pgw_redis *r)
 static void ring_push(struct pgw_redis *r, struct awaited a)
 {
         PGW_ASSERT(r->ring_count < r->ring_cap);
+        if (r->ring_count) {
+                const size_t last = (r->ring_first + r->ring_count - 1) % r->ring_cap;
+                if (a.deadline_ms < r->ring[last].deadline_ms)
+                        a.deadline_ms = r->ring[last].deadline_ms;
+        }
         r->ring[(r->ring_first + r->ring_count++) % r->ring_cap] = a;
 }
 

@@ -60,8 +60,9 @@ const struct pgw_setting pgw_settings_table[] = {
 _Static_assert(sizeof pgw_settings_table / sizeof pgw_settings_table[0] == PGW_SETTING_COUNT,
                "one description for each setting");
 
-static void set_defaults(struct pgw_settings *s)
+struct pgw_settings *pgw_settings_defaults(void)
 {
+        struct pgw_settings *s = pgw_alloc(sizeof *s);
         struct pgw_fault fault;
 
         for (size_t i = 0; i < PGW_SETTING_COUNT; i++) {
@@ -79,6 +80,7 @@ static void set_defaults(struct pgw_settings *s)
                         PGW_ASSERT(pgw_setting_set(s, t, pgw_str_z(t->text), &fault) == PGW_OK);
         }
         s->config_path = pgw_strdup("");
+        return s;
 }
 
 /* The default file is read when it is there: one that is there and cannot be read must not
@@ -101,12 +103,10 @@ static enum pgw_err read_config(struct pgw_settings *s, int argc, char **argv,
 enum pgw_err pgw_settings_load(int argc, char **argv, char **env, struct pgw_fault *reterr_fault,
                                struct pgw_settings **ret)
 {
-        struct pgw_settings *s = pgw_alloc(sizeof *s);
+        struct pgw_settings *s = pgw_settings_defaults();
         struct pgw_fault fault = {"", ""};
-        enum pgw_err err;
+        enum pgw_err err = read_config(s, argc, argv, &fault);
 
-        set_defaults(s);
-        err = read_config(s, argc, argv, &fault);
         if (!err)
                 err = pgw_settings_read_env(s, env, &fault);
         if (!err)

@@ -69,6 +69,9 @@ void pgw_settings_help(FILE *);
 /* The page docs/configuration.md. */
 void pgw_settings_document(FILE *);
 
+/* The file deploy/purgeway.yaml: every setting with its default, most as comments. */
+void pgw_settings_example(FILE *);
+
 void pgw_settings_free(struct pgw_settings *);
 
 #endif

@@ -3,7 +3,7 @@
  * settings.c holds the table and puts the sources one over the other; settings_name.c finds
  * settings by their names; settings_value.c makes values of texts; settings_yaml.c,
  * settings_env.c and settings_flags.c read a source each; settings_check.c judges the whole;
- * settings_print.c writes it. All faults are non-NULL here.
+ * settings_print.c writes it; settings_page.c writes about it. All faults are non-NULL here.
  */
 #ifndef PGW_ROLE_SETTINGS_PRIV_H
 #define PGW_ROLE_SETTINGS_PRIV_H
@@ -101,7 +101,17 @@ enum pgw_err pgw_setting_set_secret_file(struct pgw_settings *, const struct pgw
 void pgw_setting_list_clear(struct pgw_settings *, const struct pgw_setting *);
 void pgw_setting_wipe(char *secret);
 
+/* ---- printing ---- */
+
+void pgw_setting_print_value(FILE *, const struct pgw_settings *, const struct pgw_setting *);
+void pgw_setting_print_choice(FILE *, const char *choices, int index);
+
+/* The bytes of a name before its dot; 0 without one. */
+size_t pgw_setting_group_size(const char *name);
+
 /* ---- sources, and the whole ---- */
+
+struct pgw_settings *pgw_settings_defaults(void);
 
 enum pgw_err pgw_settings_read_yaml(struct pgw_settings *, const char *path, struct pgw_str bytes,
                                     struct pgw_fault *) PGW_MUSTUSE;

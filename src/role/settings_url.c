@@ -16,10 +16,9 @@ static enum pgw_err refuse(struct pgw_fault *fault, const char *what)
 
 static bool copy(char *out, size_t size, struct pgw_str from)
 {
-        if (from.n >= size || memchr(from.p ? from.p : "", '\0', from.n))
+        if (!from.p || from.n >= size || memchr(from.p, '\0', from.n))
                 return false;
-        if (from.n)
-                memcpy(out, from.p, from.n);
+        memcpy(out, from.p, from.n);
         out[from.n] = '\0';
         return true;
 }

@@ -20,18 +20,32 @@ static const char general[] =
     "  purgeway help [COMMAND]\n"
     "\n"
     "Without a broker of your own, `purgeway serve --data-dir DIR` starts and keeps a private\n"
-    "Redis in DIR. `purgeway help serve` lists every setting.\n";
+    "Redis in DIR. `purgeway help serve` lists every setting, `purgeway help example` is a file\n"
+    "to begin with.\n";
 
-static const char service[] =
-    "purgeway serve|gateway|worker [--NAME=VALUE ...]\n"
-    "\n"
+static const char sources[] =
     "Settings come from the defaults, then --config=FILE (or " PGW_SETTINGS_DEFAULT_FILE "\n"
-    "when it exists), then the environment (PURGEWAY_NAME), then these flags.\n"
+    "when it exists), then the environment (PURGEWAY_NAME), then these flags. A wrong command\n"
+    "line ends with 2, other wrong settings with 78.\n"
     "\n"
     "  --check-config   say whether the settings are right, and exit (0 or 78)\n"
     "  --print-config   print them as YAML, secrets masked, and exit\n"
     "  --config=FILE    read settings from this file\n"
+    "\n"
+    "Sizes take KiB, MiB, GiB; times take ms, s, m, h. Flags with ... may be repeated.\n"
     "\n";
+
+static const struct {
+        const char *verb, *what;
+} services[] = {
+    {"serve", "Answer HTTP and do the work, in one process. Without broker.url a private Redis is\n"
+              "started in data_dir, kept running, and stopped with this process.\n"},
+    {"gateway", "Answer HTTP: take invalidations, keep them in the broker, tell what became of\n"
+                "them. Workers run elsewhere. Settings of target and worker are not used.\n"},
+    {"worker", "Take jobs from the broker, remove their keys from the target, write the results.\n"
+               "Does not listen: the settings listen, tls, contract, http2 and limits are not\n"
+               "used.\n"},
+};
 
 void pgw_usage(FILE *out, const char *verb)
 {
@@ -39,10 +53,17 @@ void pgw_usage(FILE *out, const char *verb)
                 pgw_settings_document(out);
                 return;
         }
-        if (!verb || (strcmp(verb, "serve") && strcmp(verb, "gateway") && strcmp(verb, "worker"))) {
-                fputs(general, out);
+        if (verb && !strcmp(verb, "example")) {
+                pgw_settings_example(out);
                 return;
         }
-        fputs(service, out);
-        pgw_settings_help(out);
+        for (size_t i = 0; verb && i < sizeof services / sizeof services[0]; i++) {
+                if (strcmp(verb, services[i].verb) != 0)
+                        continue;
+                fprintf(out, "purgeway %s [--NAME=VALUE ...]\n\n%s\n%s", verb, services[i].what,
+                        sources);
+                pgw_settings_help(out);
+                return;
+        }
+        fputs(general, out);
 }

@@ -15,7 +15,7 @@ from checks import is_accepted
 from support.certificates import Certificates
 from support.client import Client
 from support.processes import eventually, free_port
-from support.servers import Purgeway, Redis, program, run_to_end
+from support.servers import Purgeway, Redis, environment, program, run_to_end
 
 
 @pytest.fixture
@@ -519,7 +519,7 @@ def test_no_embedded_redis_where_all_addresses_are_given(beside):
 
 def test_runs_without_a_home_and_with_closed_standard_input(make):
     server = make(Purgeway, "serve", start=False)
-    done = subprocess.Popen([program(), *server.argv()[1:]], env={"PATH": os.environ["PATH"]},
+    done = subprocess.Popen([program(), *server.argv()[1:]], env=environment(),
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, cwd="/", close_fds=True)
     try:
@@ -533,7 +533,7 @@ def test_log_that_nobody_reads_does_not_stop_the_service(make):
     """stderr is a full pipe: lines are lost, requests are not."""
     server = make(Purgeway, "serve", start=False, log_access=True)
     reader, writer = os.pipe()
-    done = subprocess.Popen([program(), *server.argv()[1:]], env={"PATH": os.environ["PATH"]},
+    done = subprocess.Popen([program(), *server.argv()[1:]], env=environment(),
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
     os.close(writer)
     try:

@@ -28,6 +28,15 @@ def program():
     return os.path.abspath(path)
 
 
+def environment(**more):
+    """What the program under test gets to see: little, so that nothing of ours leaks in."""
+    ours = {name: value for name, value in os.environ.items()
+            if name == "PATH" or name.endswith("SAN_OPTIONS")}
+    suppressions = pathlib.Path(__file__).with_name("lsan.supp")
+    ours.setdefault("LSAN_OPTIONS", f"suppressions={suppressions}:print_suppressions=0")
+    return {**ours, **more}
+
+
 class Redis(Child):
     """A redis-server on a Unix socket and a TCP port; keeps what is durable by default.
 
@@ -182,12 +191,9 @@ class Purgeway(Child):
         return words + self.flags
 
     def start(self, wait=True):
-        env = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": self.notify.path}
-        env.update({name: value for name, value in os.environ.items()
-                    if name.endswith("SAN_OPTIONS")})
         self._killed = False
         self.notify.forget()
-        self.spawn(self.argv(), {**env, **self.env})
+        self.spawn(self.argv(), environment(NOTIFY_SOCKET=self.notify.path, **self.env))
         if wait:
             self._wait_told()
         return self
@@ -257,8 +263,6 @@ class Purgeway(Child):
 
 def run_to_end(*argv, env=None, stdin=b"", patience_s=PATIENCE_S):
     """Run the program until it ends by itself: (exit code, stdout, stderr)."""
-    base = {"PATH": os.environ["PATH"]}
-    base.update({name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")})
     done = subprocess.run([program(), *argv], input=stdin, capture_output=True,
-                          timeout=patience_s, env={**base, **(env or {})}, check=False)
+                          timeout=patience_s, env=environment(**(env or {})), check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
