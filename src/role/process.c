@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -29,6 +30,7 @@
 #include "role/usage.h"
 
 #define PGW_PROCESS_TICK_MS        100
+#define PGW_PROCESS_TLS_WAIT_MS    500
 #define PGW_PROCESS_FIRST_CHECK_MS 3000
 #define PGW_PROCESS_DRAIN_SLACK_MS 2000
 #define PGW_PROCESS_THREADS_MAX    128
@@ -219,6 +221,16 @@ static int listen_all(struct process *p)
         return code;
 }
 
+/* "Reloaded" shall mean that the next connection sees it. */
+static void wait_for_tls(const struct process *p)
+{
+        const uint64_t until_ms = pgw_mono_ms() + PGW_PROCESS_TLS_WAIT_MS;
+
+        for (unsigned i = 0; i < p->thread_count; i++)
+                while (!pgw_thread_has_tls(p->threads[i]) && pgw_mono_ms() < until_ms)
+                        usleep(1000);
+}
+
 static void reload(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
@@ -228,13 +240,6 @@ static void reload(struct process *p)
         enum pgw_err err = pgw_settings_reload(p->settings, p->argc, p->argv, p->env, &fault);
         if (!err && p->tls && load_tls(p->settings, &tls))
                 err = PGW_E_CONFIG;
-        if (err) {
-                PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
-                        PGW_L_STR("detail", fault.detail));
-        } else {
-                pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
-                PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
-        }
         if (tls) {
                 /* Threads take it within a turn; what they leave is freed at the reload after. */
                 pgw_tls_server_free(p->old_tls);
@@ -242,6 +247,14 @@ static void reload(struct process *p)
                 p->tls = tls;
                 for (unsigned i = 0; i < p->thread_count; i++)
                         pgw_thread_set_tls(p->threads[i], tls);
+                wait_for_tls(p);
+        }
+        if (err) {
+                PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
+                        PGW_L_STR("detail", fault.detail));
+        } else {
+                pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+                PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
         }
         pgw_notify_ready(&p->notify, "serving");
 }

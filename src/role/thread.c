@@ -229,10 +229,15 @@ static bool is_done(const struct pgw_thread *t)
 static void on_wake(void *ctx)
 {
         struct pgw_thread *t = ctx;
-        struct pgw_tls_server *tls = __atomic_exchange_n(&t->new_tls, NULL, __ATOMIC_ACQ_REL);
+        struct pgw_tls_server *tls = __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE);
 
-        if (tls && t->front)
-                pgw_front_set_tls(t->front, tls);
+        if (tls) {
+                if (t->front)
+                        pgw_front_set_tls(t->front, tls);
+                t->conf.tls = tls;
+                __atomic_compare_exchange_n(&t->new_tls, &tls, NULL, false, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_RELAXED);
+        }
         if (!__atomic_load_n(&t->drain_deadline_ms, __ATOMIC_ACQUIRE) || t->drain_begun)
                 return;
         t->drain_begun = true;
@@ -337,6 +342,11 @@ void pgw_thread_set_tls(struct pgw_thread *t, struct pgw_tls_server *tls)
 {
         __atomic_store_n(&t->new_tls, tls, __ATOMIC_RELEASE);
         pgw_loop_wake(t->loop);
+}
+
+bool pgw_thread_has_tls(const struct pgw_thread *t)
+{
+        return __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE) == NULL;
 }
 
 bool pgw_thread_is_ready(const struct pgw_thread *t)

@@ -35,6 +35,9 @@ void pgw_thread_drain(struct pgw_thread *, uint64_t deadline_ms);
 /* Use another certificate for new connections. */
 void pgw_thread_set_tls(struct pgw_thread *, struct pgw_tls_server *);
 
+/* True once the thread has taken the last one it was given. */
+bool pgw_thread_has_tls(const struct pgw_thread *);
+
 /* True once every link that the thread needs has been ready. */
 bool pgw_thread_is_ready(const struct pgw_thread *);
 
