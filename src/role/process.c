@@ -107,6 +107,9 @@ static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_
         pgw_metric_set(PGW_G_BROKER_CLIENTS, (int64_t)f->clients);
         pgw_metric_set(PGW_G_BROKER_BLOCKED, (int64_t)f->blocked_clients);
         pgw_metric_set(PGW_G_BROKER_EVICTED, (int64_t)f->evicted_keys);
+        /* What a server says may be no number. */
+        if (f->fragmentation > 0 && f->fragmentation < 1e6)
+                pgw_metric_set(PGW_G_BROKER_FRAGMENTATION, (int64_t)(f->fragmentation * 1e3));
 }
 
 static void open_broker(struct process *p)
@@ -363,6 +366,7 @@ static int prepare(struct process *p)
         int code = PGW_EXIT_OK;
 
         pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+        pgw_metric_set_queue(p->settings->queue_name);
         if (pgw_plan_needs_embedded(p->settings)) {
                 err = pgw_embedded_start(p->settings->data_dir, NULL, &p->embedded, &fault);
                 if (err)

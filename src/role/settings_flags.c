@@ -15,16 +15,19 @@ static enum pgw_err next_flag(int argc, char **argv, int *at, struct flag *ret,
                               struct pgw_fault *fault)
 {
         const char *word = argv[(*at)++];
+        char shown[PGW_SETTINGS_SHOWN_SIZE];
 
         if (strncmp(word, "--", 2) != 0 || !word[2]) {
-                pgw_fault_set(fault, "", "unexpected argument '%.80s'; flags begin with --", word);
+                pgw_fault_set(fault, "", "unexpected argument '%s'; flags begin with --",
+                              pgw_setting_show(pgw_str_z(word), shown, sizeof shown));
                 return PGW_E_INVALID;
         }
         if (pgw_str_cut(pgw_str_z(word), '=', &ret->name, &ret->value))
                 return PGW_OK;
         ret->name = pgw_str_z(word);
         if (*at >= argc) {
-                pgw_fault_set(fault, "", "%.80s needs a value", word);
+                pgw_fault_set(fault, "", "%s needs a value",
+                              pgw_setting_show(pgw_str_z(word), shown, sizeof shown));
                 return PGW_E_INVALID;
         }
         ret->value = pgw_str_z(argv[(*at)++]);

@@ -100,24 +100,25 @@ static bool find_nearest(struct pgw_str name, enum pgw_spelling spelling,
         return best <= PGW_SETTINGS_NEAR;
 }
 
-/* A name from outside stands in a line of its own: nothing in it may end the line. */
-static void show_name(struct pgw_str name, char out[PGW_SETTINGS_NAME_MAX])
+const char *pgw_setting_show(struct pgw_str text, char *out, size_t size)
 {
+        const size_t most = size - sizeof "...";
         size_t n = 0;
 
-        for (; n < name.n && n < PGW_SETTINGS_NAME_MAX - 1; n++)
-                out[n] = name.p[n] > ' ' && name.p[n] <= '~' ? name.p[n] : '?';
-        out[n] = '\0';
+        for (; n < text.n && n < most; n++)
+                out[n] = text.p[n] >= ' ' && text.p[n] <= '~' ? text.p[n] : '?';
+        memcpy(out + n, n < text.n ? "..." : "", n < text.n ? sizeof "..." : 1);
+        return out;
 }
 
 enum pgw_err pgw_setting_unknown(struct pgw_str name, enum pgw_spelling spelling,
                                  struct pgw_fault *fault)
 {
         static const char *const what[] = {"setting", "variable", "flag"};
-        char shown[PGW_SETTINGS_NAME_MAX], meant[PGW_SETTINGS_NAME_MAX];
+        char shown[PGW_SETTINGS_SHOWN_SIZE], meant[PGW_SETTINGS_NAME_MAX];
         bool is_file;
 
-        show_name(name, shown);
+        (void)pgw_setting_show(name, shown, sizeof shown);
         const struct pgw_setting *bare =
             name.n > 5 ? pgw_setting_find(pgw_str_of(name.p, name.n - 5), spelling, &is_file)
                        : NULL;

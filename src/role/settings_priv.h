@@ -76,6 +76,11 @@ const struct pgw_setting *pgw_setting_find(struct pgw_str name, enum pgw_spellin
 /* Whether a name begins with `name` and a dot. */
 bool pgw_setting_is_group(struct pgw_str name);
 
+/* A text from outside as it may stand in a complaint: in one line, cut to the size. */
+const char *pgw_setting_show(struct pgw_str, char *out, size_t size);
+
+#define PGW_SETTINGS_SHOWN_SIZE 52
+
 /* PGW_E_CONFIG, with the nearest name that is known. */
 enum pgw_err pgw_setting_unknown(struct pgw_str name, enum pgw_spelling, struct pgw_fault *);
 

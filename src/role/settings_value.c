@@ -11,8 +11,6 @@
 #include "role/file.h"
 #include "role/settings_priv.h"
 
-#define PGW_SETTINGS_SHOWN_MAX 48 /* of a wrong value */
-
 void pgw_setting_wipe(char *secret)
 {
         if (secret)
@@ -30,17 +28,6 @@ void pgw_setting_list_clear(struct pgw_settings *s, const struct pgw_setting *t)
         pgw_free(*list);
         *list = NULL;
         *count = 0;
-}
-
-/* The value as it may stand in a complaint: short, in one line. */
-static const char *show(struct pgw_str value, char out[PGW_SETTINGS_SHOWN_MAX + 4])
-{
-        size_t n = 0;
-
-        for (; n < value.n && n < PGW_SETTINGS_SHOWN_MAX; n++)
-                out[n] = value.p[n] >= ' ' && value.p[n] <= '~' ? value.p[n] : '?';
-        memcpy(out + n, n < value.n ? "..." : "", n < value.n ? 4 : 1);
-        return out;
 }
 
 /* What YAML does not let stand in a document: C0, DEL, C1, the byte order mark and the two
@@ -126,13 +113,14 @@ static enum pgw_err set_number(struct pgw_settings *s, const struct pgw_setting 
         static const char *const hints[] = {"", " (milliseconds, or with ms, s, m, h)",
                                             " (seconds, or with s, m, h, d)",
                                             " (bytes, or with KiB, MiB, GiB)"};
-        char shown[PGW_SETTINGS_SHOWN_MAX + 4];
+        char shown[PGW_SETTINGS_SHOWN_SIZE];
         uint64_t number;
 
         if (!read_number(text, t->unit, &number) || number < t->min || number > t->max) {
                 pgw_fault_set(fault, "", "'%s' is not a whole number from %llu to %llu%s",
-                              show(text, shown), (unsigned long long)t->min,
-                              (unsigned long long)t->max, hints[t->unit]);
+                              pgw_setting_show(text, shown, sizeof shown),
+                              (unsigned long long)t->min, (unsigned long long)t->max,
+                              hints[t->unit]);
                 return PGW_E_CONFIG;
         }
         *(uint64_t *)pgw_settings_field(s, t->at) = number;
@@ -142,7 +130,7 @@ static enum pgw_err set_number(struct pgw_settings *s, const struct pgw_setting 
 static enum pgw_err set_choice(struct pgw_settings *s, const struct pgw_setting *t,
                                struct pgw_str text, struct pgw_fault *fault)
 {
-        char shown[PGW_SETTINGS_SHOWN_MAX + 4];
+        char shown[PGW_SETTINGS_SHOWN_SIZE];
         struct pgw_str rest = pgw_str_z(t->text), word;
 
         for (int i = 0;; i++) {
@@ -154,18 +142,20 @@ static enum pgw_err set_choice(struct pgw_settings *s, const struct pgw_setting 
                 if (!more)
                         break;
         }
-        pgw_fault_set(fault, "", "'%s' is none of %s", show(text, shown), t->text);
+        pgw_fault_set(fault, "", "'%s' is none of %s", pgw_setting_show(text, shown, sizeof shown),
+                      t->text);
         return PGW_E_CONFIG;
 }
 
 static enum pgw_err set_switch(struct pgw_settings *s, const struct pgw_setting *t,
                                struct pgw_str text, struct pgw_fault *fault)
 {
-        char shown[PGW_SETTINGS_SHOWN_MAX + 4];
+        char shown[PGW_SETTINGS_SHOWN_SIZE];
         const bool yes = pgw_str_eq_z(text, "true");
 
         if (!yes && !pgw_str_eq_z(text, "false")) {
-                pgw_fault_set(fault, "", "'%s' is neither true nor false", show(text, shown));
+                pgw_fault_set(fault, "", "'%s' is neither true nor false",
+                              pgw_setting_show(text, shown, sizeof shown));
                 return PGW_E_CONFIG;
         }
         *(bool *)pgw_settings_field(s, t->at) = yes;
@@ -249,7 +239,7 @@ enum pgw_err pgw_setting_set_secret_file(struct pgw_settings *s, const struct pg
                                          struct pgw_fault *fault)
 {
         struct pgw_fault inner = {"", ""};
-        char *bytes;
+        char *bytes, where[sizeof inner.pointer];
         size_t size;
         enum pgw_err err = note_given(given, t, fault);
 
@@ -257,7 +247,9 @@ enum pgw_err pgw_setting_set_secret_file(struct pgw_settings *s, const struct pg
                 return err;
         err = pgw_file_read(path, PGW_SETTINGS_SECRET_MAX + 2, &bytes, &size, &inner);
         if (err) {
-                pgw_fault_set(fault, "", "%s: %s", inner.pointer, inner.detail);
+                pgw_fault_set(fault, "", "%s: %s",
+                              pgw_setting_show(pgw_str_z(inner.pointer), where, sizeof where),
+                              inner.detail);
                 return err;
         }
         struct pgw_str secret = pgw_str_of(bytes, size);

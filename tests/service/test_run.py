@@ -173,7 +173,7 @@ def test_everything_from_one_file(make, config):
     path = config({"listen": [f"127.0.0.1:{port}"], "broker": {"url": redis.url()},
                    "limits": {"body_bytes": "2KiB"}, "worker": {"idle_ms": "5s", "beat_ms": "1s"}})
     server = make(Purgeway, "serve", flags=["--config", path], listen=[], threads=1, start=False)
-    server.spawn(server.argv())
+    server.spawn(server.argv(), environment())
     client = Client(port)
     eventually(lambda: client.get("/readyz").status == 200)
     assert client.purge("a", prefer="wait=10").json["status"] == "succeeded"
