@@ -45,9 +45,10 @@ struct pgw_loop {
 static void on_wake_readable(h2o_socket_t *sock, const char *err)
 {
         struct pgw_loop *loop = sock->data;
+        uint64_t count;
 
-        /* h2o has read the eventfd already; the count in it says nothing more. */
-        h2o_buffer_consume(&sock->input, sock->input->size);
+        /* How often it was woken says nothing more than that it was. */
+        (void)!read(loop->wake_fd, &count, sizeof count);
         if (!err && loop->on_wake)
                 loop->on_wake(loop->on_wake_ctx);
 }
@@ -106,7 +107,10 @@ struct pgw_loop *pgw_loop_new(void)
         loop->at_end_entry.cb = on_end_of_turn;
         loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         PGW_ASSERT(loop->wake_fd >= 0);
-        loop->wake_socket = h2o_evloop_socket_create(loop->h2o, loop->wake_fd, 0);
+        /* A loop is made and freed by another thread than turns it, while h2o keeps the buffers
+         * that it reads into per thread. So this socket must never read into one. */
+        loop->wake_socket =
+            h2o_evloop_socket_create(loop->h2o, loop->wake_fd, H2O_SOCKET_FLAG_DONT_READ);
         loop->wake_socket->data = loop;
         h2o_socket_read_start(loop->wake_socket, on_wake_readable);
         return loop;
@@ -121,10 +125,10 @@ void pgw_loop_free(struct pgw_loop *loop)
         pgw_heap_fini(&loop->timers);
         if (h2o_timeout_is_linked(&loop->at_end_entry))
                 h2o_timeout_unlink(&loop->at_end_entry);
-        /* Sockets closed last are freed by h2o in its next turn. */
-        h2o_evloop_run(loop->h2o, 0);
         h2o_timeout_dispose(loop->h2o, &loop->at_end);
-        h2o_evloop_destroy(loop->h2o);
+        /* Whoever left a timeout behind still points into the loop (see pgw_front_stop). */
+        if (h2o_linklist_is_empty(&loop->h2o->_timeouts))
+                h2o_evloop_destroy(loop->h2o);
         pgw_free(loop);
 }
 

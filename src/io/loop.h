@@ -33,6 +33,8 @@ struct pgw_deferred {
         pgw_deferred_f *_call;
 };
 
+/* Both by any thread, which need not be the one that turns the loop; freed after the last turn,
+ * when all timers are disarmed and all sockets closed. */
 struct pgw_loop *pgw_loop_new(void);
 void pgw_loop_free(struct pgw_loop *);
 

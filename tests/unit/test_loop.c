@@ -293,6 +293,47 @@ static void survives_signals(void **state)
         assert_in_range(pgw_loop_turns(seen.loop) - turns, 3, 1000);
 }
 
+#define THREADS 4
+#define WAKES   100000
+
+static void on_wake_count(void *ctx)
+{
+        __atomic_add_fetch((int *)ctx, 1, __ATOMIC_RELAXED);
+}
+
+static void *run_loop(void *loop)
+{
+        pgw_loop_run(loop);
+        return NULL;
+}
+
+/* The libraries keep things per thread: what one thread makes and frees and another turns
+ * must not lean on them. */
+static void is_made_and_freed_by_another_thread(void **state)
+{
+        struct pgw_loop *loops[THREADS];
+        pthread_t threads[THREADS];
+        int wakes = 0;
+
+        (void)state;
+        for (int i = 0; i < THREADS; i++) {
+                loops[i] = pgw_loop_new();
+                pgw_loop_on_wake(loops[i], on_wake_count, &wakes);
+        }
+        for (int i = 0; i < THREADS; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, run_loop, loops[i]), 0);
+        for (int n = 0; n < WAKES; n++)
+                pgw_loop_wake(loops[n % THREADS]);
+        for (int i = 0; i < THREADS; i++) {
+                pgw_loop_stop(loops[i]);
+                assert_int_equal(pthread_join(threads[i], NULL), 0);
+                pgw_loop_wake(loops[i]); /* too late to matter, and allowed */
+        }
+        for (int i = 0; i < THREADS; i++)
+                pgw_loop_free(loops[i]);
+        assert_in_range(__atomic_load_n(&wakes, __ATOMIC_RELAXED), 0, WAKES + 2 * THREADS);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -308,6 +349,7 @@ int main(void)
                                             tear_down),
             cmocka_unit_test_setup_teardown(wakes_and_stops_from_another_thread, set_up, tear_down),
             cmocka_unit_test_setup_teardown(survives_signals, set_up, tear_down),
+            cmocka_unit_test(is_made_and_freed_by_another_thread),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
