@@ -81,7 +81,8 @@ static void guarded_read(h2o_socket_t *socket, const char *err);
 
 static void interpose(struct pgw_conn *c)
 {
-        if (c->socket && c->socket->_cb.read && c->socket->_cb.read != guarded_read) {
+        if (c->socket && !c->closing && c->socket->_cb.read &&
+            c->socket->_cb.read != guarded_read) {
                 c->library_read = c->socket->_cb.read;
                 c->socket->_cb.read = guarded_read;
         }
@@ -108,7 +109,7 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
         if (!err && (c->killed || !scan(c)))
                 err = h2o_socket_error_closed;
         c->library_read(socket, err);
-        if (c->socket && !c->killed && !c->socket->_cb.read)
+        if (c->socket && !c->killed && !c->closing && !c->socket->_cb.read)
                 /* The library stopped reading because the peer does not take its answers. */
                 pgw_conn_kill(c, "backlog");
         interpose(c);
@@ -203,13 +204,15 @@ void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
         }
 }
 
-void pgw_front_on_close_notify(void *ctx)
+void pgw_front_on_close_notify(void *ctx, bool sent)
 {
         h2o_socket_t *socket = ctx;
         struct pgw_conn *c = socket ? socket->on_close.data : NULL;
 
+        if (c && sent)
+                c->closing = true;
         /* With an answer on its way the peer may still read it. */
-        if (c && c->requests.count == 0)
+        else if (c && c->requests.count == 0)
                 pgw_conn_kill(c, "idle");
 }
 
@@ -316,11 +319,13 @@ static void register_request(struct pgw_conn *c, h2o_req_t *req)
         pgw_list_append(&c->requests, &r->link);
 }
 
-/* RFC 9113 8.3.1: a request without a path is malformed, which is a stream error. */
+/* RFC 9113 8.3.1: a request without a path is malformed, which is a stream error. An answer may
+ * precede the reset (8.1.1), and the library cannot reset without one. */
 static int reset_stream(h2o_req_t *req)
 {
         static h2o_generator_t generator = {NULL, NULL};
 
+        req->res.status = 400;
         h2o_start_response(req, &generator);
         h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
         return 0;

@@ -38,6 +38,7 @@ struct pgw_conn {
         enum pgw_conn_phase phase;
         unsigned holds; /* the socket, each request, a read under way */
         bool killed;
+        bool closing;               /* the library has let go of it; TLS says good-bye */
         uint64_t phase_deadline_ms; /* handshake and preface */
         uint64_t active_ms;         /* the last request's end, or the start */
         unsigned early;             /* requests that were reset before their answer */

@@ -35,9 +35,10 @@ static void on_info(const SSL *ssl, int where, int value)
 {
         const struct pgw_tls_server *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
-        if (where == SSL_CB_READ_ALERT && (value & 0xff) == SSL_AD_CLOSE_NOTIFY &&
-            tls->conf.on_close_notify)
-                tls->conf.on_close_notify(BIO_get_data(SSL_get_rbio(ssl)));
+        if ((where == SSL_CB_READ_ALERT || where == SSL_CB_WRITE_ALERT) &&
+            (value & 0xff) == SSL_AD_CLOSE_NOTIFY && tls->conf.on_close_notify)
+                tls->conf.on_close_notify(BIO_get_data(SSL_get_rbio(ssl)),
+                                          where == SSL_CB_WRITE_ALERT);
 }
 
 static enum pgw_err refuse(struct pgw_fault *fault, const char *path, const char *what)

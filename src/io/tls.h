@@ -16,9 +16,10 @@ struct ssl_ctx_st;
 
 struct pgw_tls_server_conf {
         bool http2;
-        /* The peer said close_notify: it sends nothing more that may be read. `socket` is the
-         * h2o_socket_t. NULL: nobody wants to know. */
-        void (*on_close_notify)(void *socket);
+        /* One side said close_notify: the peer, and sends nothing more that may be read; or we
+         * (`sent`), and the socket is about to close. `socket` is the h2o_socket_t. NULL: nobody
+         * wants to know. */
+        void (*on_close_notify)(void *socket, bool sent);
 };
 
 /* PGW_E_CONFIG with the file and the reason. */

@@ -235,7 +235,9 @@ class Http2:
 
     def __init__(self, connected):
         self.socket = connected
-        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(
+            header_encoding="utf-8", validate_outbound_headers=False,
+            normalize_outbound_headers=False))
         self.h2.initiate_connection()
         self.answers, self.resets, self.closed = {}, {}, False
         self.flush()
@@ -399,6 +401,49 @@ def test_broken_h2_ends_the_connection_only(purgeway, data):
         raw.socket.shutdown(socket.SHUT_WR)
         raw.until_closed()
     assert purgeway.api.get("/livez").status == 200
+
+
+GOOD_HEAD = {":method": "GET", ":scheme": "http", ":authority": "x", ":path": "/livez"}
+
+
+@pytest.mark.parametrize("change", [
+    {":path": ""}, {":path": "livez"}, {":path": "*"}, {":path": None}, {":path": "\0"},
+    {":method": ""}, {":method": None}, {":method": "*"}, {":method": "G" * 5000},
+    {":scheme": ""}, {":scheme": None}, {":scheme": "gopher"},
+    {":authority": ""}, {":authority": None}, {":authority": "\xff"},
+    {":status": "200"}, {":unknown": "x"}, {"": "x"}, {"UPPER": "x"}, {"te": "gzip"},
+    {"connection": "close"}, {"transfer-encoding": "chunked"}, {"content-length": "-1"},
+    {"content-length": "1"}, {"x": "a\r\nb: c"}, {"x y": "z"}, {"host": "other"}],
+    ids=lambda change: "".join(f"{k}={(v or 'none')[:10]}" for k, v in change.items()))
+def test_strange_h2_head_never_ends_the_service(purgeway, change):
+    head = {name: value for name, value in (GOOD_HEAD | change).items() if value is not None}
+    with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
+        peer = Http2(connected)
+        stream = peer.h2.get_next_available_stream_id()
+        peer.h2.send_headers(stream, list(head.items()), end_stream=True)
+        answer, = peer.finish([stream])
+        assert answer or peer.closed or stream in peer.resets
+        if not head.get(":path", "").startswith("/"):
+            assert not answer or answer[0][":status"] == "400"
+    assert purgeway.api.get("/livez").status == 200
+    assert purgeway.is_alive()
+
+
+def test_protocol_error_is_told_before_the_end(secure, certificates):
+    """A connection that ends by an error ends with GOAWAY and its reason; nobody kills it."""
+    context = ssl.create_default_context(cafile=certificates.authority)
+    context.set_alpn_protocols(["h2"])
+    killed = secure.api.metric("purgeway_connections_killed_total")
+    with socket.create_connection(("127.0.0.1", secure.tls_port), 60) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost") as connected:
+        connected.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+                          + b"\0\0\1\1\5\0\0\0\0\x82")  # HEADERS on stream 0
+        seen = b""
+        while data := connected.recv(65536):
+            seen += data
+    goaway = seen.rindex(b"\7\0\0\0\0\0")  # its type, no flags, stream 0
+    assert seen[goaway + 10:goaway + 14] == b"\0\0\0\1"  # PROTOCOL_ERROR
+    assert secure.api.metric("purgeway_connections_killed_total") == killed
 
 
 def test_http2_can_be_turned_off(beside):
