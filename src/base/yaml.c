@@ -130,12 +130,14 @@ static enum pgw_err read_value(struct reader *, yaml_event_t *, json_t **);
 static enum pgw_err read_member(struct reader *r, yaml_event_t *key, json_t *object)
 {
         const size_t at = r->pointer.n;
-        const char *name = (const char *)key->data.scalar.value;
         yaml_event_t event;
         json_t *value = NULL;
 
         if (key->type != YAML_SCALAR_EVENT)
                 return refuse(r, &key->start_mark, "a key must be a plain name");
+        const char *name = (const char *)key->data.scalar.value;
+        if (strlen(name) != key->data.scalar.length)
+                return refuse(r, &key->start_mark, "a key must not hold a NUL");
         if (json_object_get(object, name)) {
                 char words[128];
                 snprintf(words, sizeof words, "the key '%.80s' stands here twice", name);

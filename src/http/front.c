@@ -250,7 +250,7 @@ void pgw_front_stop(struct pgw_front *f)
         close_listeners(f);
         f->draining = true;
         for (link = pgw_list_first(&f->conns); link; link = pgw_list_next(&f->conns, link))
-                pgw_conn_kill(PGW_CONTAINER(link, struct pgw_conn, link), "stop");
+                pgw_conn_kill(PGW_CONTAINER(link, struct pgw_conn, link), PGW_KILL_STOP, "");
         for (int i = 0; i < PGW_FRONT_STOP_TURNS && f->conns.count; i++)
                 pgw_loop_turn(f->loop, 10);
         pgw_timer_disarm(f->loop, &f->sweep);

@@ -20,7 +20,7 @@
 
 #define PGW_CONN_EARLY_MAX        50
 #define PGW_CONN_DRAIN_IDLE_MS    1000
-#define PGW_CONN_BLOCK_MAX_FACTOR 2
+#define PGW_CONN_BLOCK_MAX_FACTOR 4
 
 struct request {
         struct pgw_link link; /* of its connection */
@@ -39,14 +39,26 @@ static void release(struct pgw_conn *c)
         pgw_free(c);
 }
 
-void pgw_conn_kill(struct pgw_conn *c, const char *reason)
+void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
 {
+        static const struct {
+                const char *reason;
+                enum pgw_counter counter;
+        } kills[] = {
+            [PGW_KILL_FLOOD] = {"flood", PGW_M_KILLED_FLOOD},
+            [PGW_KILL_HEADERS] = {"headers", PGW_M_KILLED_HEADERS},
+            [PGW_KILL_RESETS] = {"resets", PGW_M_KILLED_RESETS},
+            [PGW_KILL_BACKLOG] = {"backlog", PGW_M_KILLED_BACKLOG},
+            [PGW_KILL_SLOW] = {"slow", PGW_M_KILLED_SLOW},
+        };
+
         if (c->killed || !c->socket)
                 return;
         c->killed = true;
-        if (strcmp(reason, "idle") != 0 && strcmp(reason, "stop") != 0) {
-                pgw_metric_add(PGW_M_CONNECTIONS_KILLED, 1);
-                PGW_LOG(PGW_LOG_WARN, "http.connection_killed", PGW_L_STR("reason", reason));
+        if (why > PGW_KILL_STOP) {
+                pgw_metric_add(kills[why].counter, 1);
+                PGW_LOG(PGW_LOG_WARN, "http.connection_killed",
+                        PGW_L_STR("reason", kills[why].reason), PGW_L_STR("detail", detail));
         }
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
 }
@@ -97,7 +109,8 @@ static bool scan(struct pgw_conn *c)
             &c->h2, pgw_str_of(input->bytes, input->size), pgw_loop_now_ms(c->front->loop));
         if (verdict == PGW_H2_FINE)
                 return true;
-        pgw_conn_kill(c, pgw_h2_verdict_name(verdict));
+        pgw_conn_kill(c, verdict == PGW_H2_FLOOD ? PGW_KILL_FLOOD : PGW_KILL_HEADERS,
+                      pgw_h2_verdict_name(verdict));
         return false;
 }
 
@@ -111,7 +124,7 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
         c->library_read(socket, err);
         if (c->socket && !c->killed && !c->closing && !c->socket->_cb.read)
                 /* The library stopped reading because the peer does not take its answers. */
-                pgw_conn_kill(c, "backlog");
+                pgw_conn_kill(c, PGW_KILL_BACKLOG, "");
         interpose(c);
         release(c);
 }
@@ -213,7 +226,7 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
                 c->closing = true;
         /* With an answer on its way the peer may still read it. */
         else if (c && c->requests.count == 0)
-                pgw_conn_kill(c, "idle");
+                pgw_conn_kill(c, PGW_KILL_IDLE, "");
 }
 
 /* ---- requests ---- */
@@ -231,7 +244,7 @@ static void on_disposed(void *ctx)
                 if (c->early)
                         c->early--;
         } else if (++c->early > PGW_CONN_EARLY_MAX && !c->front->conf.unguarded) {
-                pgw_conn_kill(c, "resets");
+                pgw_conn_kill(c, PGW_KILL_RESETS, "");
         }
         release(c);
 }
@@ -356,24 +369,26 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
 
 /* ---- the sweep ---- */
 
-static const char *overstays(const struct pgw_conn *c, uint64_t now_ms)
+/* True with the reason when its time is up. */
+static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *ret_why)
 {
         const struct pgw_front *f = c->front;
         struct pgw_link *link = pgw_list_first(&c->requests);
 
+        *ret_why = PGW_KILL_IDLE;
         if (c->phase == PGW_CONN_HANDSHAKE || c->phase == PGW_CONN_PREFACE)
-                return now_ms > c->phase_deadline_ms ? "idle" : NULL;
+                return now_ms > c->phase_deadline_ms;
+        if (c->requests.count == 0 && !c->h2.bodies_open) {
+                if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
+                    now_ms > f->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS)
+                        return true;
+                return now_ms > c->active_ms + f->conf.idle_ms;
+        }
+        *ret_why = PGW_KILL_SLOW;
         for (; link; link = pgw_list_next(&c->requests, link))
                 if (now_ms > PGW_CONTAINER(link, struct request, link)->deadline_ms)
-                        return "slow";
-        if (c->h2.bodies_open && now_ms > c->h2.body_moved_ms + f->conf.request_ms)
-                return "slow";
-        if (c->requests.count)
-                return NULL;
-        if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
-            now_ms > f->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS)
-                return "idle";
-        return now_ms > c->active_ms + f->conf.idle_ms ? "idle" : NULL;
+                        return true;
+        return c->h2.bodies_open && now_ms > c->h2.body_moved_ms + f->conf.request_ms;
 }
 
 void pgw_conn_sweep(struct pgw_front *f)
@@ -383,9 +398,9 @@ void pgw_conn_sweep(struct pgw_front *f)
 
         for (; link; link = next) {
                 struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, link);
-                const char *reason = overstays(c, now_ms);
+                enum pgw_kill why;
                 next = pgw_list_next(&f->conns, link);
-                if (reason)
-                        pgw_conn_kill(c, reason);
+                if (overstays(c, now_ms, &why))
+                        pgw_conn_kill(c, why, "");
         }
 }

@@ -50,8 +50,19 @@ struct pgw_conn {
 /* A socket was accepted. */
 void pgw_conn_begin(struct pgw_front *, h2o_socket_t *, bool is_tls);
 
-/* End it: the library will see the end of the stream. */
-void pgw_conn_kill(struct pgw_conn *, const char *reason);
+/* Why we end a connection. Up to PGW_KILL_STOP nobody did anything wrong. */
+enum pgw_kill {
+        PGW_KILL_IDLE,
+        PGW_KILL_STOP,
+        PGW_KILL_FLOOD,   /* control frames */
+        PGW_KILL_HEADERS, /* a header block */
+        PGW_KILL_RESETS,  /* requests that were reset */
+        PGW_KILL_BACKLOG, /* answers that are not read */
+        PGW_KILL_SLOW     /* a request that does not end */
+};
+
+/* End it: the library will see the end of the stream. `detail` goes to the log. */
+void pgw_conn_kill(struct pgw_conn *, enum pgw_kill, const char *detail);
 
 /* Look at all connections' times. */
 void pgw_conn_sweep(struct pgw_front *);

@@ -2,6 +2,7 @@
  * take it and libh2o keeps it. The info callback tells whoever can shut the socket. */
 #include "io/tls.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -10,10 +11,27 @@
 
 #include "base/alloc.h"
 
+/* Freed with its context, which connections made under it keep alive. */
 struct pgw_tls_server {
         SSL_CTX *ctx;
         struct pgw_tls_server_conf conf;
 };
+
+static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
+static int slot; /* of a context, for its server */
+
+static void on_context_freed(void *parent, void *server, CRYPTO_EX_DATA *data, int index, long argl,
+                             void *argp)
+{
+        (void)parent, (void)data, (void)index, (void)argl, (void)argp;
+        pgw_free(server);
+}
+
+static void make_slot(void)
+{
+        slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_context_freed);
+        PGW_ASSERT(slot >= 0);
+}
 
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
                    const unsigned char *in, unsigned in_size, void *arg)
@@ -33,7 +51,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 
 static void on_info(const SSL *ssl, int where, int value)
 {
-        const struct pgw_tls_server *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+        const struct pgw_tls_server *tls = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
 
         if ((where == SSL_CB_READ_ALERT || where == SSL_CB_WRITE_ALERT) &&
             (value & 0xff) == SSL_AD_CLOSE_NOTIFY && tls->conf.on_close_notify)
@@ -73,7 +91,8 @@ enum pgw_err pgw_tls_server_new(const char *certificate, const char *key,
         tls->conf = *conf;
         tls->ctx = SSL_CTX_new(TLS_server_method());
         PGW_ASSERT(tls->ctx != NULL);
-        SSL_CTX_set_app_data(tls->ctx, tls);
+        pthread_once(&slot_once, make_slot);
+        PGW_ASSERT(SSL_CTX_set_ex_data(tls->ctx, slot, tls) == 1);
         SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
         SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                           SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -94,10 +113,8 @@ enum pgw_err pgw_tls_server_new(const char *certificate, const char *key,
 
 void pgw_tls_server_free(struct pgw_tls_server *tls)
 {
-        if (!tls)
-                return;
-        SSL_CTX_free(tls->ctx);
-        pgw_free(tls);
+        if (tls)
+                SSL_CTX_free(tls->ctx);
 }
 
 struct ssl_ctx_st *pgw_tls_server_ssl(struct pgw_tls_server *tls)

@@ -26,7 +26,9 @@ struct pgw_tls_server_conf {
 enum pgw_err pgw_tls_server_new(const char *certificate_path, const char *key_path,
                                 const struct pgw_tls_server_conf *, struct pgw_fault *reterr_fault,
                                 struct pgw_tls_server **ret) PGW_MUSTUSE;
-void pgw_tls_server_free(struct pgw_tls_server *); /* NULL is allowed */
+
+/* NULL is allowed. Connections made under it live on, and what they need of it with them. */
+void pgw_tls_server_free(struct pgw_tls_server *);
 
 struct ssl_ctx_st *pgw_tls_server_ssl(struct pgw_tls_server *);
 

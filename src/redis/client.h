@@ -69,7 +69,8 @@ bool pgw_redis_is_full(const struct pgw_redis *);
 typedef void pgw_redis_room_f(void *ctx);
 void pgw_redis_on_room(struct pgw_redis *, pgw_redis_room_f *, void *ctx);
 
-/* A command: begin, one pgw_redis_arg() for each of `argc` arguments, end. A failure on
+/* A command: begin, one pgw_redis_arg() for each of `argc` arguments, end; all before the caller
+ * returns to the loop, and no other command of this client between. A failure on
  * the way is reported by end, and nothing was sent then: PGW_E_REDIS_CONNECT while not
  * ready, PGW_E_REDIS_FULL without room. */
 void pgw_redis_begin(struct pgw_redis *, size_t argc);

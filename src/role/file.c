@@ -31,7 +31,8 @@ static enum pgw_err read_all(int fd, const char *path, size_t size, char *bytes,
 enum pgw_err pgw_file_read(const char *path, size_t max_size, char **ret_bytes, size_t *ret_size,
                            struct pgw_fault *fault)
 {
-        const int fd = open(path, O_RDONLY | O_CLOEXEC);
+        /* A FIFO that nobody writes to would keep open() for ever. */
+        const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         struct stat st;
 
         if (fd < 0) {

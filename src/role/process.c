@@ -168,19 +168,18 @@ static int load_contract(struct process *p)
         return err ? refuse(PGW_EXIT_CONFIG, &fault) : PGW_EXIT_OK;
 }
 
-static int load_tls(const struct pgw_settings *s, struct pgw_tls_server **ret)
+static enum pgw_err load_tls(const struct pgw_settings *s, struct pgw_fault *fault,
+                             struct pgw_tls_server **ret)
 {
-        struct pgw_fault fault = {"", ""};
+        struct pgw_fault cause = {"", ""};
         const struct pgw_tls_server_conf conf = {.http2 = s->http2,
                                                  .on_close_notify = pgw_front_on_close_notify};
 
-        if (s->tls_listen_count == 0)
-                return PGW_EXIT_OK;
-        enum pgw_err err = pgw_tls_server_new(s->tls_certificate, s->tls_key, &conf, &fault, ret);
+        enum pgw_err err = pgw_tls_server_new(s->tls_certificate, s->tls_key, &conf, &cause, ret);
         if (err)
-                fprintf(stderr, "purgeway: tls.certificate, tls.key: %s: %s\n", fault.pointer,
-                        fault.detail);
-        return err ? PGW_EXIT_CONFIG : PGW_EXIT_OK;
+                pgw_fault_set(fault, "tls.certificate, tls.key", "%s: %s", cause.pointer,
+                              cause.detail);
+        return err;
 }
 
 /* One address, one listener for each thread. The first decides the port when it is 0. */
@@ -234,28 +233,36 @@ static void wait_for_tls(const struct process *p)
                         usleep(1000);
 }
 
+/* Threads take it within a turn; what they leave is freed at the reload after. */
+static void hand_out_tls(struct process *p, struct pgw_tls_server *tls)
+{
+        pgw_tls_server_free(p->old_tls);
+        p->old_tls = p->tls;
+        p->tls = tls;
+        for (unsigned i = 0; i < p->thread_count; i++)
+                pgw_thread_set_tls(p->threads[i], tls);
+        wait_for_tls(p);
+}
+
 static void reload(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
+        struct pgw_settings *fresh = NULL;
         struct pgw_tls_server *tls = NULL;
 
+        /* All of it or nothing: whatever can fail is done with the new settings beside the old. */
         pgw_notify_reloading(&p->notify);
-        enum pgw_err err = pgw_settings_reload(p->settings, p->argc, p->argv, p->env, &fault);
-        if (!err && p->tls && load_tls(p->settings, &tls))
-                err = PGW_E_CONFIG;
-        if (tls) {
-                /* Threads take it within a turn; what they leave is freed at the reload after. */
-                pgw_tls_server_free(p->old_tls);
-                p->old_tls = p->tls;
-                p->tls = tls;
-                for (unsigned i = 0; i < p->thread_count; i++)
-                        pgw_thread_set_tls(p->threads[i], tls);
-                wait_for_tls(p);
-        }
+        enum pgw_err err = pgw_settings_load(p->argc, p->argv, p->env, &fault, &fresh);
+        if (!err && p->tls)
+                err = load_tls(fresh, &fault, &tls);
         if (err) {
+                pgw_settings_free(fresh);
                 PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
                         PGW_L_STR("detail", fault.detail));
         } else {
+                pgw_settings_take(p->settings, fresh, &fault);
+                if (tls)
+                        hand_out_tls(p, tls);
                 pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
                 PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
         }
@@ -380,8 +387,9 @@ static int prepare(struct process *p)
                 p->plan.threads = PGW_PROCESS_THREADS_MAX;
         if (p->plan.gates) {
                 code = load_contract(p);
-                if (!code)
-                        code = load_tls(p->settings, &p->tls);
+                if (!code && p->settings->tls_listen_count &&
+                    load_tls(p->settings, &fault, &p->tls))
+                        code = refuse(PGW_EXIT_CONFIG, &fault);
                 if (!code)
                         code = listen_all(p);
         }

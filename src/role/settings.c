@@ -163,16 +163,12 @@ static void swap_in(struct pgw_settings *s, struct pgw_settings *fresh, const st
         memcpy(pgw_settings_field(fresh, t->at), old, size);
 }
 
-enum pgw_err pgw_settings_reload(struct pgw_settings *s, int argc, char **argv, char **env,
-                                 struct pgw_fault *ret_note)
+void pgw_settings_take(struct pgw_settings *s, struct pgw_settings *fresh,
+                       struct pgw_fault *ret_note)
 {
         static const char begin[] = "a restart is needed for ";
-        struct pgw_settings *fresh;
-        enum pgw_err err = pgw_settings_load(argc, argv, env, ret_note, &fresh);
         char names[sizeof ret_note->detail] = "";
 
-        if (err)
-                return err;
         for (size_t i = 0; i < PGW_SETTING_COUNT; i++) {
                 const struct pgw_setting *t = &pgw_settings_table[i];
                 const size_t used = strlen(names);
@@ -186,7 +182,6 @@ enum pgw_err pgw_settings_reload(struct pgw_settings *s, int argc, char **argv, 
         }
         pgw_settings_free(fresh);
         pgw_fault_set(ret_note, "", "%s", names);
-        return PGW_OK;
 }
 
 void pgw_settings_free(struct pgw_settings *s)

@@ -13,7 +13,7 @@
  * when freed. Sizes take KiB, MiB, GiB; times take ms, s, m, h. In a variable a list is
  * separated by commas. A source that gives a list replaces it.
  *
- * After loading the settings are const to everybody but pgw_settings_reload(), which is
+ * After loading the settings are const to everybody but pgw_settings_take(), which is
  * called by the thread that owns them; other threads read only what cannot be reloaded.
  */
 #ifndef PGW_ROLE_SETTINGS_H
@@ -54,11 +54,10 @@ struct pgw_settings {
 enum pgw_err pgw_settings_load(int argc, char **argv, char **env, struct pgw_fault *reterr_fault,
                                struct pgw_settings **ret) PGW_MUSTUSE;
 
-/* Read them again. Settings that may change while running take their new values; others
- * that differ are named in the fault's detail, which is a note then. On an error nothing
- * has changed. */
-enum pgw_err pgw_settings_reload(struct pgw_settings *, int argc, char **argv, char **env,
-                                 struct pgw_fault *ret_note) PGW_MUSTUSE;
+/* Take what `fresh` (loaded again from the same sources, and freed here) has for those settings
+ * that may change while running; others that differ are named in the note's detail. */
+void pgw_settings_take(struct pgw_settings *, struct pgw_settings *fresh,
+                       struct pgw_fault *ret_note);
 
 /* As YAML that reads back to the same, secrets masked. */
 void pgw_settings_print(const struct pgw_settings *, FILE *);

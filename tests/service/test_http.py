@@ -1,4 +1,5 @@
 """HTTP as users speak it, and as those speak it who wish us ill."""
+import contextlib
 import json
 import os
 import shutil
@@ -243,7 +244,9 @@ class Http2:
         self.flush()
 
     def flush(self):
-        self.socket.sendall(self.h2.data_to_send())
+        # The other side may have ended it, which reading tells.
+        with contextlib.suppress(ConnectionError):
+            self.socket.sendall(self.h2.data_to_send())
 
     def start(self, method, path, body=None, headers=()):
         stream = self.h2.get_next_available_stream_id()
@@ -429,11 +432,33 @@ def test_strange_h2_head_never_ends_the_service(purgeway, change):
     assert purgeway.is_alive()
 
 
+def kills(server):
+    return {reason: server.api.metric("purgeway_connections_killed_total", reason=reason)
+            for reason in ("flood", "headers", "resets", "backlog", "slow")}
+
+
+def test_kills_are_counted_by_their_reason(make):
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), limits_request_ms=1000)
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+    head = b"\x82\x86\x84\x01\1x"
+    for data in (b"\0\0\x08\6\0\0\0\0\0" + b"pingpong",  # flood
+                 b"\0\0\0\x09\0\0\0\0\1",  # headers: empty CONTINUATIONs
+                 None):
+        with Raw(server.port, timeout=30) as raw:
+            if data is None:  # slow: a body that does not come
+                raw.send(preface + b"\0\0" + bytes([len(head)]) + b"\1\4\0\0\0\1" + head)
+            else:
+                first = b"\0\0\0\1\0\0\0\0\1" if data[3] == 9 else b""
+                raw.send(preface + first + data * 2000)
+            raw.until_closed()
+    assert kills(server) == {"flood": 1, "headers": 1, "resets": 0, "backlog": 0, "slow": 1}
+
+
 def test_protocol_error_is_told_before_the_end(secure, certificates):
     """A connection that ends by an error ends with GOAWAY and its reason; nobody kills it."""
     context = ssl.create_default_context(cafile=certificates.authority)
     context.set_alpn_protocols(["h2"])
-    killed = secure.api.metric("purgeway_connections_killed_total")
+    killed = kills(secure)
     with socket.create_connection(("127.0.0.1", secure.tls_port), 60) as plain, \
             context.wrap_socket(plain, server_hostname="localhost") as connected:
         connected.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
@@ -443,7 +468,7 @@ def test_protocol_error_is_told_before_the_end(secure, certificates):
             seen += data
     goaway = seen.rindex(b"\7\0\0\0\0\0")  # its type, no flags, stream 0
     assert seen[goaway + 10:goaway + 14] == b"\0\0\0\1"  # PROTOCOL_ERROR
-    assert secure.api.metric("purgeway_connections_killed_total") == killed
+    assert kills(secure) == killed
 
 
 def test_http2_can_be_turned_off(beside):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -365,6 +366,49 @@ def test_reload_takes_a_new_certificate_and_keeps_the_old_when_the_new_is_broken
     eventually(lambda: server.log_contains("config.reload_failed"))
     assert served_certificate(port) == after
     is_accepted(Client(port, "localhost", first.authority).purge("a"))
+
+
+def test_reload_is_taken_as_a_whole_or_not_at_all(make, config, tmp_path):
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    pair = Certificates(str(folder))
+    settings = {"log": {"level": "info"}, "tls": {
+        "listen": [f"127.0.0.1:{free_port()}"], "certificate": pair.certificate, "key": pair.key}}
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(),
+                  flags=["--config", config(settings)])
+    settings["log"]["level"] = "error"
+    settings["tls"]["key"] = pair.certificate
+    config(settings)
+    server.signal(signal.SIGHUP)
+    line = eventually(lambda: server.log_contains("config.reload_failed"))
+    assert pair.certificate in line and "tls.key" in line
+    settings["tls"]["key"] = pair.key
+    settings["log"]["level"] = "info"
+    config(settings)
+    server.signal(signal.SIGHUP)
+    # Were the level of the refused settings in force, nobody would have heard of this.
+    eventually(lambda: server.log_contains("config.reloaded"))
+
+
+def test_connections_outlive_the_certificates_they_were_made_with(make, tmp_path):
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    pair = Certificates(str(folder))
+    port = free_port()
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(),
+                  tls_listen=f"127.0.0.1:{port}", tls_certificate=pair.certificate,
+                  tls_key=pair.key)
+    with socket.create_connection(("127.0.0.1", port), 30) as plain, \
+            ssl.create_default_context(cafile=pair.authority).wrap_socket(
+                plain, server_hostname="localhost") as connected:
+        for count in range(1, 4):
+            server.signal(signal.SIGHUP)
+            eventually(lambda: server.errors().count("config.reloaded") == count)
+        connected.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert connected.recv(65536).startswith(b"HTTP/1.1 200")
+        while connected.recv(65536):
+            pass
+    assert server.api.get("/livez").status == 200
 
 
 def served_certificate(port):

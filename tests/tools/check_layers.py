@@ -24,7 +24,6 @@ SEES = {  # floor -> floors it may include (itself always)
     "role": ["base", "io", "redis", "domain", "http", "work", "cli"],
 }
 HOME = [  # first match wins
-    (r"hiredis/", {"redis"}),
     (r"jansson\.h", {"base", "http", "cli", "role"}),
     (r"yaml\.h", {"base"}),
     (r"pcre2\.h", {"http"}),

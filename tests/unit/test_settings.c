@@ -603,6 +603,16 @@ static void wrong_addresses_of_redis_are_refused_by_setting(void **state)
 
 /* ---- reload ---- */
 
+static enum pgw_err reload(struct pgw_settings *s, struct pgw_fault *note)
+{
+        struct pgw_settings *fresh;
+        enum pgw_err err = pgw_settings_load(1, WORDS(config_flag), no_env, note, &fresh);
+
+        if (!err)
+                pgw_settings_take(s, fresh, note);
+        return err;
+}
+
 static void a_reload_takes_what_may_change_and_names_the_rest(void **state)
 {
         struct pgw_settings *s = loaded("log:\n  level: info\nthreads: 2\n", no_env, WORDS());
@@ -612,7 +622,7 @@ static void a_reload_takes_what_may_change_and_names_the_rest(void **state)
         const char *yaml = "log:\n  level: error\ndrain_ms: 7\nthreads: 3\nlisten: 127.0.0.1:9\n"
                            "http2: false\nbroker:\n  password: new\n  durability: memory\n";
         write_file("purgeway.yaml", yaml, strlen(yaml));
-        assert_int_equal(pgw_settings_reload(s, 1, WORDS(config_flag), no_env, &note), PGW_OK);
+        assert_int_equal(reload(s, &note), PGW_OK);
         assert_int_equal(s->log_level, 3);
         assert_int_equal(s->drain_ms, 7);
         assert_int_equal(s->threads, 2);
@@ -621,7 +631,7 @@ static void a_reload_takes_what_may_change_and_names_the_rest(void **state)
         assert_string_equal(note.pointer, "");
         assert_string_equal(note.detail, "a restart is needed for listen, threads, http2, "
                                          "broker.password, broker.durability");
-        assert_int_equal(pgw_settings_reload(s, 1, WORDS(config_flag), no_env, NULL), PGW_OK);
+        assert_int_equal(reload(s, NULL), PGW_OK);
         pgw_settings_free(s);
 }
 
@@ -632,7 +642,7 @@ static void a_reload_takes_texts_and_says_nothing_when_all_is_taken(void **state
 
         (void)state;
         write_file("purgeway.yaml", "tls:\n  key: /b\n", 15);
-        assert_int_equal(pgw_settings_reload(s, 1, WORDS(config_flag), no_env, &note), PGW_OK);
+        assert_int_equal(reload(s, &note), PGW_OK);
         assert_string_equal(s->tls_key, "/b");
         assert_string_equal(note.detail, "");
         pgw_settings_free(s);
@@ -645,8 +655,7 @@ static void a_reload_that_fails_changes_nothing(void **state)
 
         (void)state;
         write_file("purgeway.yaml", "drain_ms: 6\nlimits: 5\n", 22);
-        assert_int_equal(pgw_settings_reload(s, 1, WORDS(config_flag), no_env, &note),
-                         PGW_E_CONFIG);
+        assert_int_equal(reload(s, &note), PGW_E_CONFIG);
         assert_int_equal(s->drain_ms, 5);
         assert_non_null(strstr(note.pointer, ":2"));
         pgw_settings_free(s);
