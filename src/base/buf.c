@@ -26,6 +26,13 @@ void pgw_buf_clear(struct pgw_buf *b)
         b->n = 0;
 }
 
+void pgw_buf_clear_to(struct pgw_buf *b, size_t max_kept)
+{
+        if (b->_cap > max_kept)
+                pgw_buf_fini(b);
+        b->n = 0;
+}
+
 void pgw_buf_consume(struct pgw_buf *b, size_t size)
 {
         PGW_ASSERT(size <= b->n);

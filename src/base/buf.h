@@ -26,6 +26,9 @@ void pgw_buf_fini(struct pgw_buf *);
 /* Empty, memory kept for the next use. */
 void pgw_buf_clear(struct pgw_buf *);
 
+/* Empty; memory is kept unless it is more than `max_kept` bytes. */
+void pgw_buf_clear_to(struct pgw_buf *, size_t max_kept);
+
 /* Forget the first `size` bytes. */
 void pgw_buf_consume(struct pgw_buf *, size_t size);
 

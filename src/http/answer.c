@@ -9,6 +9,7 @@
 
 #include "base/codec.h"
 #include "base/metric.h"
+#include "http/front.h"
 
 #define PGW_PROBLEM_BASE "https://purgeway.dev/problems/"
 
@@ -150,6 +151,7 @@ void pgw_answer(struct pgw_exchange *x)
 {
         h2o_req_t *req = x->req;
 
+        pgw_front_before_answer(req);
         if (x->err)
                 refuse(x);
         const struct pgw_str body = x->static_body.p ? x->static_body : pgw_buf_str(&x->out);

@@ -23,7 +23,8 @@
 #include "http/front.h"
 #include "http/prefer.h"
 
-#define PGW_EXCHANGE_KEPT 1024
+#define PGW_EXCHANGE_KEPT     1024
+#define PGW_EXCHANGE_OUT_KEPT 4096
 
 typedef enum pgw_step room_f(struct pgw_exchange *);
 
@@ -47,13 +48,14 @@ static void release(struct pgw_exchange *x)
                 return;
         json_decref(x->body);
         pgw_violations_fini(&x->violations);
-        pgw_buf_fini(&x->out);
+        pgw_buf_clear_to(&x->out, PGW_EXCHANGE_OUT_KEPT);
         x->magic = 0;
         gateway->exchanges--;
         if (gateway->unused.count < PGW_EXCHANGE_KEPT) {
                 x->link = (struct pgw_link){NULL, NULL};
                 pgw_list_append(&gateway->unused, &x->link);
         } else {
+                pgw_buf_fini(&x->out);
                 pgw_free(x);
         }
 }
@@ -263,11 +265,16 @@ static struct pgw_exchange *exchange_new(struct pgw_gateway *gateway)
 {
         struct pgw_link *link = pgw_list_first(&gateway->unused);
 
-        if (!link)
-                return pgw_alloc(sizeof(struct pgw_exchange));
+        if (!link) {
+                struct pgw_exchange *x = pgw_alloc(sizeof *x);
+                pgw_buf_init(&x->out, PGW_ANSWER_BODY_MAX);
+                return x;
+        }
         pgw_list_remove(&gateway->unused, link);
         struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);
+        const struct pgw_buf out = x->out;
         memset(x, 0, sizeof *x);
+        x->out = out;
         return x;
 }
 
@@ -284,7 +291,6 @@ int pgw_exchange_on_request(void *ctx, h2o_req_t *req, enum pgw_err err, const c
         x->req = req;
         x->holds = 2;
         x->begun_us = pgw_mono_us();
-        pgw_buf_init(&x->out, PGW_ANSWER_BODY_MAX);
         gateway->exchanges++;
         x->err = err;
         identify_request(x);

@@ -63,6 +63,9 @@ void pgw_front_stop(struct pgw_front *);
 /* A request that may take longer than request_ms, until then (monotonic). */
 void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
 
+/* Every answer begins with this. */
+void pgw_front_before_answer(struct st_h2o_req_t *);
+
 /* For the TLS context: the peer of this h2o_socket_t has said its last word, or we have. */
 void pgw_front_on_close_notify(void *socket, bool sent);
 

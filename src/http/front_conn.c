@@ -344,13 +344,10 @@ static int reset_stream(h2o_req_t *req)
         return 0;
 }
 
-int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
+static int judge_and_pass_on(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket)
 {
-        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-        struct pgw_conn *c = socket->on_close.data;
         const char *detail;
 
-        register_request(c, req);
         if (req->version < 0x200 && !f->conf.unguarded) {
                 enum pgw_err err = judge_http1(f, req, socket, &detail);
                 if (err)
@@ -365,6 +362,53 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
         if (req->entity.len > f->conf.body_bytes_max)
                 return refuse(f, req, PGW_E_BODY_SIZE, "send the keys in several requests");
         return f->conf.on_request(f->conf.ctx, req, PGW_OK, NULL);
+}
+
+/* The library does not read on an HTTP/1 connection while a request is acted on, because what it
+ * parsed lies in the buffer that would grow. It would take the socket out of the poll set and put
+ * it back, two system calls a request; so it is left in, with nobody who reads. Only when the
+ * client does say something meanwhile it is taken out. */
+static void on_readable_while_held(h2o_socket_t *socket, const char *err)
+{
+        (void)err;
+        h2o_socket_read_stop(socket);
+}
+
+static void hold(struct pgw_conn *c)
+{
+        if (!c->socket || c->killed || c->answered || c->socket->_cb.read)
+                return;
+        c->held = true;
+        h2o_socket_dont_read(c->socket, 1);
+        h2o_socket_read_start(c->socket, on_readable_while_held);
+}
+
+void pgw_front_before_answer(h2o_req_t *req)
+{
+        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        struct pgw_conn *c = socket->on_close.data;
+
+        c->answered = true;
+        if (!c->held)
+                return;
+        c->held = false;
+        h2o_socket_read_stop(socket);
+        h2o_socket_dont_read(socket, 0);
+}
+
+int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
+{
+        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        struct pgw_conn *c = socket->on_close.data;
+
+        register_request(c, req);
+        c->holds++;
+        c->answered = false;
+        const int code = judge_and_pass_on(f, req, socket);
+        if (c->phase == PGW_CONN_HTTP1)
+                hold(c);
+        release(c);
+        return code;
 }
 
 /* ---- the sweep ---- */

@@ -39,6 +39,8 @@ struct pgw_conn {
         unsigned holds; /* the socket, each request, a read under way */
         bool killed;
         bool closing;               /* the library has let go of it; TLS says good-bye */
+        bool held;                  /* HTTP/1: polled but not read, see front_conn.c */
+        bool answered;              /* HTTP/1: the request under way */
         uint64_t phase_deadline_ms; /* handshake and preface */
         uint64_t active_ms;         /* the last request's end, or the start */
         unsigned early;             /* requests that were reset before their answer */

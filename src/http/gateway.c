@@ -56,7 +56,9 @@ void pgw_gateway_free(struct pgw_gateway *g)
         PGW_ASSERT(g->polls.count == 0);
         while ((link = pgw_list_first(&g->unused))) {
                 pgw_list_remove(&g->unused, link);
-                pgw_free(PGW_CONTAINER(link, struct pgw_exchange, link));
+                struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);
+                pgw_buf_fini(&x->out);
+                pgw_free(x);
         }
         pgw_free(g);
 }

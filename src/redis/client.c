@@ -62,6 +62,7 @@ struct pgw_redis {
         size_t args_left;
         bool room_wanted;
         enum pgw_err command_err;
+        uint64_t stamp_turn, stamp_us; /* see turn_us() */
 };
 
 static void connect_now(struct pgw_redis *);
@@ -205,13 +206,13 @@ static void on_open(void *ctx)
         arm(r);
 }
 
-static void deliver(struct pgw_redis *r, const struct pgw_reply *reply)
+static void deliver(struct pgw_redis *r, const struct pgw_reply *reply, uint64_t now_us)
 {
         const struct awaited a = ring_pop(r);
         const enum pgw_err err =
             reply->type == PGW_REPLY_ERROR ? pgw_redis_fault(reply->str) : PGW_OK;
 
-        pgw_metric_observe_us(r->conf.latency_histogram, pgw_mono_us() - a.sent_us);
+        pgw_metric_observe_us(r->conf.latency_histogram, now_us - a.sent_us);
         a.reply(a.ctx, err, reply);
 }
 
@@ -219,6 +220,7 @@ static size_t on_data(void *ctx, struct pgw_str unread)
 {
         struct pgw_redis *r = ctx;
         struct pgw_stream *stream = r->stream;
+        const uint64_t now_us = pgw_mono_us();
         size_t used = 0;
 
         while (used < unread.n) {
@@ -235,7 +237,7 @@ static size_t on_data(void *ctx, struct pgw_str unread)
                 if (!reply)
                         break;
                 used += n;
-                deliver(r, reply);
+                deliver(r, reply, now_us);
                 if (r->stream != stream)
                         return used;
         }
@@ -309,6 +311,7 @@ struct pgw_redis *pgw_redis_open(struct pgw_loop *loop, struct pgw_resolver *res
         r->conf = *conf;
         r->on_state = on_state;
         r->state_ctx = ctx;
+        r->stamp_turn = UINT64_MAX;
         r->wire = pgw_wire_new(&limits);
         r->ring_cap = conf->in_flight_max + PGW_REDIS_HELLO_MAX;
         r->ring = pgw_alloc(r->ring_cap * sizeof *r->ring);
@@ -383,6 +386,18 @@ void pgw_redis_arg_u64(struct pgw_redis *r, uint64_t number)
         pgw_redis_arg(r, pgw_str_of(text, pgw_u64_text(number, text)));
 }
 
+/* All commands of a turn leave together at its end; one look at the clock does for them. */
+static uint64_t turn_us(struct pgw_redis *r)
+{
+        const uint64_t turn = pgw_loop_turns(r->loop);
+
+        if (r->stamp_turn != turn) {
+                r->stamp_turn = turn;
+                r->stamp_us = pgw_mono_us();
+        }
+        return r->stamp_us;
+}
+
 enum pgw_err pgw_redis_end_slow(struct pgw_redis *r, uint64_t extra_ms, pgw_redis_reply_f *reply,
                                 void *ctx)
 {
@@ -393,7 +408,7 @@ enum pgw_err pgw_redis_end_slow(struct pgw_redis *r, uint64_t extra_ms, pgw_redi
                         pgw_stream_out(r->stream)->n = r->command_start;
                 return r->command_err;
         }
-        const uint64_t now_us = pgw_mono_us();
+        const uint64_t now_us = turn_us(r);
         ring_push(
             r, (struct awaited){reply, ctx, now_us, now_us / 1000 + r->conf.timeout_ms + extra_ms});
         if (r->ring_count == 1)
