@@ -166,7 +166,7 @@ static void say_xadd(struct link *l, const struct options *o, size_t index)
         arg(l, pgw_keyspace_stream(&keyspace, PGW_LANE_HIGH));
         arg(l, PGW_STR("*"));
         arg(l, PGW_STR("v"));
-        arg(l, PGW_STR(PGW_INVALIDATION_VERSION));
+        arg(l, PGW_STR(PGW_INVALIDATION_VERSION_KEYS));
         arg(l, PGW_STR("n"));
         arg(l, pgw_str_of(nonce, sizeof nonce));
         arg(l, PGW_STR("k"));

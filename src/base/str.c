@@ -55,6 +55,17 @@ bool pgw_str_cut(struct pgw_str s, char at, struct pgw_str *ret_head, struct pgw
         return true;
 }
 
+bool pgw_str_find(struct pgw_str s, struct pgw_str needle, struct pgw_str *ret_tail)
+{
+        const char *at = s.n && needle.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+
+        if (!at)
+                return false;
+        at += needle.n;
+        *ret_tail = pgw_str_of(at, (size_t)(s.p + s.n - at));
+        return true;
+}
+
 struct pgw_str pgw_str_trim(struct pgw_str s)
 {
         while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {

@@ -32,6 +32,9 @@ bool pgw_str_eq_nocase(struct pgw_str, struct pgw_str);
  * untouched when there is none. */
 bool pgw_str_cut(struct pgw_str, char at, struct pgw_str *ret_head, struct pgw_str *ret_tail);
 
+/* What follows the first place where `needle` stands; false and untouched when there is none. */
+bool pgw_str_find(struct pgw_str, struct pgw_str needle, struct pgw_str *ret_tail);
+
 /* Without the spaces and tabs at both ends. */
 struct pgw_str pgw_str_trim(struct pgw_str);
 

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-enum kind { TEXT, FLAG, SECONDS };
+enum kind { TEXT, FLAG, SECONDS, LIST };
 
 struct option {
         const char *name;
@@ -26,6 +26,7 @@ static const struct option options[] = {
     {"--url", 0, TEXT, AT(url)},
     {"--cacert", 0, TEXT, AT(cacert)},
     {"--wait", PGW_CLI_TAKES_WAIT, SECONDS, AT(wait_s)},
+    {"--pattern", PGW_CLI_TAKES_KEYS, LIST, AT(patterns)},
     {"--priority", PGW_CLI_TAKES_KEYS, TEXT, AT(priority)},
     {"--reason", PGW_CLI_TAKES_KEYS, TEXT, AT(reason)},
     {"--stdin", PGW_CLI_TAKES_KEYS, FLAG, AT(from_stdin)},
@@ -49,6 +50,11 @@ static enum pgw_err set_value(const struct option *option, const char *value,
         char *field = (char *)args + option->at;
         uint64_t seconds;
 
+        if (option->kind == LIST) {
+                struct pgw_cli_list *list = (void *)field;
+                list->items[list->count++] = value;
+                return PGW_OK;
+        }
         if (option->kind == TEXT) {
                 memcpy(field, &value, sizeof value);
                 return PGW_OK;
@@ -100,6 +106,7 @@ enum pgw_err pgw_cli_args_parse(int argc, char *const argv[], unsigned takes,
         bool only_operands = false;
 
         args.operands = pgw_alloc(sizeof *args.operands * ((size_t)argc + 1));
+        args.patterns.items = pgw_alloc(sizeof *args.patterns.items * ((size_t)argc + 1));
         for (int i = 1; i < argc; i++) {
                 const char *word = argv[i];
                 bool took_next = false;
@@ -127,5 +134,6 @@ enum pgw_err pgw_cli_args_parse(int argc, char *const argv[], unsigned takes,
 void pgw_cli_args_fini(struct pgw_cli_args *args)
 {
         pgw_free(args->operands);
+        pgw_free(args->patterns.items);
         *args = (struct pgw_cli_args){0};
 }

@@ -17,7 +17,13 @@
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
         PGW_CLI_TAKES_WAIT = 1,
-        PGW_CLI_TAKES_KEYS = 2 /* --priority --reason --stdin -0 */
+        PGW_CLI_TAKES_KEYS = 2 /* --pattern --priority --reason --stdin -0 */
+};
+
+/* An option that may be given several times. */
+struct pgw_cli_list {
+        const char **items; /* owned array of borrowed texts */
+        size_t count;
 };
 
 struct pgw_cli_args {
@@ -31,6 +37,7 @@ struct pgw_cli_args {
         bool nul_separated;    /* -0; implies from_stdin */
         const char **operands; /* owned array of borrowed texts */
         size_t operand_count;
+        struct pgw_cli_list patterns;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

@@ -16,6 +16,9 @@ static void take_field(struct pgw_entry *e, struct pgw_str name, struct pgw_str 
         case 'k':
                 e->keys = value;
                 break;
+        case 'p':
+                e->patterns = value;
+                break;
         case 'r':
                 e->reason = value;
                 break;
@@ -28,6 +31,19 @@ static void take_field(struct pgw_entry *e, struct pgw_str name, struct pgw_str 
         default:
                 break;
         }
+}
+
+/* Version 1 knows of keys only, and a field that it does not know is to be ignored. */
+static enum pgw_err check(struct pgw_entry *e, struct pgw_str version)
+{
+        if (pgw_str_eq_z(version, PGW_INVALIDATION_VERSION_KEYS))
+                e->patterns = (struct pgw_str){NULL, 0};
+        else if (!pgw_str_eq_z(version, PGW_INVALIDATION_VERSION_SELECTORS))
+                return PGW_E_CODEC;
+        enum pgw_err err = pgw_keys_count(e->keys, &e->key_count);
+        if (!err)
+                err = pgw_keys_count(e->patterns, &e->pattern_count);
+        return !err && e->key_count + e->pattern_count == 0 ? PGW_E_CODEC : err;
 }
 
 enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
@@ -52,21 +68,32 @@ enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
                 name = pgw_reply_next(value);
         }
         *ret_has_nonce = pgw_nonce_parse(nonce, &ret->id.nonce) == PGW_OK;
-        if (!*ret_has_nonce || !pgw_str_eq_z(version, PGW_INVALIDATION_VERSION) || ret->keys.n == 0)
-                return PGW_E_CODEC;
-        return pgw_keys_count(ret->keys, &ret->key_count);
+        return *ret_has_nonce ? check(ret, version) : PGW_E_CODEC;
+}
+
+/* The value of a field, or NULL. */
+static const struct pgw_reply *find(const struct pgw_reply *fields, const char *wanted)
+{
+        if (!fields || fields->type != PGW_REPLY_ARRAY)
+                return NULL;
+        const struct pgw_reply *name = fields + 1;
+        for (size_t i = 0; i + 1 < fields->count; i += 2) {
+                const struct pgw_reply *value = pgw_reply_next(name);
+                if (pgw_str_eq_z(pgw_reply_str(name), wanted))
+                        return value;
+                name = pgw_reply_next(value);
+        }
+        return NULL;
+}
+
+bool pgw_entry_has_patterns(const struct pgw_reply *fields)
+{
+        return find(fields, "p") != NULL;
 }
 
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret)
 {
-        if (!fields || fields->type != PGW_REPLY_ARRAY)
-                return PGW_E_CODEC;
-        const struct pgw_reply *name = fields + 1;
-        for (size_t i = 0; i + 1 < fields->count; i += 2) {
-                const struct pgw_reply *value = pgw_reply_next(name);
-                if (pgw_str_eq_z(pgw_reply_str(name), "n"))
-                        return pgw_nonce_parse(pgw_reply_str(value), ret);
-                name = pgw_reply_next(value);
-        }
-        return PGW_E_CODEC;
+        const struct pgw_reply *nonce = find(fields, "n");
+
+        return nonce ? pgw_nonce_parse(pgw_reply_str(nonce), ret) : PGW_E_CODEC;
 }

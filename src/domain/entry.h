@@ -11,6 +11,8 @@ struct pgw_entry {
         struct pgw_job_id id;
         struct pgw_str keys; /* field k, checked to be a list */
         size_t key_count;
+        struct pgw_str patterns; /* field p, as k */
+        size_t pattern_count;
         struct pgw_str reason;
         struct pgw_str request_id;
         struct pgw_str traceparent;
@@ -21,6 +23,9 @@ struct pgw_entry {
  * *ret_has_nonce says so. */
 enum pgw_err pgw_entry_read(const struct pgw_reply *, enum pgw_lane, struct pgw_entry *ret,
                             bool *ret_has_nonce) PGW_MUSTUSE;
+
+/* Whether `[field, value, ...]` has patterns. */
+bool pgw_entry_has_patterns(const struct pgw_reply *fields);
 
 /* The nonce among `[field, value, ...]`; PGW_E_CODEC when there is none. */
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret) PGW_MUSTUSE;

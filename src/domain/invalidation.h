@@ -4,9 +4,10 @@
  * stream. Keys are bytes: nothing is said about their encoding.
  *
  * In the stream an invalidation is the fields
- *      v  version of this form, "1"
+ *      v  version of this form: "1", or "2" when there is a field that must not be ignored
  *      n  the random bits of the job's id, 16 hexadecimal digits
  *      k  the keys, each a length (unsigned LEB128) and its bytes
+ *      p  the patterns, in the same form; only in version 2
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
  * A reader refuses a version it does not know and ignores fields it does not know, so
  * a field may be added without a new version as long as ignoring it does no harm.
@@ -17,12 +18,15 @@
 #include "base/buf.h"
 #include "domain/lane.h"
 
-#define PGW_INVALIDATION_VERSION "1"
+#define PGW_INVALIDATION_VERSION_KEYS      "1"
+#define PGW_INVALIDATION_VERSION_SELECTORS "2"
 
 struct pgw_invalidation {
         enum pgw_lane lane;
         const struct pgw_str *keys;
         size_t key_count;
+        const struct pgw_str *patterns; /* domain/glob.h */
+        size_t pattern_count;
         struct pgw_str reason;      /* empty: none */
         struct pgw_str request_id;  /* empty: none */
         struct pgw_str traceparent; /* empty: none */

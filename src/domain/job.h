@@ -10,11 +10,12 @@
  * backend:
  *      s state   a attempt   b begun, wall ms   f finished, wall ms
  *      n requested   r removed   m missing   e error code (only when there is one)
+ *      c matched (only when it had patterns)
  */
 #ifndef PGW_DOMAIN_JOB_H
 #define PGW_DOMAIN_JOB_H
 
-#include "domain/job_id.h"
+#include "domain/progress.h"
 #include "redis/wire.h"
 
 enum pgw_job_state {
@@ -36,18 +37,21 @@ struct pgw_job {
         uint64_t attempts;
         uint64_t started_ms;  /* wall; 0: not yet */
         uint64_t finished_ms; /* wall; 0: not yet */
-        uint64_t requested;   /* keys named; known once it has ended */
+        uint64_t requested;   /* selectors named; known once it has ended */
+        uint64_t matched;     /* keys that were found */
         uint64_t removed;
         uint64_t missing;
         enum pgw_err error; /* PGW_OK: none */
+        bool sweeps;        /* `progress` is known */
+        struct pgw_progress progress;
 };
 
 /* The fields that pgw_job_read() wants, in its order, for HMGET. */
 #define PGW_JOB_FIELDS                                                                             \
         {                                                                                          \
-                "s", "a", "b", "f", "n", "r", "m", "e"                                             \
+                "s", "a", "b", "f", "n", "r", "m", "e", "c"                                        \
         }
-#define PGW_JOB_FIELD_COUNT 8
+#define PGW_JOB_FIELD_COUNT 9
 
 /* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,
  * PGW_E_CODEC when it is not ours. `ret->id` is left to the caller. */

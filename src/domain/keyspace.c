@@ -28,6 +28,16 @@ struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *ks, enum pgw_lane 
         return pgw_str_z(ks->_streams[lane]);
 }
 
+struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *ks, const struct pgw_job_id *id,
+                                     char out[PGW_PROGRESS_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:progress:", ks->queue);
+
+        PGW_ASSERT(n > 0 && n < PGW_STREAM_KEY_MAX);
+        pgw_job_id_text(id, out + n);
+        return pgw_str_of(out, (size_t)n + PGW_JOB_ID_SIZE);
+}
+
 struct pgw_str pgw_keyspace_result(const struct pgw_job_id *id, char out[PGW_RESULT_KEY_SIZE])
 {
         memcpy(out, "purgeway:job:", 13);

@@ -9,11 +9,12 @@
 
 #include "domain/job_id.h"
 
-#define PGW_QUEUE_NAME_MAX  64
-#define PGW_STREAM_KEY_MAX  96
-#define PGW_RESULT_KEY_SIZE (13 + PGW_JOB_ID_SIZE)
-#define PGW_GROUP           "purgeway"
-#define PGW_PARTITIONS      1 /* of a queue; an id that names another is unknown */
+#define PGW_QUEUE_NAME_MAX   64
+#define PGW_STREAM_KEY_MAX   96
+#define PGW_RESULT_KEY_SIZE  (13 + PGW_JOB_ID_SIZE)
+#define PGW_PROGRESS_KEY_MAX (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
+#define PGW_GROUP            "purgeway"
+#define PGW_PARTITIONS       1 /* of a queue; an id that names another is unknown */
 
 struct pgw_keyspace {
         char queue[PGW_QUEUE_NAME_MAX + 1];
@@ -24,8 +25,16 @@ struct pgw_keyspace {
  * '-', '_' and '.'. */
 enum pgw_err pgw_keyspace_init(struct pgw_keyspace *, const char *queue_name) PGW_MUSTUSE;
 
+/* Every key of Purgeway begins so, on whatever server, and nobody may ask for its removal: the
+ * queue can lie beside the caches. */
+#define PGW_KEYS_OWN "purgeway:"
+
 /* The stream of a lane; valid as long as the keyspace. */
 struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *, enum pgw_lane);
+
+/* How far the sweep of a job has come, beside its queue; written to `out`. */
+struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *, const struct pgw_job_id *,
+                                     char out[PGW_PROGRESS_KEY_MAX]);
 
 /* The result hash of a job, written to `out`. */
 struct pgw_str pgw_keyspace_result(const struct pgw_job_id *, char out[PGW_RESULT_KEY_SIZE]);

@@ -44,6 +44,22 @@ static void finish(struct search *s, enum pgw_err err)
 
 static enum pgw_err ask_results(struct search *);
 
+static void on_progress(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct search *s = ctx;
+
+        /* A job's progress is an extra: without it the job is still known. */
+        s->job.sweeps = !err && pgw_progress_read(reply, &s->job.progress) == PGW_OK;
+        finish(s, PGW_OK);
+}
+
+/* A job that runs, and may be sweeping. */
+static void finish_with_progress(struct search *s)
+{
+        if (pgw_progress_ask(s->jobs->broker, s->jobs->keyspace, &s->job.id, on_progress, s))
+                finish(s, PGW_OK);
+}
+
 static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct search *s = ctx;
@@ -68,7 +84,10 @@ static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         /* A further attempt counts once it is announced, and then there is a result hash: until
          * then the first worker may still be the one that ends the job. */
         s->job.attempts = found == 1 ? 0 : 1;
-        finish(s, PGW_OK);
+        if (found != 1 && pgw_entry_has_patterns(pgw_reply_at(reply, 2)))
+                finish_with_progress(s);
+        else
+                finish(s, PGW_OK);
 }
 
 static enum pgw_err ask_queue(struct search *s)
@@ -95,7 +114,10 @@ static void on_result(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 if (!err)
                         return;
         }
-        finish(s, err);
+        if (!err && s->job.state == PGW_JOB_RUNNING)
+                finish_with_progress(s);
+        else
+                finish(s, err);
 }
 
 static enum pgw_err ask_results(struct search *s)

@@ -21,6 +21,9 @@ struct pgw_gateway_conf {
         const char *target_name;
         bool log_requests;
         bool has_worker; /* this process works too; readiness asks for the target then */
+        bool patterns_allowed;
+        size_t pattern_stars_max;
+        size_t pattern_prefix_min; /* bytes */
 };
 
 /* All borrowed; must outlive the gateway. */

@@ -38,7 +38,7 @@ static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
         enum pgw_err err = add_u64(out, ",\"result\":{\"requested\":", job->requested);
 
         if (!err)
-                err = add_u64(out, ",\"matched\":", job->removed);
+                err = add_u64(out, ",\"matched\":", job->matched);
         if (!err)
                 err = add_u64(out, ",\"removed\":", job->removed);
         if (!err)
@@ -70,6 +70,17 @@ static enum pgw_err add_error(struct pgw_buf *out, enum pgw_err error)
                               pgw_err_title(error));
 }
 
+static enum pgw_err add_progress(struct pgw_buf *out, const struct pgw_progress *p)
+{
+        enum pgw_err err = add_u64(out, ",\"progress\":{\"percent\":", pgw_progress_percent(p));
+
+        if (!err)
+                err = add_u64(out, ",\"matched\":", p->matched);
+        if (!err)
+                err = add_u64(out, ",\"removed\":", p->removed);
+        return err ? err : add_z(out, "}");
+}
+
 enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const char *target_name)
 {
         char id[PGW_JOB_ID_SIZE];
@@ -94,6 +105,8 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
                 err = add_time(out, ",\"finished_at\":\"", job->finished_ms);
         if (!err)
                 err = add_u64(out, ",\"attempts\":", job->attempts);
+        if (!err && job->sweeps)
+                err = add_progress(out, &job->progress);
         if (!err && pgw_job_state_is_terminal(job->state))
                 err = add_result(out, job, target_name);
         if (!err && job->error)
@@ -103,6 +116,8 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
 
 void pgw_job_etag(const struct pgw_job *job, char out[PGW_ETAG_SIZE])
 {
+        const uint64_t moves = job->sweeps ? job->progress.at : job->finished_ms;
+
         snprintf(out, PGW_ETAG_SIZE, "\"%s-%llu-%llx\"", pgw_job_state_word(job->state),
-                 (unsigned long long)job->attempts, (unsigned long long)job->finished_ms);
+                 (unsigned long long)job->attempts, (unsigned long long)moves);
 }

@@ -14,6 +14,8 @@
 #include "base/codec.h"
 #include "base/failpoint.h"
 #include "base/metric.h"
+#include "domain/glob.h"
+#include "domain/keyspace.h"
 #include "http/answer.h"
 #include "http/front.h"
 #include "http/job_json.h"
@@ -22,27 +24,78 @@
 
 #define PGW_FIRST_LOOK_MS 1
 
+static struct pgw_str text_at(const json_t *array, size_t index)
+{
+        const json_t *value = json_array_get(array, index);
+
+        return pgw_str_of(json_string_value(value), json_string_length(value));
+}
+
+/* A pattern costs a walk over all keys, and one that is too open empties the cache: both are
+ * the operator's to bound. */
+static void check_pattern(struct pgw_exchange *x, const json_t *patterns, size_t index)
+{
+        const struct pgw_gateway_conf *conf = &x->gateway->conf;
+        struct pgw_glob *glob = pgw_glob_new(text_at(patterns, index));
+        char pointer[48];
+
+        snprintf(pointer, sizeof pointer, "#/patterns/%zu", index);
+        if (pgw_glob_stars(glob) > conf->pattern_stars_max)
+                pgw_violations_add(&x->violations, pointer, "at most %zu `*` are taken",
+                                   conf->pattern_stars_max);
+        if (pgw_glob_prefix(glob).n < conf->pattern_prefix_min)
+                pgw_violations_add(&x->violations, pointer,
+                                   "must begin with at least %zu bytes that are no wildcard",
+                                   conf->pattern_prefix_min);
+        pgw_glob_free(glob);
+}
+
 /* What understand has to say beyond the contract: the schema cannot say "one of these". */
 enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
 {
-        const json_t *keys = json_object_get(x->body, "keys");
-        const json_t *encoded = json_object_get(x->body, "keys_base64");
+        const json_t *patterns = json_object_get(x->body, "patterns");
 
-        if (json_array_size(keys) + json_array_size(encoded) == 0) {
-                pgw_violations_add(&x->violations, "#",
-                                   "name at least one key in `keys` or `keys_base64`");
-                x->err = PGW_E_SCHEMA;
+        if (json_array_size(json_object_get(x->body, "keys")) +
+                json_array_size(json_object_get(x->body, "keys_base64")) +
+                json_array_size(patterns) ==
+            0)
+                pgw_violations_add(
+                    &x->violations, "#",
+                    "name at least one selector in `keys`, `keys_base64` or `patterns`");
+        if (json_array_size(patterns) && !x->gateway->conf.patterns_allowed) {
+                x->err = PGW_E_PATTERNS;
                 return PGW_FAIL;
         }
-        return PGW_NEXT;
+        for (size_t i = 0; i < json_array_size(patterns); i++)
+                check_pattern(x, patterns, i);
+        if (pgw_violations_count(&x->violations) == 0)
+                return PGW_NEXT;
+        x->err = PGW_E_SCHEMA;
+        return PGW_FAIL;
 }
 
-static void add_plain(const json_t *keys, struct pgw_str *out)
+static bool is_ours_to_remove(struct pgw_exchange *x, const char *list, size_t index,
+                              struct pgw_str key)
 {
+        char pointer[48];
+
+        if (!pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN)))
+                return true;
+        snprintf(pointer, sizeof pointer, "#/%s/%zu", list, index);
+        pgw_violations_add(&x->violations, pointer,
+                           "keys that begin with `" PGW_KEYS_OWN "` are the service's own");
+        return false;
+}
+
+static bool add_plain(struct pgw_exchange *x, const json_t *keys, struct pgw_str *out)
+{
+        bool all = true;
+
         for (size_t i = 0; i < json_array_size(keys); i++) {
-                const json_t *key = json_array_get(keys, i);
-                out[i] = pgw_str_of(json_string_value(key), json_string_length(key));
+                out[i] = text_at(keys, i);
+                all = is_ours_to_remove(x, "keys", i, out[i]) && all;
         }
+        return all;
 }
 
 static bool add_encoded(struct pgw_exchange *x, const json_t *keys, struct pgw_str *out)
@@ -50,9 +103,7 @@ static bool add_encoded(struct pgw_exchange *x, const json_t *keys, struct pgw_s
         bool all = true;
 
         for (size_t i = 0; i < json_array_size(keys); i++) {
-                const json_t *key = json_array_get(keys, i);
-                const struct pgw_str text =
-                    pgw_str_of(json_string_value(key), json_string_length(key));
+                const struct pgw_str text = text_at(keys, i);
                 char *bytes = h2o_mem_alloc_pool(&x->req->pool, text.n / 4 * 3 + 3);
                 char pointer[48];
                 size_t size;
@@ -66,6 +117,7 @@ static bool add_encoded(struct pgw_exchange *x, const json_t *keys, struct pgw_s
                         continue;
                 }
                 out[i] = pgw_str_of(bytes, size);
+                all = is_ours_to_remove(x, "keys_base64", i, out[i]) && all;
         }
         return all;
 }
@@ -178,12 +230,17 @@ enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
 {
         const json_t *plain = json_object_get(x->body, "keys");
         const json_t *encoded = json_object_get(x->body, "keys_base64");
-        const size_t plain_n = json_array_size(plain), count = plain_n + json_array_size(encoded);
-        struct pgw_str *keys = h2o_mem_alloc_pool(&x->req->pool, count * sizeof *keys);
+        const json_t *patterns = json_object_get(x->body, "patterns");
+        const size_t plain_n = json_array_size(plain), count = plain_n + json_array_size(encoded),
+                     pattern_count = json_array_size(patterns);
+        struct pgw_str *keys =
+            h2o_mem_alloc_pool(&x->req->pool, (count + pattern_count) * sizeof *keys);
         struct pgw_invalidation inv = {
-            .lane = PGW_LANE_HIGH,
+            .lane = pattern_count ? PGW_LANE_LOW : PGW_LANE_HIGH,
             .keys = keys,
             .key_count = count,
+            .patterns = keys + count,
+            .pattern_count = pattern_count,
             .reason = text_of(x->body, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
             .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
@@ -194,14 +251,16 @@ enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
                 count_refusal(x->err);
                 return PGW_FAIL;
         }
-        add_plain(plain, keys);
-        if (!add_encoded(x, encoded, keys + plain_n)) {
+        const bool plain_fit = add_plain(x, plain, keys);
+        if (!add_encoded(x, encoded, keys + plain_n) || !plain_fit) {
                 x->err = PGW_E_SCHEMA;
                 return PGW_FAIL;
         }
+        for (size_t i = 0; i < pattern_count; i++)
+                keys[count + i] = text_at(patterns, i);
         const struct pgw_str priority = text_of(x->body, "priority");
-        if (priority.n && pgw_lane_of(priority, &inv.lane))
-                inv.lane = PGW_LANE_HIGH; /* the contract's enum is the lanes' */
+        /* The contract's enum is the lanes'. */
+        PGW_ASSERT(priority.n == 0 || pgw_lane_of(priority, &inv.lane) == PGW_OK);
         x->err = pgw_intake_put(x->gateway->links.intake, &inv, on_accepted, x);
         json_decref(x->body);
         x->body = NULL;

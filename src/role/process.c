@@ -52,6 +52,7 @@ struct process {
         struct pgw_plan plan;
         struct pgw_contract *contract;
         struct pgw_tls_server *tls, *old_tls;
+        uint64_t sweep_gate_us; /* of all threads (work/worker.h) */
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
         struct pgw_signals *signals;
@@ -356,6 +357,7 @@ static void start_threads(struct process *p)
                     .plan = &p->plan,
                     .contract = p->contract,
                     .surveyor = p->surveyor,
+                    .sweep_gate_us = &p->sweep_gate_us,
                     .tls = p->tls,
                     .listeners = p->listeners[i],
                     .listener_count = p->listener_count,

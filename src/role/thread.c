@@ -37,7 +37,8 @@ struct pgw_thread {
         pthread_t pthread;
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
-        struct link gate_broker, gate_results, work_reader, work_broker, work_results, work_target;
+        struct link gate_broker, gate_results, work_reader, work_broker, work_results, work_target,
+            work_sweep;
         struct pgw_broker_check *check;
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
@@ -169,8 +170,15 @@ static void build_gateway(struct pgw_thread *t)
             .check = t->check,
             .surveyor = t->conf.surveyor,
         };
-        const struct pgw_gateway_conf gateway = {s->queue_depth, "default", s->log_access,
-                                                 plan->works};
+        const struct pgw_gateway_conf gateway = {
+            .queue_depth_max = s->queue_depth,
+            .target_name = "default",
+            .log_requests = s->log_access,
+            .has_worker = plan->works,
+            .patterns_allowed = s->patterns_allowed,
+            .pattern_stars_max = s->patterns_stars,
+            .pattern_prefix_min = s->patterns_prefix,
+        };
         t->gateway = pgw_gateway_new(t->loop, &links, &gateway);
 }
 
@@ -189,15 +197,19 @@ static void build_worker(struct pgw_thread *t)
         open_link(t, &t->work_results, "worker.results", &conf);
         conf = link_conf(plan, &plan->target, s->target_timeout_ms, PGW_H_REDIS_TARGET);
         open_link(t, &t->work_target, "worker.target", &conf);
+        open_link(t, &t->work_sweep, "worker.sweep", &conf);
 
         const struct pgw_worker_links links = {t->work_reader.redis, t->work_broker.redis,
-                                               t->work_results.redis, t->work_target.redis};
+                                               t->work_results.redis, t->work_target.redis,
+                                               t->work_sweep.redis};
         struct pgw_worker_conf worker = {
             .batch = s->worker_batch,
             .in_hand_max = s->worker_in_hand,
             .idle_ms = s->worker_idle_ms,
             .beat_ms = s->worker_beat_ms ? s->worker_beat_ms : s->worker_idle_ms / 3,
             .result_ttl_s = s->results_ttl_s,
+            .sweep_share = s->sweep_share,
+            .sweep_gate_us = t->conf.sweep_gate_us,
             .results_beside = plan->results_beside,
         };
         snprintf(worker.consumer, sizeof worker.consumer, "%s-%u", plan->instance, t->conf.index);
@@ -209,10 +221,11 @@ static bool all_ready(const struct pgw_thread *t)
         if (t->gateway && (!t->front || pgw_broker_check_verdict(t->check) != PGW_OK ||
                            !pgw_redis_is_ready(t->gate_results.redis)))
                 return false;
-        if (t->worker && (!pgw_redis_is_ready(t->work_reader.redis) ||
-                          !pgw_redis_is_ready(t->work_broker.redis) ||
-                          !pgw_redis_is_ready(t->work_results.redis) ||
-                          !pgw_redis_is_ready(t->work_target.redis)))
+        if (t->worker &&
+            (!pgw_redis_is_ready(t->work_reader.redis) ||
+             !pgw_redis_is_ready(t->work_broker.redis) ||
+             !pgw_redis_is_ready(t->work_results.redis) ||
+             !pgw_redis_is_ready(t->work_target.redis) || !pgw_redis_is_ready(t->work_sweep.redis)))
                 return false;
         return true;
 }
@@ -259,8 +272,10 @@ static void on_tick(struct pgw_timer *timer)
                               now_us > t->tick_due_us ? now_us - t->tick_due_us : 0);
         if (now_us / 1000 >= t->front_latest_ms)
                 answer_from_now(t);
-        if (t->worker)
+        if (t->worker) {
                 pgw_metric_set(PGW_G_JOBS_IN_HAND, (int64_t)pgw_worker_in_hand(t->worker));
+                pgw_metric_set(PGW_G_SWEEPS, (int64_t)pgw_worker_sweeps(t->worker));
+        }
         __atomic_store_n(&t->ready, all_ready(t), __ATOMIC_RELEASE);
         if (t->drain_begun && (is_done(t) || now_us / 1000 >= t->drain_deadline_ms))
                 pgw_loop_stop(t->loop);
@@ -299,6 +314,7 @@ static void tear_down(struct pgw_thread *t)
         pgw_redis_close(t->work_broker.redis);
         pgw_redis_close(t->work_results.redis);
         pgw_redis_close(t->work_target.redis);
+        pgw_redis_close(t->work_sweep.redis);
         if (t->gateway)
                 pgw_poll_cancel_all(t->gateway);
         pgw_broker_check_free(t->check);

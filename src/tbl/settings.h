@@ -71,6 +71,12 @@ N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false,
 S(queue_name, "queue.name", "main", false, "Name of the queue: letters, digits, '-', '_', '.'.")
 N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false,
   "Jobs that may wait; more are refused with 503.")
+B(patterns_allowed, "patterns.allowed", true, false, "Take patterns.")
+N(patterns_stars, "patterns.stars", COUNT, 8, 1, 64, false, "Most `*` of a pattern.")
+N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,
+  "Bytes before the first wildcard that a pattern must have.")
+N(sweep_share, "sweep.share", COUNT, 10, 1, 100, false,
+  "Most that the sweeps of a process take of a target's time, in percent.")
 N(worker_batch, "worker.batch", COUNT, 100, 1, 1000, false, "Jobs of one read.")
 N(worker_in_hand, "worker.in_hand", COUNT, 400, 1, 100000, false,
   "Jobs that a worker holds at a time.")

@@ -212,11 +212,10 @@ static void on_takeover(void *ctx, enum pgw_err err, const struct pgw_reply *rep
 static bool ask_takeover(struct pgw_worker *w, enum pgw_lane lane, struct pgw_str from)
 {
         struct pgw_redis *broker = w->links.broker;
-        const size_t held = w->in_hand.count;
+        size_t count = pgw_worker_room(w);
 
-        if (w->draining || held >= w->conf.in_hand_max || !pgw_redis_is_ready(broker))
+        if (w->draining || count == 0 || !pgw_redis_is_ready(broker))
                 return false;
-        size_t count = w->conf.in_hand_max - held;
         if (count > w->conf.batch)
                 count = w->conf.batch;
         struct takeover *t = pgw_alloc(sizeof *t);

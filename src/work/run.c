@@ -29,8 +29,8 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         struct pgw_entry entry;
         bool has_nonce;
         enum pgw_err err = pgw_entry_read(reply, lane, &entry, &has_nonce);
-        const size_t size = err ? 0 : entry.keys.n;
-        struct pgw_run *run = pgw_alloc(sizeof *run + size);
+        const size_t keys = err ? 0 : entry.keys.n, patterns = err ? 0 : entry.patterns.n;
+        struct pgw_run *run = pgw_alloc(sizeof *run + keys + patterns);
 
         run->worker = w;
         run->id = entry.id;
@@ -39,10 +39,15 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         if (run->started_ms < entry.id.entry.ms)
                 run->started_ms = entry.id.entry.ms; /* clocks of two machines */
         run->taken_us = pgw_mono_us();
-        if (size)
-                memcpy(run->keys, entry.keys.p, size);
-        run->unsent = run->unsettled = pgw_str_of(run->keys, size);
+        if (keys)
+                memcpy(run->bytes, entry.keys.p, keys);
+        if (patterns)
+                memcpy(run->bytes + keys, entry.patterns.p, patterns);
+        run->unsent = run->unsettled = pgw_str_of(run->bytes, keys);
+        run->patterns = pgw_str_of(run->bytes + keys, patterns);
         run->key_count = err ? 0 : entry.key_count;
+        run->pattern_count = err ? 0 : entry.pattern_count;
+        run->selector_count = run->key_count + run->pattern_count;
         pgw_list_append(&w->in_hand, &run->in_hand);
 
         pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
@@ -65,12 +70,17 @@ void pgw_run_end(struct pgw_run *run)
                 pgw_run_free(run);
                 return;
         }
+        if (run->pattern_count && !run->error) {
+                pgw_sweep_add(run);
+                run->pattern_count = 0;
+                return;
+        }
         pgw_settle_add(run);
 }
 
 void pgw_run_free(struct pgw_run *run)
 {
-        PGW_ASSERT(!pgw_link_is_on(&run->stage));
+        PGW_ASSERT(!pgw_link_is_on(&run->stage) && !run->sweep);
         pgw_list_remove(&run->worker->in_hand, &run->in_hand);
         pgw_free(run);
 }

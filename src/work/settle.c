@@ -17,7 +17,7 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
-#define PGW_SETTLE_ARGS          8
+#define PGW_SETTLE_ARGS          9
 #define PGW_SETTLE_TRIES_REFUSED 20
 
 struct batch {
@@ -71,6 +71,7 @@ static void take_verdicts(struct batch *b, const struct pgw_reply *reply)
                 struct pgw_run *run = b->runs[i];
                 if (pgw_reply_int(pgw_reply_at(reply, i), 0) == 1) {
                         count_end(run);
+                        pgw_sweep_forget(run);
                         if (!run->acknowledged)
                                 settled[count++] = run;
                 } else {
@@ -169,10 +170,14 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
         pgw_redis_arg(
             r, pgw_str_z(pgw_job_state_word(run->error ? PGW_JOB_FAILED : PGW_JOB_SUCCEEDED)));
         pgw_redis_arg_u64(r, run->started_ms);
-        pgw_redis_arg_u64(r, run->key_count);
+        pgw_redis_arg_u64(r, run->selector_count);
         pgw_redis_arg_u64(r, run->removed);
         pgw_redis_arg_u64(r, run->missing);
         pgw_redis_arg(r, pgw_str_z(run->error ? pgw_err_slug(run->error) : ""));
+        if (run->selector_count > run->key_count)
+                pgw_redis_arg_u64(r, run->matched);
+        else
+                pgw_redis_arg(r, PGW_STR(""));
 }
 
 static enum pgw_err send_batch(struct batch *b)

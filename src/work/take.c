@@ -182,9 +182,9 @@ static void read_blocking(struct pgw_worker *w, size_t room)
 static void take(struct pgw_deferred *d)
 {
         struct pgw_worker *w = PGW_CONTAINER(d, struct pgw_worker, take);
-        size_t room = w->conf.in_hand_max - w->in_hand.count, found = 0;
+        size_t room = pgw_worker_room(w), found = 0;
 
-        if (w->draining || w->reads_awaited || w->in_hand.count >= w->conf.in_hand_max)
+        if (w->draining || w->reads_awaited || room == 0)
                 return;
         if (pgw_timer_is_armed(&w->take_timer) || !pgw_redis_is_ready(w->links.reader))
                 return;

@@ -7,7 +7,7 @@
  * attempt, announced on the result backend so that a late predecessor's writes are
  * refused.
  *
- *      taken -> (attempt > 1: announced) -> removing -> settling -> gone
+ *      taken -> (attempt > 1: announced) -> removing -> sweeping -> settling -> gone
  *
  * A transient error of the target or of a store never ends a job: it is tried again
  * after a growing pause for as long as it takes, and its beat goes on. A permanent
@@ -28,7 +28,9 @@ struct pgw_worker_conf {
         uint64_t idle_ms;   /* a job without a beat for so long may be taken over */
         uint64_t beat_ms;
         uint64_t result_ttl_s;
-        bool results_beside; /* the results live in the same server and database as the queue */
+        uint64_t sweep_share;    /* percent of a node's time, 1 to 100 */
+        uint64_t *sweep_gate_us; /* shared by all workers of the process; zeroed at first */
+        bool results_beside;     /* the results live in the same server and database as the queue */
 };
 
 /* The connections of a worker. Reading blocks, so it has one of its own. */
@@ -37,6 +39,7 @@ struct pgw_worker_links {
         struct pgw_redis *broker;
         struct pgw_redis *results;
         struct pgw_redis *target;
+        struct pgw_redis *sweep; /* the target once more, for SCAN and what it finds */
 };
 
 /* The worker starts at once and is ready whenever its links are. Links and keyspace must
@@ -54,6 +57,7 @@ void pgw_worker_drain(struct pgw_worker *);
 bool pgw_worker_is_idle(const struct pgw_worker *);
 
 size_t pgw_worker_in_hand(const struct pgw_worker *);
+size_t pgw_worker_sweeps(const struct pgw_worker *); /* of them, those that sweep */
 
 /* Close the links first. Jobs in hand stay in the queue and are taken over. */
 void pgw_worker_free(struct pgw_worker *);

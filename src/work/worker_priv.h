@@ -4,11 +4,13 @@
 
 #include "domain/entry.h"
 #include "domain/job.h"
+#include "domain/progress.h"
 #include "io/timer.h"
 #include "work/worker.h"
 
 #define PGW_SETTLE_BATCH_MAX 128
 #define PGW_BEAT_BATCH_MAX   512
+#define PGW_SWEEPS_MAX       1000
 
 /* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
 struct pgw_run {
@@ -22,7 +24,13 @@ struct pgw_run {
         struct pgw_str unsent;    /* keys not sent yet */
         struct pgw_str unsettled; /* keys without an answer that counts */
         size_t key_count;
-        size_t awaited; /* answers of the target still to come */
+        struct pgw_str patterns;
+        size_t pattern_count;    /* 0 once they are done */
+        size_t selector_count;   /* keys and patterns */
+        struct pgw_sweep *sweep; /* while it takes part in the pass */
+        bool swept;              /* progress was written down */
+        uint64_t matched;        /* by patterns */
+        size_t awaited;          /* answers of the target still to come */
         uint64_t removed;
         uint64_t missing;
         enum pgw_err broken; /* transient: go on from `unsettled` once nothing is awaited */
@@ -30,7 +38,24 @@ struct pgw_run {
         bool lost;           /* somebody else owns it by now */
         bool acknowledged;   /* ahead of its result, because the result backend is full */
         unsigned settle_failures;
-        char keys[];
+        char bytes[]; /* of keys and patterns */
+};
+
+/* One walk over the target's keys, for all sweeps at once (work/sweep.c). */
+struct pgw_pass {
+        char node[PGW_NODE_ID_SIZE]; /* whose positions these are */
+        bool identified;             /* since the link was last made */
+        uint64_t at, next;           /* up to where all is removed; what the slice adds */
+        bool uncommitted;            /* a slice was scanned, its removals are not all answered */
+        bool scanning;               /* an answer to SCAN (or INFO) is awaited */
+        size_t awaited;              /* answers to UNLINK */
+        enum pgw_err broken;         /* the slice must be done again */
+        uint64_t count;              /* of the next SCAN */
+        uint64_t begun_us, way_us;   /* the slice; there and back without work */
+        uint64_t saved_ms;
+        unsigned failures;
+        struct pgw_deferred step;
+        struct pgw_timer timer;
 };
 
 struct pgw_worker {
@@ -43,6 +68,8 @@ struct pgw_worker {
         struct pgw_list to_announce; /* taken over, not announced yet */
         struct pgw_list to_remove;   /* with keys to send */
         struct pgw_list to_settle;   /* ended, result not written yet */
+        struct pgw_list sweeps;      /* work/sweep.c */
+        struct pgw_pass pass;
 
         /* work/take.c */
         bool grouped;           /* the consumer groups exist */
@@ -72,10 +99,14 @@ struct pgw_worker {
  * so that many workers do not come back at once. */
 uint64_t pgw_worker_pause_ms(unsigned failures);
 
+/* How many more jobs it may take into hand. Those that sweep wait for the pass, most of the time,
+ * and do not keep others out until they are many. */
+size_t pgw_worker_room(const struct pgw_worker *);
+
 /* work/run.c: a job comes into hand from its entry, and leaves it. */
 void pgw_run_take(struct pgw_worker *, const struct pgw_reply *entry, enum pgw_lane,
                   uint64_t attempt);
-void pgw_run_end(struct pgw_run *);  /* to settling */
+void pgw_run_end(struct pgw_run *);  /* a part is done: to the next, or to settling */
 void pgw_run_free(struct pgw_run *); /* out of hand; nothing may be awaited */
 
 void pgw_take_init(struct pgw_worker *);
@@ -86,6 +117,12 @@ void pgw_remove_init(struct pgw_worker *);
 void pgw_remove_fini(struct pgw_worker *);
 void pgw_remove_add(struct pgw_run *); /* has keys to send */
 void pgw_remove_go_on(struct pgw_worker *);
+
+void pgw_sweep_init(struct pgw_worker *);
+void pgw_sweep_fini(struct pgw_worker *);
+void pgw_sweep_add(struct pgw_run *); /* has patterns */
+void pgw_sweep_go_on(struct pgw_worker *);
+void pgw_sweep_forget(struct pgw_run *); /* what was written down of its progress */
 
 void pgw_settle_init(struct pgw_worker *);
 void pgw_settle_fini(struct pgw_worker *);

@@ -84,8 +84,8 @@ def fill_up(client):
 # ---- settle ----
 
 def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, removed=2, missing=1,
-        error=""):
-    return [entry, attempt, status, started, requested, removed, missing, error]
+        error="", matched=""):
+    return [entry, attempt, status, started, requested, removed, missing, error, matched]
 
 
 def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100):

@@ -52,6 +52,20 @@ def test_purge_of_bytes(cli, cache, unique):
     assert cache.exists(*keys) == 0
 
 
+def test_purge_by_pattern(cli, cache, unique):
+    stem = unique()
+    cache.mset({f"{stem}:{i}": 1 for i in range(50)})
+    cache.mset({f"{stem}-{i}": 1 for i in range(5)})
+    cache.set(stem, 1)
+    code, out, err = cli("purge", stem, "--pattern", f"{stem}:[0-4]*", f"--pattern={stem}:[5-9]*",
+                         "--wait", "30", "--json")
+    assert code == 0, err
+    assert json.loads(out)["result"]["removed"] == 51 and json.loads(out)["priority"] == "low"
+    assert len(list(cache.scan_iter(f"{stem}*", count=1000))) == 5
+    assert cli("purge", "--pattern", "")[0] == 1
+    assert cli("purge", "--pattern")[0] == 2
+
+
 def test_purge_with_priority_and_reason(cli, unique):
     code, out, _ = cli("purge", unique(), "--priority", "low", "--reason", "why", "--wait", "10",
                        "--json")

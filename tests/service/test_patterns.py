@@ -2,8 +2,14 @@
 import os
 import random
 import subprocess
+import time
 
-from support.servers import Redis, program
+import pytest
+
+from checks import is_accepted, is_problem, pointers
+from support.client import base64_of
+from support.processes import eventually
+from support.servers import Purgeway, Redis, program
 
 
 def made_up(rng):
@@ -62,3 +68,198 @@ def test_matcher_agrees_with_keys(make):
         checked += len(asked)
     assert checked >= 100_000 and checked / 50 < matched < checked / 2
     print(checked, matched)
+
+
+# ---- purging -----------------------------------------------------------------------------
+
+
+def fill(client, count, name="user:{}"):
+    """`count` keys by one pipeline."""
+    for start in range(0, count, 10000):
+        pipeline = client.pipeline(transaction=False)
+        for i in range(start, min(start + 10000, count)):
+            pipeline.set(name.format(i), i)
+        pipeline.execute()
+
+
+def left(client, pattern):
+    return sum(1 for _ in client.scan_iter(pattern, count=1000))
+
+
+def purge(server, *patterns, **more):
+    return server.api.post("/v1/invalidations", {"patterns": list(patterns), **more})
+
+
+def test_removes_what_matches_and_nothing_else(beside):
+    server, redis = beside(sweep_share=100)
+    cache = redis.client()
+    fill(cache, 20000, "user:{}")
+    fill(cache, 20000, "users:{}")
+    cache.set("user:", 1)
+    cache.set(b"user:\0\xff\r\n", 1)
+    cache.set("named", 1)
+    job = is_accepted(purge(server, "user:*", keys=["named", "absent"]))
+    assert job["priority"] == "low"
+    ended = server.api.finished(job["job_id"])
+    assert ended["status"] == "succeeded"
+    result = ended["result"]
+    assert result["requested"] == 3 and result["removed"] == 20003 and result["missing"] == 1
+    assert result["matched"] >= 20003
+    assert left(cache, "user:*") == 0 and left(cache, "users:*") == 20000
+    assert not cache.exists("named")
+
+
+@pytest.mark.parametrize("pattern", ["purgeway:*", "pur*", "purgeway:{main}:*"])
+def test_own_keys_are_never_removed(beside, pattern):
+    server, redis = beside(sweep_share=100)
+    redis.client().set("purge", 1)
+    job = is_accepted(purge(server, pattern))
+    assert server.api.finished(job["job_id"])["result"]["removed"] == (pattern == "pur*")
+    assert server.api.finished(is_accepted(server.api.purge("a"))["job_id"])["status"] == "succeeded"
+
+
+def test_own_keys_are_refused_by_name(beside):
+    server, _ = beside("gateway")
+    answer = server.api.post("/v1/invalidations", {
+        "keys": ["a", "purgeway:{main}:high"],
+        "keys_base64": [base64_of(b"purgeway:x"), base64_of(b"purgewa")]})
+    assert pointers(is_problem(answer, 422, "invalid_request")) == {"#/keys/1", "#/keys_base64/0"}
+
+
+def test_limits_of_patterns(beside):
+    server, _ = beside("gateway", patterns_stars=2, patterns_prefix=4)
+    answer = purge(server, "user:*", "use*", "user:*a*b*", "us\\er:*", "x" * 257)
+    problem = is_problem(answer, 422, "invalid_request")
+    assert pointers(problem) == {"#/patterns/4"}  # the contract speaks first
+    problem = is_problem(purge(server, "user:*", "use*", "user:*a*b*", "us\\er:*"), 422)
+    assert pointers(problem) == {"#/patterns/1", "#/patterns/2"}
+    assert is_problem(purge(server), 422)["errors"][0]["pointer"] == "#"
+    is_accepted(purge(server, "user:**a***"))
+
+
+def test_patterns_can_be_refused(beside):
+    server, redis = beside("gateway", patterns_allowed=False)
+    is_problem(purge(server, "user:*"), 403, "patterns_refused")
+    assert redis.client().xlen("purgeway:{main}:low") == 0
+    is_accepted(server.api.purge("user:1"))
+
+
+def progress(server, job):
+    return server.api.job(job["job_id"]).json.get("progress")
+
+
+def test_progress_is_seen_and_kept_over_a_kill(beside, make):
+    """Killed in the middle, the sweep goes on from its checkpoint and not from the start."""
+    server, redis = beside("gateway")
+    cache = redis.client()
+    fill(cache, 300_000)
+    urls = {"broker_url": redis.url(), "sweep_share": 4, "worker_idle_ms": 600,
+            "worker_beat_ms": 150, "threads": 1}
+    first = make(Purgeway, "worker", **urls)
+    job = is_accepted(purge(server, "user:*"))
+    eventually(lambda: (progress(server, job) or {"percent": 0})["percent"] >= 30)
+    first.kill9()
+    before = progress(server, job)
+    assert 30 <= before["percent"] < 100 and before["removed"] > 50_000
+    gone = 300_000 - left(cache, "user:*")
+    redis.client().config_resetstat()
+    urls["sweep_share"] = 100
+    make(Purgeway, "worker", **urls)
+    ended = server.api.finished(job["job_id"])
+    assert ended["status"] == "succeeded" and ended["attempts"] == 2
+    assert left(cache, "user:*") == 0
+    # What was swept before the checkpoint is not swept again: its keys are gone, and they are in
+    # the count all the same; what was swept behind it is looked at twice.
+    assert gone >= before["removed"]
+    assert 300_000 - (gone - before["removed"]) <= ended["result"]["removed"] <= 300_000
+    stats = cache.info("commandstats")
+    slices = stats["cmdstat_scan"]["calls"]
+    assert slices <= (100 - before["percent"] + 15) / 100 * 300_000 / 100, slices
+    eventually(lambda: not list(cache.scan_iter("purgeway:{main}:progress:*")))
+
+
+def test_jobs_that_wait_share_one_pass(make):
+    redis = make(Redis)
+    cache = redis.client()
+    fill(cache, 100_000)
+    gateway = make(Purgeway, "gateway", broker_url=redis.url())
+    jobs = [is_accepted(purge(gateway, f"user:{i}*")) for i in range(20)]
+    cache.config_resetstat()
+    make(Purgeway, "worker", broker_url=redis.url(), sweep_share=100, threads=1)
+    for i, job in enumerate(jobs):
+        ended = gateway.api.finished(job["job_id"])
+        assert ended["status"] == "succeeded"
+        assert ended["result"]["matched"] >= (11111 if 1 <= i <= 9 else 0)
+    assert left(cache, "user:*") == 0
+    keys = 100_000 + 30
+    calls = cache.info("commandstats")["cmdstat_scan"]["calls"]
+    # One pass with slices of 100 to 1,000 keys; twenty would be 2,000 calls at the very least.
+    assert calls <= keys / 100 + 200, calls
+
+
+def test_sweep_survives_a_restart_of_the_target(make):
+    """Another process has another order of its keys: the walk begins again."""
+    broker, target = make(Redis), make(Redis, appendonly="yes")
+    fill(target.client(), 100_000)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
+                  sweep_share=5, threads=1)
+    job = is_accepted(purge(server, "user:*"))
+    eventually(lambda: (progress(server, job) or {"percent": 0})["percent"] >= 10)
+    target.restart()
+    ended = server.api.finished(job["job_id"])
+    assert ended["status"] == "succeeded" and ended["attempts"] == 1
+    assert left(target.client(), "user:*") == 0
+    assert server.log_contains("sweep.started_over")
+
+
+def test_drain_leaves_the_sweep_to_others(make):
+    redis = make(Redis)
+    fill(redis.client(), 200_000)
+    urls = {"broker_url": redis.url(), "worker_idle_ms": 600, "worker_beat_ms": 150}
+    first = make(Purgeway, "serve", sweep_share=1, **urls)
+    job = is_accepted(purge(first, "user:*"))
+    eventually(lambda: (progress(first, job) or {"removed": 0})["removed"] > 1000)
+    began = time.monotonic()
+    assert first.sigterm() == 0
+    assert time.monotonic() - began < 8  # drain_ms is 10 s; the sweep would take far longer
+    second = make(Purgeway, "serve", sweep_share=100, **urls)
+    ended = second.api.finished(job["job_id"])
+    assert ended["attempts"] == 2 and ended["status"] == "succeeded"
+    assert left(redis.client(), "user:*") == 0
+
+
+def test_sweep_leaves_the_node_to_others(make):
+    """At a share of 10 % SCAN takes no more than that of the server's time, measured by it."""
+    redis = make(Redis)
+    fill(redis.client(), 200_000, "other:{}")
+    server = make(Purgeway, "serve", broker_url=redis.url(), sweep_share=10)
+    redis.client().config_resetstat()
+    began = time.monotonic()
+    ended = server.api.finished(is_accepted(purge(server, "user:*"))["job_id"])
+    took_us = (time.monotonic() - began) * 1e6
+    assert ended["result"]["removed"] == 0
+    assert redis.client().info("commandstats")["cmdstat_scan"]["usec"] <= 0.12 * took_us
+    # ... and keys go by it.
+    second = is_accepted(purge(server, "user:*"))
+    is_accepted(server.api.purge("other:1"))
+    assert server.api.finished(is_accepted(server.api.purge("other:2"))["job_id"])
+    assert server.api.job(second["job_id"]).json["status"] in ("queued", "running")
+
+
+def test_target_that_refuses_scan_fails_the_job(make):
+    broker, target = make(Redis), make(Redis)
+    with target.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "-scan")
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url())
+    ended = server.api.finished(is_accepted(purge(server, "user:*"))["job_id"])
+    assert ended["status"] == "failed" and ended["error"]["code"] == "store_permission"
+
+
+def test_target_that_hides_info_is_swept_all_the_same(make):
+    broker, target = make(Redis), make(Redis)
+    fill(target.client(), 1000)
+    with target.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "-info")
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url())
+    ended = server.api.finished(is_accepted(purge(server, "user:*"))["job_id"])
+    assert ended["status"] == "succeeded" and ended["result"]["removed"] == 1000

@@ -9,10 +9,12 @@
 
 #include "domain/entry.h"
 
-#define NONCE   "$1\r\nn\r\n$16\r\n0123456789abcdef\r\n"
-#define VERSION "$1\r\nv\r\n$1\r\n1\r\n"
-#define KEYS    "$1\r\nk\r\n$4\r\n\001a\001b\r\n"
-#define ID      "$3\r\n5-7\r\n"
+#define NONCE     "$1\r\nn\r\n$16\r\n0123456789abcdef\r\n"
+#define VERSION   "$1\r\nv\r\n$1\r\n1\r\n"
+#define VERSION_2 "$1\r\nv\r\n$1\r\n2\r\n"
+#define PATTERNS  "$1\r\np\r\n$4\r\n\003us*\r\n"
+#define KEYS      "$1\r\nk\r\n$4\r\n\001a\001b\r\n"
+#define ID        "$3\r\n5-7\r\n"
 
 static struct pgw_wire *wire;
 
@@ -87,6 +89,33 @@ static void ignores_fields_it_does_not_know(void **state)
         assert_int_equal(e.key_count, 2);
 }
 
+/* A reader of version 1 must not take the keys for all that was asked. */
+static void reads_patterns_in_version_2(void **state)
+{
+        struct pgw_entry e;
+        bool has_nonce;
+
+        (void)state;
+        const struct pgw_reply *reply =
+            parse(PGW_STR("*2\r\n" ID "*8\r\n" VERSION_2 NONCE KEYS PATTERNS));
+        assert_int_equal(pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce), PGW_OK);
+        assert_int_equal(e.key_count, 2);
+        assert_int_equal(e.pattern_count, 1);
+        assert_true(pgw_str_eq_z(e.patterns, "\003us*"));
+        assert_true(pgw_entry_has_patterns(pgw_reply_at(reply, 1)));
+
+        reply = parse(PGW_STR("*2\r\n" ID "*6\r\n" VERSION_2 NONCE PATTERNS));
+        assert_int_equal(pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce), PGW_OK);
+        assert_int_equal(e.key_count, 0);
+        assert_int_equal(e.pattern_count, 1);
+
+        reply = parse(PGW_STR("*2\r\n" ID "*8\r\n" VERSION NONCE KEYS PATTERNS));
+        assert_int_equal(pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce), PGW_OK);
+        assert_int_equal(e.pattern_count, 0);
+        assert_false(pgw_entry_has_patterns(parse(PGW_STR("*2\r\n" KEYS))));
+        assert_false(pgw_entry_has_patterns(NULL));
+}
+
 /* Unreadable, but with an id and a nonce that a result can be written for. */
 static void keeps_the_name_of_what_it_cannot_read(void **state)
 {
@@ -94,7 +123,10 @@ static void keeps_the_name_of_what_it_cannot_read(void **state)
             "*2\r\n" ID "*2\r\n" NONCE,
             "*2\r\n" ID "*4\r\n" NONCE VERSION,
             "*2\r\n" ID "*4\r\n" NONCE KEYS,
-            "*2\r\n" ID "*6\r\n" NONCE KEYS "$1\r\nv\r\n$1\r\n2\r\n",
+            "*2\r\n" ID "*6\r\n" NONCE KEYS "$1\r\nv\r\n$1\r\n3\r\n",
+            "*2\r\n" ID "*4\r\n" NONCE VERSION_2,
+            "*2\r\n" ID "*6\r\n" NONCE VERSION PATTERNS,
+            "*2\r\n" ID "*6\r\n" NONCE VERSION_2 "$1\r\np\r\n$2\r\n\002a\r\n",
             "*2\r\n" ID "*6\r\n" NONCE KEYS "$1\r\nv\r\n$2\r\n11\r\n",
             "*2\r\n" ID "*6\r\n" NONCE VERSION "$1\r\nk\r\n$2\r\n\002a\r\n",
             "*2\r\n" ID "*6\r\n" NONCE VERSION "$1\r\nk\r\n$0\r\n\r\n",
@@ -185,6 +217,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(reads_a_whole_entry),
             cmocka_unit_test(ignores_fields_it_does_not_know),
+            cmocka_unit_test(reads_patterns_in_version_2),
             cmocka_unit_test(keeps_the_name_of_what_it_cannot_read),
             cmocka_unit_test(says_when_there_is_no_nonce),
             cmocka_unit_test(refuses_what_is_no_entry),
