@@ -173,8 +173,6 @@ static void configure(struct pgw_front *f)
         f->config.http2.idle_timeout = PGW_FRONT_TIMEOUT_MAX_MS;
         f->config.http2.max_concurrent_requests_per_connection = f->conf.streams_max;
         f->config.http2.max_streams_for_priority = 16;
-        /* No files for large buffers. */
-        h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
 
         h2o_hostconf_t *host =
             h2o_config_register_host(&f->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);

@@ -12,6 +12,7 @@
 #include "io/loop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -96,10 +97,18 @@ static void on_end_of_turn(h2o_timeout_entry_t *entry)
         }
 }
 
+/* Large buffers stay in memory, where the limits count them; h2o would put them into files. */
+static void keep_buffers_in_memory(void)
+{
+        h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
+}
+
 struct pgw_loop *pgw_loop_new(void)
 {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         struct pgw_loop *loop = pgw_alloc(sizeof *loop);
 
+        pthread_once(&once, keep_buffers_in_memory);
         loop->h2o = h2o_evloop_create();
         pgw_heap_init(&loop->timers);
         pgw_list_init(&loop->deferred);
