@@ -11,7 +11,10 @@
 #include "base/alloc.h"
 #include "domain/glob.h"
 
-#define S(literal) {literal, sizeof literal - 1}
+#define S(literal)                                                                                 \
+        {                                                                                          \
+                literal, sizeof literal - 1                                                        \
+        }
 
 static bool matches(struct pgw_str pattern, struct pgw_str key)
 {
@@ -109,9 +112,12 @@ static void tells_prefix_and_stars(void **state)
                 struct pgw_str pattern, prefix;
                 size_t stars;
         } cases[] = {
-            {S("user:*"), S("user:"), 1}, {S("user:\\*x?*"), S("user:*x"), 1},
-            {S("*"), S(""), 1},           {S("a**b***c"), S("a"), 2},
-            {S("plain"), S("plain"), 0},  {S("x[ab]*"), S("x"), 1},
+            {S("user:*"), S("user:"), 1},
+            {S("user:\\*x?*"), S("user:*x"), 1},
+            {S("*"), S(""), 1},
+            {S("a**b***c"), S("a"), 2},
+            {S("plain"), S("plain"), 0},
+            {S("x[ab]*"), S("x"), 1},
             {S(""), S(""), 0},
         };
 
