@@ -27,6 +27,8 @@ static const struct option options[] = {
     {"--cacert", 0, TEXT, AT(cacert)},
     {"--wait", PGW_CLI_TAKES_WAIT, SECONDS, AT(wait_s)},
     {"--pattern", PGW_CLI_TAKES_KEYS, LIST, AT(patterns)},
+    {"--tag", PGW_CLI_TAKES_KEYS, LIST, AT(tags)},
+    {"--all-tags", PGW_CLI_TAKES_KEYS, FLAG, AT(all_tags)},
     {"--priority", PGW_CLI_TAKES_KEYS, TEXT, AT(priority)},
     {"--reason", PGW_CLI_TAKES_KEYS, TEXT, AT(reason)},
     {"--stdin", PGW_CLI_TAKES_KEYS, FLAG, AT(from_stdin)},
@@ -107,6 +109,7 @@ enum pgw_err pgw_cli_args_parse(int argc, char *const argv[], unsigned takes,
 
         args.operands = pgw_alloc(sizeof *args.operands * ((size_t)argc + 1));
         args.patterns.items = pgw_alloc(sizeof *args.patterns.items * ((size_t)argc + 1));
+        args.tags.items = pgw_alloc(sizeof *args.tags.items * ((size_t)argc + 1));
         for (int i = 1; i < argc; i++) {
                 const char *word = argv[i];
                 bool took_next = false;
@@ -135,5 +138,6 @@ void pgw_cli_args_fini(struct pgw_cli_args *args)
 {
         pgw_free(args->operands);
         pgw_free(args->patterns.items);
+        pgw_free(args->tags.items);
         *args = (struct pgw_cli_args){0};
 }

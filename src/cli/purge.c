@@ -1,5 +1,5 @@
-/* `purgeway purge KEY...`: ask for the removal of keys, or of what matches patterns, and say
- * what came of it.
+/* `purgeway purge KEY...`: ask for the removal of keys, of what is under tags or matches
+ * patterns, and say what came of it.
  *
  * Keys from the command line and from standard input form one stream that is cut into
  * requests (cli/keys.h). All requests are made before any job is waited for, so that the
@@ -30,11 +30,14 @@ static const struct pgw_cli_verb verb = {
     .name = "purge",
     .takes = PGW_CLI_TAKES_WAIT | PGW_CLI_TAKES_KEYS,
     .help = "usage: purgeway purge KEY... [options]\n"
+            "       purgeway purge --tag TAG... [options]\n"
             "       purgeway purge --pattern PATTERN... [options]\n"
             "       purgeway purge --stdin [options] < KEYS\n"
             "\n"
             "Remove keys from the caches. Keys are bytes; more than 1000 become several jobs.\n"
             "\n"
+            "  --tag TAG      remove what is under TAG as well; again for each further tag\n"
+            "  --all-tags     only what is under all of the tags\n"
             "  --pattern P    remove what matches P as well (* ? [a-c] as in Redis); again for\n"
             "                 each further pattern; quote it from the shell\n"
             "  --wait N       wait up to N seconds for the end\n"
@@ -63,7 +66,7 @@ struct purge {
         json_t *jobs; /* the answers, in order */
         uint64_t deadline_ms;
         size_t accepted_keys;
-        bool are_patterns_sent;
+        bool are_walks_sent;
 };
 
 static bool next_key(struct key_source *source, struct pgw_str *ret_key)
@@ -90,18 +93,32 @@ static const char *read_input(struct pgw_buf *into)
         }
 }
 
-/* All patterns go with the first request: they cost one walk there. */
-static void add_patterns(struct purge *purge, json_t *body)
+static void add_texts(json_t *body, const char *member, const struct pgw_cli_list *texts)
 {
-        const struct pgw_cli_list *patterns = &purge->args->patterns;
-
-        if (purge->are_patterns_sent || !patterns->count)
-                return;
         json_t *array = json_array();
-        for (size_t i = 0; i < patterns->count; i++)
-                json_array_append_new(array, json_string(patterns->items[i]));
-        json_object_set_new(body, "patterns", array);
-        purge->are_patterns_sent = true;
+
+        for (size_t i = 0; i < texts->count; i++)
+                json_array_append_new(array, json_string(texts->items[i]));
+        if (texts->count)
+                json_object_set(body, member, array);
+        json_decref(array);
+}
+
+static bool has_walks(const struct pgw_cli_args *args)
+{
+        return args->patterns.count || args->tags.count;
+}
+
+/* All patterns and tags go with the first request: patterns cost one walk there. */
+static void add_walks(struct purge *purge, json_t *body)
+{
+        if (purge->are_walks_sent)
+                return;
+        add_texts(body, "patterns", &purge->args->patterns);
+        add_texts(body, "tags", &purge->args->tags);
+        if (purge->args->all_tags)
+                json_object_set_new(body, "tags_match", json_string("all"));
+        purge->are_walks_sent = true;
 }
 
 /* One request; its job goes to the list. */
@@ -110,7 +127,7 @@ static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_
         const size_t key_count = batch->key_count;
         json_t *body = pgw_cli_batch_take(batch, purge->args->priority, purge->args->reason);
 
-        add_patterns(purge, body);
+        add_walks(purge, body);
         const struct pgw_cli_request request = {
             .method = "POST", .path = "/v1/invalidations", .body = body, .wait_s = wait_s};
         struct pgw_fault fault = {"", ""};
@@ -148,8 +165,7 @@ static int post_all(struct purge *purge, struct key_source *source)
                 PGW_ASSERT(is_added);
         }
         /* Only a lone request waits itself: the usual purge is then one round trip. */
-        const bool has_more =
-            batch.key_count || (purge->args->patterns.count && !purge->are_patterns_sent);
+        const bool has_more = batch.key_count || (has_walks(purge->args) && !purge->are_walks_sent);
         if (status == PGW_EXIT_OK && has_more) {
                 const bool is_lone = json_array_size(purge->jobs) == 0;
                 const uint32_t post_wait_s = wait_s < POST_WAIT_S_MAX ? wait_s : POST_WAIT_S_MAX;
@@ -245,11 +261,16 @@ static int run(const struct pgw_cli_args *args, struct pgw_buf *input)
 /* NULL when the arguments can be sent. */
 static const char *find_misuse(const struct pgw_cli_args *args)
 {
-        if (!args->operand_count && !args->from_stdin && !args->patterns.count)
-                return "give at least one key, --pattern, or --stdin";
+        if (!args->operand_count && !args->from_stdin && !has_walks(args))
+                return "give at least one key, --pattern, --tag, or --stdin";
         for (size_t i = 0; i < args->patterns.count; i++)
                 if (!pgw_utf8_is_valid(pgw_str_z(args->patterns.items[i])))
                         return "--pattern must be UTF-8";
+        for (size_t i = 0; i < args->tags.count; i++)
+                if (!pgw_utf8_is_valid(pgw_str_z(args->tags.items[i])))
+                        return "--tag must be UTF-8";
+        if (args->all_tags && !args->tags.count)
+                return "--all-tags goes with --tag only";
         for (size_t i = 0; i < args->operand_count; i++)
                 if (!args->operands[i][0])
                         return "a key must not be empty";

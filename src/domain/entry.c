@@ -19,6 +19,12 @@ static void take_field(struct pgw_entry *e, struct pgw_str name, struct pgw_str 
         case 'p':
                 e->patterns = value;
                 break;
+        case 'g':
+                e->tags = value;
+                break;
+        case 'a':
+                e->all_tags = pgw_str_eq_z(value, "1");
+                break;
         case 'r':
                 e->reason = value;
                 break;
@@ -37,13 +43,17 @@ static void take_field(struct pgw_entry *e, struct pgw_str name, struct pgw_str 
 static enum pgw_err check(struct pgw_entry *e, struct pgw_str version)
 {
         if (pgw_str_eq_z(version, PGW_INVALIDATION_VERSION_KEYS))
-                e->patterns = (struct pgw_str){NULL, 0};
+                e->patterns = e->tags = (struct pgw_str){NULL, 0};
         else if (!pgw_str_eq_z(version, PGW_INVALIDATION_VERSION_SELECTORS))
                 return PGW_E_CODEC;
         enum pgw_err err = pgw_keys_count(e->keys, &e->key_count);
         if (!err)
                 err = pgw_keys_count(e->patterns, &e->pattern_count);
-        return !err && e->key_count + e->pattern_count == 0 ? PGW_E_CODEC : err;
+        if (!err)
+                err = pgw_keys_count(e->tags, &e->tag_count);
+        if (err)
+                return err;
+        return e->key_count + e->pattern_count + e->tag_count ? PGW_OK : PGW_E_CODEC;
 }
 
 enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
@@ -86,9 +96,9 @@ static const struct pgw_reply *find(const struct pgw_reply *fields, const char *
         return NULL;
 }
 
-bool pgw_entry_has_patterns(const struct pgw_reply *fields)
+bool pgw_entry_takes_long(const struct pgw_reply *fields)
 {
-        return find(fields, "p") != NULL;
+        return find(fields, "p") != NULL || find(fields, "g") != NULL;
 }
 
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret)

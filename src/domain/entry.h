@@ -13,6 +13,9 @@ struct pgw_entry {
         size_t key_count;
         struct pgw_str patterns; /* field p, as k */
         size_t pattern_count;
+        struct pgw_str tags; /* field g, as k */
+        size_t tag_count;
+        bool all_tags;
         struct pgw_str reason;
         struct pgw_str request_id;
         struct pgw_str traceparent;
@@ -24,8 +27,8 @@ struct pgw_entry {
 enum pgw_err pgw_entry_read(const struct pgw_reply *, enum pgw_lane, struct pgw_entry *ret,
                             bool *ret_has_nonce) PGW_MUSTUSE;
 
-/* Whether `[field, value, ...]` has patterns. */
-bool pgw_entry_has_patterns(const struct pgw_reply *fields);
+/* Whether `[field, value, ...]` has patterns or tags, which take their time. */
+bool pgw_entry_takes_long(const struct pgw_reply *fields);
 
 /* The nonce among `[field, value, ...]`; PGW_E_CODEC when there is none. */
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret) PGW_MUSTUSE;

@@ -44,9 +44,16 @@ static bool has(const struct byte_set *set, unsigned char c)
 }
 
 /* Redis compares the bytes of a range as the signed characters of its C. */
+static int as_signed(char c)
+{
+        const int byte = (unsigned char)c;
+
+        return byte < 128 ? byte : byte - 256;
+}
+
 static void add_range(struct byte_set *set, char from, char to)
 {
-        const int a = (signed char)from, b = (signed char)to;
+        const int a = as_signed(from), b = as_signed(to);
 
         for (int c = a < b ? a : b; c <= (a < b ? b : a); c++)
                 add(set, (unsigned char)c);

@@ -24,7 +24,7 @@ struct pgw_intake {
         struct pgw_redis *redis;
         const struct pgw_keyspace *keyspace;
         struct pgw_intake_conf conf;
-        struct pgw_buf keys, patterns; /* scratch */
+        struct pgw_buf keys, patterns, tags; /* scratch */
         struct pgw_list confirming;
         struct pgw_list unused;
         struct pgw_deferred send_wait;
@@ -104,6 +104,7 @@ struct pgw_intake *pgw_intake_new(struct pgw_loop *loop, struct pgw_redis *redis
         intake->conf = *conf;
         pgw_buf_init(&intake->keys, PGW_INTAKE_KEYS_MAX);
         pgw_buf_init(&intake->patterns, PGW_INTAKE_KEYS_MAX);
+        pgw_buf_init(&intake->tags, PGW_INTAKE_KEYS_MAX);
         pgw_list_init(&intake->confirming);
         pgw_list_init(&intake->unused);
         pgw_deferred_init(&intake->send_wait, send_wait);
@@ -124,6 +125,7 @@ void pgw_intake_free(struct pgw_intake *intake)
         }
         pgw_buf_fini(&intake->keys);
         pgw_buf_fini(&intake->patterns);
+        pgw_buf_fini(&intake->tags);
         pgw_free(intake);
 }
 
@@ -141,8 +143,9 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
         struct pgw_redis *redis = intake->redis;
         char nonce[PGW_NONCE_SIZE];
         const size_t optional = (inv->key_count > 0 ? 1u : 0u) +
-                                (inv->pattern_count > 0 ? 1u : 0u) + (inv->reason.n > 0 ? 1u : 0u) +
-                                (inv->request_id.n > 0 ? 1u : 0u) +
+                                (inv->pattern_count > 0 ? 1u : 0u) +
+                                (inv->tag_count > 0 ? 1u : 0u) + (inv->all_tags ? 1u : 0u) +
+                                (inv->reason.n > 0 ? 1u : 0u) + (inv->request_id.n > 0 ? 1u : 0u) +
                                 (inv->traceparent.n > 0 ? 1u : 0u);
 
         pgw_nonce_text(t->id.nonce, nonce);
@@ -151,11 +154,13 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
         pgw_redis_arg(redis, pgw_keyspace_stream(intake->keyspace, inv->lane));
         pgw_redis_arg(redis, PGW_STR("*"));
         field(redis, PGW_STR("v"),
-              inv->pattern_count ? PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS)
-                                 : PGW_STR(PGW_INVALIDATION_VERSION_KEYS));
+              inv->pattern_count + inv->tag_count ? PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS)
+                                                  : PGW_STR(PGW_INVALIDATION_VERSION_KEYS));
         field(redis, PGW_STR("n"), pgw_str_of(nonce, sizeof nonce));
         field(redis, PGW_STR("k"), pgw_buf_str(&intake->keys));
         field(redis, PGW_STR("p"), pgw_buf_str(&intake->patterns));
+        field(redis, PGW_STR("g"), pgw_buf_str(&intake->tags));
+        field(redis, PGW_STR("a"), inv->all_tags ? PGW_STR("1") : PGW_STR(""));
         field(redis, PGW_STR("r"), inv->reason);
         field(redis, PGW_STR("q"), inv->request_id);
         field(redis, PGW_STR("t"), inv->traceparent);
@@ -167,12 +172,15 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
 {
         struct ticket *t;
 
-        PGW_ASSERT(inv->key_count + inv->pattern_count > 0);
+        PGW_ASSERT(inv->key_count + inv->pattern_count + inv->tag_count > 0);
         pgw_buf_clear(&intake->keys);
         pgw_buf_clear(&intake->patterns);
+        pgw_buf_clear(&intake->tags);
         enum pgw_err err = pgw_keys_encode(&intake->keys, inv->keys, inv->key_count);
         if (!err)
                 err = pgw_keys_encode(&intake->patterns, inv->patterns, inv->pattern_count);
+        if (!err)
+                err = pgw_keys_encode(&intake->tags, inv->tags, inv->tag_count);
         if (err)
                 return err;
 

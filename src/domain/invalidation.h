@@ -7,7 +7,8 @@
  *      v  version of this form: "1", or "2" when there is a field that must not be ignored
  *      n  the random bits of the job's id, 16 hexadecimal digits
  *      k  the keys, each a length (unsigned LEB128) and its bytes
- *      p  the patterns, in the same form; only in version 2
+ *      p  the patterns, g the tags, in the same form; only in version 2
+ *      a  "1" when a key must be under all of the tags; only in version 2
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
  * A reader refuses a version it does not know and ignores fields it does not know, so
  * a field may be added without a new version as long as ignoring it does no harm.
@@ -27,6 +28,9 @@ struct pgw_invalidation {
         size_t key_count;
         const struct pgw_str *patterns; /* domain/glob.h */
         size_t pattern_count;
+        const struct pgw_str *tags; /* domain/tag.h */
+        size_t tag_count;
+        bool all_tags;              /* keys under all of them, not any */
         struct pgw_str reason;      /* empty: none */
         struct pgw_str request_id;  /* empty: none */
         struct pgw_str traceparent; /* empty: none */

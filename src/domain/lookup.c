@@ -84,7 +84,7 @@ static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         /* A further attempt counts once it is announced, and then there is a result hash: until
          * then the first worker may still be the one that ends the job. */
         s->job.attempts = found == 1 ? 0 : 1;
-        if (found != 1 && pgw_entry_has_patterns(pgw_reply_at(reply, 2)))
+        if (found != 1 && pgw_entry_takes_long(pgw_reply_at(reply, 2)))
                 finish_with_progress(s);
         else
                 finish(s, PGW_OK);

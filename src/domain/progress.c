@@ -5,7 +5,7 @@
 
 #define PGW_PROGRESS_TTL_S 86400
 
-static const char *const fields[] = {"i", "s", "p", "w", "m", "r"};
+static const char *const fields[] = {"i", "s", "p", "w", "m", "r", "t", "u", "k", "z", "y"};
 
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 
@@ -14,6 +14,9 @@ unsigned pgw_progress_percent(const struct pgw_progress *p)
         /* The distance around the circle; equal ends are all of it or nothing. */
         const uint64_t covered = p->at - p->start;
 
+        if (p->members)
+                return (unsigned)(p->members_seen < p->members ? p->members_seen * 100 / p->members
+                                                               : 100);
         if (p->wrapped && p->at >= p->start)
                 return 100;
         return (unsigned)(covered / (UINT64_MAX / 100 + 1));
@@ -23,7 +26,9 @@ enum pgw_err pgw_progress_save(struct pgw_redis *r, const struct pgw_keyspace *k
                                const struct pgw_job_id *id, const struct pgw_progress *p,
                                pgw_redis_reply_f *done, void *ctx)
 {
-        const uint64_t numbers[] = {p->start, p->at, p->wrapped ? 1 : 0, p->matched, p->removed};
+        const uint64_t numbers[] = {p->start,   p->at,          p->wrapped ? 1 : 0, p->matched,
+                                    p->removed, p->tags_done,   p->tag_cursor,      p->tag_walked,
+                                    p->members, p->members_seen};
         char key[PGW_PROGRESS_KEY_MAX];
 
         pgw_redis_begin(r, 2 + 2 * FIELD_COUNT);
@@ -63,7 +68,9 @@ enum pgw_err pgw_progress_read(const struct pgw_reply *reply, struct pgw_progres
 {
         struct pgw_progress p = {.node = ""};
         uint64_t wrapped;
-        uint64_t *const numbers[] = {&p.start, &p.at, &wrapped, &p.matched, &p.removed};
+        uint64_t *const numbers[] = {&p.start,   &p.at,          &wrapped,      &p.matched,
+                                     &p.removed, &p.tags_done,   &p.tag_cursor, &p.tag_walked,
+                                     &p.members, &p.members_seen};
 
         if (!reply || reply->type != PGW_REPLY_ARRAY || reply->count != FIELD_COUNT)
                 return PGW_E_CODEC;

@@ -1,10 +1,12 @@
-/* domain/progress.h - how far the sweep of a job has come.
+/* domain/progress.h - how far a job with patterns or tags has come.
  *
  * A pass over a node's keys follows the node's own order, in which a position is the
  * bit-reversed cursor of SCAN (see work/sweep.c): what a job has covered is the stretch
  * from `start` to `at`, over the end of the order when `wrapped`. It is written down about
  * once a second, beside the queue, as the hash purgeway:{<queue>}:progress:<job id>
  *      i node   s start   p at   w wrapped   m matched   r removed
+ *      t tags done   u cursor in the tag under way   k which that is, for keys under all tags
+ *      z members set aside   y of them seen
  * so that whoever takes the job over goes on from there, and whoever asks sees it move.
  * The node is named by its process (run_id): after a restart its order is another.
  */
@@ -23,9 +25,15 @@ struct pgw_progress {
         bool wrapped;
         uint64_t matched;
         uint64_t removed;
+        uint64_t tags_done;
+        uint64_t tag_cursor;
+        uint64_t tag_walked; /* for keys under all of several tags: whose set the cursor is in */
+        uint64_t members;    /* set aside of all tags so far */
+        uint64_t members_seen;
 };
 
-/* The share that is covered, in percent; 100 only once it has come around. */
+/* The share that is covered, in percent, of the circle, and once tags are under way of their
+ * members. */
 unsigned pgw_progress_percent(const struct pgw_progress *);
 
 /* Write it down with an expiry. Two commands, both reported to `done`. */

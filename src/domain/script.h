@@ -15,7 +15,9 @@ enum pgw_script {
         PGW_SCRIPT_BEAT,
         PGW_SCRIPT_TAKE_OVER,
         PGW_SCRIPT_PEEK,
-        PGW_SCRIPT_SURVEY
+        PGW_SCRIPT_SURVEY,
+        PGW_SCRIPT_CLAIM,
+        PGW_SCRIPT_TAG
 };
 
 /* Begin an EVAL; `keys` key arguments and then `args` others follow by pgw_redis_arg(). */

@@ -5,9 +5,9 @@
 #include "http/operations.h"
 
 const char *const pgw_gateway_operations[] = {
-    "create_invalidation", "get_job",     "list_queues", "get_livez",
-    "get_readyz",          "get_healthz", "get_metrics", "get_openapi_yaml",
-    "get_openapi_json",    "get_docs",    NULL,
+    "create_invalidation", "get_job",          "list_queues",      "get_livez",        "get_readyz",
+    "get_healthz",         "get_metrics",      "get_openapi_yaml", "get_openapi_json", "get_docs",
+    "create_tagging",      "create_untagging", "get_tag",          "list_tag_members", NULL,
 };
 
 static const struct pgw_gateway_handler handlers[] = {
@@ -21,6 +21,10 @@ static const struct pgw_gateway_handler handlers[] = {
     {NULL, pgw_op_openapi_yaml},
     {NULL, pgw_op_openapi_json},
     {NULL, pgw_op_docs},
+    {pgw_op_tagging_understand, pgw_op_tagging},
+    {pgw_op_tagging_understand, pgw_op_untagging},
+    {NULL, pgw_op_tag},
+    {NULL, pgw_op_tag_members},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

@@ -32,6 +32,8 @@ struct pgw_gateway_links {
         const struct pgw_keyspace *keyspace;
         struct pgw_redis *broker;
         struct pgw_redis *results;
+        struct pgw_redis *tags; /* the target */
+        const struct pgw_target_check *target_check;
         struct pgw_redis *target; /* NULL without a worker */
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;

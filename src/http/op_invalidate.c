@@ -1,8 +1,8 @@
 /* POST /v1/invalidations: the main job. The body becomes an invalidation, the invalidation
  * a stream entry, and only when Redis has confirmed it the caller hears 202.
  *
- * Keys in the body stay where the JSON parser put them until the XADD is written; base64
- * keys are decoded into the request's own pool.
+ * Selectors stay where the JSON parser put them until the XADD is written
+ * (http/selectors.h).
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,32 +11,25 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "base/failpoint.h"
 #include "base/metric.h"
 #include "domain/glob.h"
-#include "domain/keyspace.h"
+#include "domain/target_check.h"
 #include "http/answer.h"
 #include "http/front.h"
 #include "http/job_json.h"
 #include "http/operations.h"
 #include "http/poll.h"
+#include "http/selectors.h"
 
 #define PGW_FIRST_LOOK_MS 1
 
-static struct pgw_str text_at(const json_t *array, size_t index)
-{
-        const json_t *value = json_array_get(array, index);
-
-        return pgw_str_of(json_string_value(value), json_string_length(value));
-}
-
 /* A pattern costs a walk over all keys, and one that is too open empties the cache: both are
  * the operator's to bound. */
-static void check_pattern(struct pgw_exchange *x, const json_t *patterns, size_t index)
+static void check_pattern(struct pgw_exchange *x, struct pgw_str pattern, size_t index)
 {
         const struct pgw_gateway_conf *conf = &x->gateway->conf;
-        struct pgw_glob *glob = pgw_glob_new(text_at(patterns, index));
+        struct pgw_glob *glob = pgw_glob_new(pattern);
         char pointer[48];
 
         snprintf(pointer, sizeof pointer, "#/patterns/%zu", index);
@@ -50,76 +43,47 @@ static void check_pattern(struct pgw_exchange *x, const json_t *patterns, size_t
         pgw_glob_free(glob);
 }
 
+static size_t count_of(const struct pgw_exchange *x, const char *member)
+{
+        return json_array_size(json_object_get(x->body, member));
+}
+
+static enum pgw_err check_tags(struct pgw_exchange *x)
+{
+        enum pgw_tags_policy policy;
+
+        if (count_of(x, "tags") == 0) {
+                if (json_object_get(x->body, "tags_match"))
+                        pgw_violations_add(&x->violations, "#/tags_match", "goes with `tags` only");
+                return PGW_OK;
+        }
+        /* A target that cannot be asked now may be the worker's to reach. */
+        enum pgw_err err =
+            pgw_target_check_tags(x->gateway->links.target_check, &policy, &x->fault);
+        return err == PGW_E_TAGS ? err : PGW_OK;
+}
+
 /* What understand has to say beyond the contract: the schema cannot say "one of these". */
 enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
 {
-        const json_t *patterns = json_object_get(x->body, "patterns");
+        struct pgw_selectors patterns;
 
-        if (json_array_size(json_object_get(x->body, "keys")) +
-                json_array_size(json_object_get(x->body, "keys_base64")) +
-                json_array_size(patterns) ==
+        if (count_of(x, "keys") + count_of(x, "keys_base64") + count_of(x, "patterns") +
+                count_of(x, "tags") ==
             0)
-                pgw_violations_add(
-                    &x->violations, "#",
-                    "name at least one selector in `keys`, `keys_base64` or `patterns`");
-        if (json_array_size(patterns) && !x->gateway->conf.patterns_allowed) {
+                pgw_violations_add(&x->violations, "#",
+                                   "name at least one selector in `keys`, `keys_base64`, "
+                                   "`patterns` or `tags`");
+        pgw_selectors_texts(x, "patterns", &patterns);
+        if (patterns.count && !x->gateway->conf.patterns_allowed)
                 x->err = PGW_E_PATTERNS;
-                return PGW_FAIL;
-        }
-        for (size_t i = 0; i < json_array_size(patterns); i++)
-                check_pattern(x, patterns, i);
-        if (pgw_violations_count(&x->violations) == 0)
-                return PGW_NEXT;
-        x->err = PGW_E_SCHEMA;
-        return PGW_FAIL;
-}
-
-static bool is_ours_to_remove(struct pgw_exchange *x, const char *list, size_t index,
-                              struct pgw_str key)
-{
-        char pointer[48];
-
-        if (!pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN)))
-                return true;
-        snprintf(pointer, sizeof pointer, "#/%s/%zu", list, index);
-        pgw_violations_add(&x->violations, pointer,
-                           "keys that begin with `" PGW_KEYS_OWN "` are the service's own");
-        return false;
-}
-
-static bool add_plain(struct pgw_exchange *x, const json_t *keys, struct pgw_str *out)
-{
-        bool all = true;
-
-        for (size_t i = 0; i < json_array_size(keys); i++) {
-                out[i] = text_at(keys, i);
-                all = is_ours_to_remove(x, "keys", i, out[i]) && all;
-        }
-        return all;
-}
-
-static bool add_encoded(struct pgw_exchange *x, const json_t *keys, struct pgw_str *out)
-{
-        bool all = true;
-
-        for (size_t i = 0; i < json_array_size(keys); i++) {
-                const struct pgw_str text = text_at(keys, i);
-                char *bytes = h2o_mem_alloc_pool(&x->req->pool, text.n / 4 * 3 + 3);
-                char pointer[48];
-                size_t size;
-                if (pgw_unbase64(text, bytes, &size) || size == 0) {
-                        snprintf(pointer, sizeof pointer, "#/keys_base64/%zu", i);
-                        pgw_violations_add(
-                            &x->violations, pointer,
-                            "must be standard base64 with padding (RFC 4648 section 4) "
-                            "of at least one byte");
-                        all = false;
-                        continue;
-                }
-                out[i] = pgw_str_of(bytes, size);
-                all = is_ours_to_remove(x, "keys_base64", i, out[i]) && all;
-        }
-        return all;
+        else
+                x->err = check_tags(x);
+        for (size_t i = 0; i < patterns.count; i++)
+                check_pattern(x, patterns.items[i], i);
+        if (!x->err && pgw_violations_count(&x->violations))
+                x->err = PGW_E_SCHEMA;
+        return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
 static void answer_job(struct pgw_exchange *x, int status)
@@ -219,48 +183,49 @@ static enum pgw_err may_accept(struct pgw_exchange *x)
         return PGW_OK;
 }
 
-static struct pgw_str text_of(const json_t *object, const char *name)
+/* What the body says, as a value. */
+static enum pgw_err read_invalidation(struct pgw_exchange *x, struct pgw_invalidation *inv)
 {
-        const json_t *value = json_object_get(object, name);
+        struct pgw_selectors keys, patterns, tags;
+        const struct pgw_str priority = pgw_selectors_text(x, "priority");
+        enum pgw_err err = pgw_selectors_keys(x, &keys);
 
-        return pgw_str_of(json_string_value(value), json_string_length(value));
+        if (err)
+                return err;
+        pgw_selectors_texts(x, "patterns", &patterns);
+        pgw_selectors_texts(x, "tags", &tags);
+        *inv = (struct pgw_invalidation){
+            .lane = patterns.count ? PGW_LANE_LOW
+                    : tags.count   ? PGW_LANE_NORMAL
+                                   : PGW_LANE_HIGH,
+            .keys = keys.items,
+            .key_count = keys.count,
+            .patterns = patterns.items,
+            .pattern_count = patterns.count,
+            .tags = tags.items,
+            .tag_count = tags.count,
+            .all_tags = pgw_str_eq_z(pgw_selectors_text(x, "tags_match"), "all"),
+            .reason = pgw_selectors_text(x, "reason"),
+            .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
+            .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
+        };
+        /* The contract's enum is the lanes'. */
+        PGW_ASSERT(priority.n == 0 || pgw_lane_of(priority, &inv->lane) == PGW_OK);
+        return PGW_OK;
 }
 
 enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
 {
-        const json_t *plain = json_object_get(x->body, "keys");
-        const json_t *encoded = json_object_get(x->body, "keys_base64");
-        const json_t *patterns = json_object_get(x->body, "patterns");
-        const size_t plain_n = json_array_size(plain), count = plain_n + json_array_size(encoded),
-                     pattern_count = json_array_size(patterns);
-        struct pgw_str *keys =
-            h2o_mem_alloc_pool(&x->req->pool, (count + pattern_count) * sizeof *keys);
-        struct pgw_invalidation inv = {
-            .lane = pattern_count ? PGW_LANE_LOW : PGW_LANE_HIGH,
-            .keys = keys,
-            .key_count = count,
-            .patterns = keys + count,
-            .pattern_count = pattern_count,
-            .reason = text_of(x->body, "reason"),
-            .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
-            .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
-        };
+        struct pgw_invalidation inv;
 
         x->err = may_accept(x);
         if (x->err) {
                 count_refusal(x->err);
                 return PGW_FAIL;
         }
-        const bool plain_fit = add_plain(x, plain, keys);
-        if (!add_encoded(x, encoded, keys + plain_n) || !plain_fit) {
-                x->err = PGW_E_SCHEMA;
+        x->err = read_invalidation(x, &inv);
+        if (x->err)
                 return PGW_FAIL;
-        }
-        for (size_t i = 0; i < pattern_count; i++)
-                keys[count + i] = text_at(patterns, i);
-        const struct pgw_str priority = text_of(x->body, "priority");
-        /* The contract's enum is the lanes'. */
-        PGW_ASSERT(priority.n == 0 || pgw_lane_of(priority, &inv.lane) == PGW_OK);
         x->err = pgw_intake_put(x->gateway->links.intake, &inv, on_accepted, x);
         json_decref(x->body);
         x->body = NULL;

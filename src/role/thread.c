@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/target_check.h"
 #include "http/exchange.h"
 #include "http/poll.h"
 #include "io/timer.h"
@@ -37,9 +38,10 @@ struct pgw_thread {
         pthread_t pthread;
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
-        struct link gate_broker, gate_results, work_reader, work_broker, work_results, work_target,
-            work_sweep;
+        struct link gate_broker, gate_results, gate_target, work_reader, work_broker, work_results,
+            work_target, work_sweep;
         struct pgw_broker_check *check;
+        struct pgw_target_check *target_check;
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
         struct pgw_gateway *gateway;
@@ -67,6 +69,8 @@ static void on_link_state(void *ctx, bool ready, enum pgw_err err)
         l->told = !ready;
         if (l == &t->gate_broker && t->check)
                 pgw_broker_check_on_state(t->check, ready, err);
+        if (l == &t->gate_target && t->target_check)
+                pgw_target_check_on_state(t->target_check, ready);
         if (t->worker)
                 pgw_worker_on_state(t->worker);
 }
@@ -154,6 +158,9 @@ static void build_gateway(struct pgw_thread *t)
         open_link(t, &t->gate_broker, "gateway.broker", &conf);
         conf = link_conf(plan, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
         open_link(t, &t->gate_results, "gateway.results", &conf);
+        conf = link_conf(plan, &plan->target, s->target_timeout_ms, PGW_H_REDIS_TARGET);
+        open_link(t, &t->gate_target, "gateway.target", &conf);
+        t->target_check = pgw_target_check_new(t->loop, t->gate_target.redis);
         t->check =
             pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
         t->intake = pgw_intake_new(t->loop, t->gate_broker.redis, &plan->keyspace, &intake);
@@ -164,6 +171,8 @@ static void build_gateway(struct pgw_thread *t)
             .keyspace = &plan->keyspace,
             .broker = t->gate_broker.redis,
             .results = t->gate_results.redis,
+            .tags = t->gate_target.redis,
+            .target_check = t->target_check,
             .target = t->work_target.redis,
             .intake = t->intake,
             .jobs = t->jobs,
@@ -310,6 +319,7 @@ static void tear_down(struct pgw_thread *t)
                 pgw_front_stop(t->front);
         pgw_redis_close(t->gate_broker.redis);
         pgw_redis_close(t->gate_results.redis);
+        pgw_redis_close(t->gate_target.redis);
         pgw_redis_close(t->work_reader.redis);
         pgw_redis_close(t->work_broker.redis);
         pgw_redis_close(t->work_results.redis);
@@ -318,6 +328,7 @@ static void tear_down(struct pgw_thread *t)
         if (t->gateway)
                 pgw_poll_cancel_all(t->gateway);
         pgw_broker_check_free(t->check);
+        pgw_target_check_free(t->target_check);
         pgw_worker_free(t->worker);
         pgw_intake_free(t->intake);
         pgw_jobs_free(t->jobs);

@@ -14,6 +14,7 @@
 X(JSON, 400, INPUT, "malformed-json", "The body is not valid JSON.")
 X(HTTP, 400, INPUT, "malformed-http", "The request is not valid HTTP.")
 X(PATTERNS, 403, INPUT, "patterns-refused", "This service takes no patterns.")
+X(TAGS, 403, INPUT, "tags-refused", "The target cannot keep tags.")
 X(NO_ROUTE, 404, INPUT, "not-found", "There is nothing at this address.")
 X(NO_JOB, 404, INPUT, "no-such-job", "There is no such job.")
 X(METHOD, 405, INPUT, "method-not-allowed", "This address does not take that method.")

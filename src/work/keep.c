@@ -103,6 +103,26 @@ static void on_beat_timer(struct pgw_timer *timer)
         arm_beat(w);
 }
 
+static void on_progress(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_run *run = ctx;
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        /* Nothing known, or nothing that can be read: the whole way. */
+        run->is_written = !err && pgw_progress_read(reply, &run->progress) == PGW_OK;
+        pgw_remove_add(run);
+}
+
+static void go_on_from_progress(struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+
+        if (run->pattern_count + run->tag_count == 0 ||
+            pgw_progress_ask(w->links.broker, w->keyspace, &run->id, on_progress, run))
+                pgw_remove_add(run);
+}
+
 static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_run *run = ctx;
@@ -117,7 +137,7 @@ static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *re
         }
         switch (pgw_reply_int(reply, 0)) {
         case 1:
-                pgw_remove_add(run);
+                go_on_from_progress(run);
                 break;
         case 2: /* it had ended; only its acknowledgement is missing */
                 run->error = PGW_OK;

@@ -29,8 +29,12 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         struct pgw_entry entry;
         bool has_nonce;
         enum pgw_err err = pgw_entry_read(reply, lane, &entry, &has_nonce);
-        const size_t keys = err ? 0 : entry.keys.n, patterns = err ? 0 : entry.patterns.n;
-        struct pgw_run *run = pgw_alloc(sizeof *run + keys + patterns);
+        const size_t keys = err ? 0 : entry.keys.n, patterns = err ? 0 : entry.patterns.n,
+                     tags = err ? 0 : entry.tags.n;
+        struct pgw_run *run = pgw_alloc(sizeof *run + keys + patterns + tags);
+
+        if (!err && entry.tag_count > PGW_TAGS_MAX)
+                err = PGW_E_CODEC;
 
         run->worker = w;
         run->id = entry.id;
@@ -43,11 +47,16 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
                 memcpy(run->bytes, entry.keys.p, keys);
         if (patterns)
                 memcpy(run->bytes + keys, entry.patterns.p, patterns);
+        if (tags)
+                memcpy(run->bytes + keys + patterns, entry.tags.p, tags);
         run->unsent = run->unsettled = pgw_str_of(run->bytes, keys);
         run->patterns = pgw_str_of(run->bytes + keys, patterns);
         run->key_count = err ? 0 : entry.key_count;
         run->pattern_count = err ? 0 : entry.pattern_count;
-        run->selector_count = run->key_count + run->pattern_count;
+        run->tags = pgw_str_of(run->bytes + keys + patterns, tags);
+        run->tag_count = err ? 0 : entry.tag_count;
+        run->all_tags = entry.all_tags;
+        run->selector_count = run->key_count + run->pattern_count + run->tag_count;
         pgw_list_append(&w->in_hand, &run->in_hand);
 
         pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
@@ -75,6 +84,12 @@ void pgw_run_end(struct pgw_run *run)
                 run->pattern_count = 0;
                 return;
         }
+        if (run->tag_count && !run->error) {
+                pgw_tag_sweep_add(run);
+                return;
+        }
+        run->matched = run->removed + run->progress.matched; /* of its keys as many as went */
+        run->removed += run->progress.removed;
         pgw_settle_add(run);
 }
 

@@ -40,10 +40,7 @@
 struct pgw_sweep {
         struct pgw_link link; /* of the pass */
         struct pgw_run *run;
-        struct pgw_progress done;
-        bool placed; /* `done` has its positions */
-        bool saved;  /* there is something to forget at the end */
-        bool asking; /* for what an earlier attempt wrote down */
+        bool placed; /* its progress has positions in this pass */
         uint64_t slice_matched;
         size_t chunk_count;
         struct pgw_str chunk[PGW_SWEEP_CHUNK];
@@ -77,7 +74,7 @@ static void rest(struct pgw_worker *w)
 }
 
 /* All threads sweep the same node: each puts its pause behind the pauses of the others. */
-static void pause_behind(struct pgw_worker *w, uint64_t busy_us)
+void pgw_sweep_pause_behind(struct pgw_worker *w, uint64_t busy_us)
 {
         uint64_t *gate = w->conf.sweep_gate_us;
         const uint64_t now_us = pgw_mono_us();
@@ -93,14 +90,14 @@ static void pause_behind(struct pgw_worker *w, uint64_t busy_us)
 }
 
 /* Timers have milliseconds; a shorter pause is left to grow. */
-static bool must_wait(struct pgw_worker *w)
+bool pgw_sweep_must_wait(struct pgw_worker *w, struct pgw_timer *timer)
 {
         const uint64_t now_us = pgw_mono_us(),
                        until_us = __atomic_load_n(w->conf.sweep_gate_us, __ATOMIC_RELAXED);
 
-        if (until_us < now_us + 1000)
+        if (w->conf.sweep_share == 100 || until_us < now_us + 1000)
                 return false;
-        pgw_timer_arm(w->loop, &w->pass.timer, until_us / 1000);
+        pgw_timer_arm(w->loop, timer, until_us / 1000);
         return true;
 }
 
@@ -127,28 +124,26 @@ static void on_said(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 
-static void say_progress(struct pgw_sweep *s)
+void pgw_sweep_say_progress(struct pgw_run *run)
 {
-        struct pgw_worker *w = s->run->worker;
+        struct pgw_worker *w = run->worker;
 
-        if (!pgw_progress_save(w->links.broker, w->keyspace, &s->run->id, &s->done, on_said, w))
-                s->saved = true;
+        if (!pgw_progress_save(w->links.broker, w->keyspace, &run->id, &run->progress, on_said, w))
+                run->is_written = true;
 }
 
 static void leave(struct pgw_sweep *s)
 {
         struct pgw_run *run = s->run;
 
-        run->matched = run->removed + s->done.matched; /* of its keys as many as were removed */
-        run->removed += s->done.removed;
-        run->swept = s->saved;
         free_sweep(s);
         pgw_run_end(run);
 }
 
 static bool has_come_around(const struct pgw_sweep *s)
 {
-        return s->placed && s->done.wrapped && s->done.at >= s->done.start;
+        return s->placed && s->run->progress.wrapped &&
+               s->run->progress.at >= s->run->progress.start;
 }
 
 /* The jobs that are over, one way or another. Nothing may be awaited. */
@@ -159,7 +154,7 @@ static void part_with_ended(struct pgw_worker *w)
         for (; link; link = next) {
                 struct pgw_sweep *s = sweep_of(link);
                 next = pgw_list_next(&w->sweeps, link);
-                if (!s->asking && (s->run->lost || s->run->error || has_come_around(s)))
+                if (s->run->lost || s->run->error || has_come_around(s))
                         leave(s);
         }
 }
@@ -173,10 +168,8 @@ static void part_with_all(struct pgw_worker *w)
                 struct pgw_sweep *s = sweep_of(link);
                 struct pgw_run *run = s->run;
                 next = pgw_list_next(&w->sweeps, link);
-                if (s->asking)
-                        continue;
                 if (s->placed)
-                        say_progress(s);
+                        pgw_sweep_say_progress(s->run);
                 free_sweep(s);
                 pgw_run_free(run);
         }
@@ -185,11 +178,11 @@ static void part_with_all(struct pgw_worker *w)
 /* The pass has gone from `from` to `to`, or to the end of the circle when that is 0. */
 static void extend(struct pgw_sweep *s, uint64_t from, uint64_t to)
 {
-        if (!s->placed || s->done.at < from || (to && s->done.at > to))
+        if (!s->placed || s->run->progress.at < from || (to && s->run->progress.at > to))
                 return;
-        s->done.at = to;
+        s->run->progress.at = to;
         if (to == 0)
-                s->done.wrapped = true;
+                s->run->progress.wrapped = true;
 }
 
 static void commit(struct pgw_worker *w)
@@ -204,10 +197,10 @@ static void commit(struct pgw_worker *w)
         for (; link; link = pgw_list_next(&w->sweeps, link)) {
                 struct pgw_sweep *s = sweep_of(link);
                 extend(s, pass->at, pass->next);
-                s->done.matched += s->slice_matched;
+                s->run->progress.matched += s->slice_matched;
                 s->slice_matched = 0;
                 if (save && s->placed && !has_come_around(s))
-                        say_progress(s);
+                        pgw_sweep_say_progress(s->run);
         }
         pass->at = pass->next;
         if (save) {
@@ -246,8 +239,7 @@ static void conclude(struct pgw_worker *w)
         if (pass->awaited || !pass->uncommitted)
                 return;
         commit(w);
-        if (w->conf.sweep_share < 100)
-                pause_behind(w, pgw_mono_us() - pass->begun_us);
+        pgw_sweep_pause_behind(w, pgw_mono_us() - pass->begun_us);
         go_on(w);
 }
 
@@ -256,8 +248,7 @@ static void fail_all(struct pgw_worker *w, enum pgw_err err)
         struct pgw_link *link = pgw_list_first(&w->sweeps);
 
         for (; link; link = pgw_list_next(&w->sweeps, link))
-                if (!sweep_of(link)->asking)
-                        sweep_of(link)->run->error = err;
+                sweep_of(link)->run->error = err;
 }
 
 static void on_unlinked(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -271,7 +262,7 @@ static void on_unlinked(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         PGW_ASSERT(w->pass.awaited > 0);
         w->pass.awaited--;
         if (!err) {
-                chunk.sweep->done.removed += (uint64_t)pgw_reply_int(reply, 0);
+                chunk.sweep->run->progress.removed += (uint64_t)pgw_reply_int(reply, 0);
         } else if (pgw_err_class(err) == PGW_CLASS_PERMANENT) {
                 chunk.sweep->run->error = err;
         } else {
@@ -367,7 +358,7 @@ static bool has_newcomers(const struct pgw_worker *w)
         struct pgw_link *link = pgw_list_first(&w->sweeps);
 
         for (; link; link = pgw_list_next(&w->sweeps, link))
-                if (!sweep_of(link)->placed && !sweep_of(link)->asking)
+                if (!sweep_of(link)->placed)
                         return true;
         return false;
 }
@@ -414,11 +405,10 @@ static void on_scanned(void *ctx, enum pgw_err err, const struct pgw_reply *repl
 static struct pgw_str only_pattern(const struct pgw_worker *w)
 {
         struct pgw_link *link = pgw_list_first(&w->sweeps);
-        const struct pgw_sweep *s = link ? sweep_of(link) : NULL;
 
-        if (w->sweeps.count != 1 || s->glob_count != 1)
+        if (!link || w->sweeps.count != 1 || sweep_of(link)->glob_count != 1)
                 return (struct pgw_str){NULL, 0};
-        return pgw_glob_text(s->globs[0]);
+        return pgw_glob_text(sweep_of(link)->globs[0]);
 }
 
 static void send_scan(struct pgw_worker *w)
@@ -450,11 +440,12 @@ static void start_over(struct pgw_worker *w)
 
         for (; link; link = pgw_list_next(&w->sweeps, link)) {
                 struct pgw_sweep *s = sweep_of(link);
-                s->done.start = s->done.at = 0;
-                s->done.wrapped = false;
+                s->run->progress.start = s->run->progress.at = 0;
+                s->run->progress.wrapped = false;
                 s->placed = false;
         }
         w->pass.at = 0;
+        pgw_tag_sweep_start_over(w);
 }
 
 static void on_identity(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -465,9 +456,10 @@ static void on_identity(void *ctx, enum pgw_err err, const struct pgw_reply *rep
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        pass->scanning = false;
+        pass->asking = false;
         if (!reply) {
                 rest(w);
+                pgw_tag_sweep_go_on(w);
                 return;
         }
         /* Who may not ask INFO cannot tell a restart, so there no cursor outlives its link. */
@@ -477,7 +469,7 @@ static void on_identity(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         if (id.n == 0 || !pgw_str_eq_z(id, pass->node)) {
                 if (pass->node[0])
                         PGW_LOG(PGW_LOG_WARN, "sweep.started_over",
-                                PGW_L_INT("jobs", (int64_t)w->sweeps.count));
+                                PGW_L_INT("jobs", (int64_t)pgw_worker_sweeps(w)));
                 if (id.n)
                         memcpy(pass->node, id.p, id.n);
                 pass->node[id.n] = '\0';
@@ -486,15 +478,21 @@ static void on_identity(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         pass->way_us = pgw_mono_us() - pass->begun_us;
         pass->identified = true;
         go_on(w);
+        pgw_tag_sweep_go_on(w);
 }
 
-static void ask_identity(struct pgw_worker *w)
+bool pgw_sweep_knows_node(struct pgw_worker *w)
 {
-        w->pass.begun_us = pgw_mono_us();
+        struct pgw_pass *pass = &w->pass;
+
+        if (pass->identified || pass->asking)
+                return pass->identified;
+        pass->begun_us = pgw_mono_us();
         if (pgw_redis_say(w->links.sweep, on_identity, w, "INFO", "server", NULL))
                 rest(w);
         else
-                w->pass.scanning = true;
+                pass->asking = true;
+        return false;
 }
 
 /* Newcomers join where the pass is, or, when it stands still, it goes to where they were. */
@@ -508,15 +506,16 @@ static void place_newcomers(struct pgw_worker *w)
                 is_moving = is_moving || sweep_of(link)->placed;
         for (link = pgw_list_first(&w->sweeps); link; link = pgw_list_next(&w->sweeps, link)) {
                 struct pgw_sweep *s = sweep_of(link);
-                if (s->placed || s->asking)
+                if (s->placed)
                         continue;
-                const bool is_known = pass->node[0] && strcmp(s->done.node, pass->node) == 0;
+                const bool is_known =
+                    pass->node[0] && strcmp(s->run->progress.node, pass->node) == 0;
                 if (is_known && !is_moving)
-                        pass->at = s->done.at;
+                        pass->at = s->run->progress.at;
                 if (!is_known) {
-                        memcpy(s->done.node, pass->node, sizeof s->done.node);
-                        s->done.start = s->done.at = pass->at;
-                        s->done.wrapped = false;
+                        memcpy(s->run->progress.node, pass->node, sizeof s->run->progress.node);
+                        s->run->progress.start = s->run->progress.at = pass->at;
+                        s->run->progress.wrapped = false;
                 }
                 s->placed = is_moving = true;
         }
@@ -536,11 +535,9 @@ static void step(struct pgw_deferred *d)
         part_with_ended(w);
         if (w->sweeps.count == 0 || !pgw_redis_is_ready(w->links.sweep))
                 return;
-        if (!pass->identified) {
-                ask_identity(w);
+        if (!pgw_sweep_knows_node(w))
                 return;
-        }
-        if (w->conf.sweep_share < 100 && must_wait(w))
+        if (pgw_sweep_must_wait(w, &pass->timer))
                 return;
         place_newcomers(w);
         send_scan(w);
@@ -548,21 +545,10 @@ static void step(struct pgw_deferred *d)
 
 static void on_timer(struct pgw_timer *timer)
 {
-        go_on(PGW_CONTAINER(timer, struct pgw_worker, pass.timer));
-}
+        struct pgw_worker *w = PGW_CONTAINER(timer, struct pgw_worker, pass.timer);
 
-static void on_known(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct pgw_sweep *s = ctx;
-
-        if (err == PGW_E_REDIS_CANCELLED)
-                return;
-        s->asking = false;
-        /* Nothing known, or nothing that can be read: the whole way. */
-        if (!err && pgw_progress_read(reply, &s->done))
-                s->done = (struct pgw_progress){.node = ""};
-        s->saved = !err;
-        go_on(s->run->worker);
+        go_on(w);
+        pgw_tag_sweep_go_on(w); /* which may wait for the node's name too */
 }
 
 void pgw_sweep_add(struct pgw_run *run)
@@ -578,8 +564,6 @@ void pgw_sweep_add(struct pgw_run *run)
                 s->globs[s->glob_count++] = pgw_glob_new(pattern);
         }
         pgw_list_append(&w->sweeps, &s->link);
-        s->asking = run->attempt > 1 &&
-                    pgw_progress_ask(w->links.broker, w->keyspace, &run->id, on_known, s) == PGW_OK;
         go_on(w);
 }
 
@@ -595,7 +579,8 @@ void pgw_sweep_forget(struct pgw_run *run)
         struct pgw_worker *w = run->worker;
 
         /* Left behind, it expires. */
-        if (run->swept && pgw_progress_forget(w->links.broker, w->keyspace, &run->id, on_said, w))
+        if (run->is_written &&
+            pgw_progress_forget(w->links.broker, w->keyspace, &run->id, on_said, w))
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 

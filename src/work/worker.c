@@ -1,7 +1,7 @@
-/* The worker is five small machines that hand runs to each other: take reads entries,
- * keep announces, beats and takes over, remove empties the caches of keys, sweep of what
- * patterns match, settle writes results and acknowledges. Each owns its timers and its list, and
- * none waits inside a call.
+/* The worker is six small machines that hand runs to each other: take reads entries,
+ * keep announces, beats and takes over, remove empties the caches of keys, sweep and tag
+ * sweep of what patterns match and tags hold, settle writes results and acknowledges. Each owns its
+ * timers and its list, and none waits inside a call.
  */
 #include "work/worker.h"
 
@@ -36,6 +36,7 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         pgw_list_init(&w->to_remove);
         pgw_list_init(&w->to_settle);
         pgw_sweep_init(w);
+        pgw_tag_sweep_init(w);
         pgw_take_init(w);
         pgw_remove_init(w);
         pgw_settle_init(w);
@@ -48,14 +49,16 @@ void pgw_worker_on_state(struct pgw_worker *w)
         pgw_take_more(w);
         pgw_remove_go_on(w);
         pgw_sweep_go_on(w);
+        pgw_tag_sweep_go_on(w);
         pgw_settle_go_on(w);
         pgw_keep_go_on(w);
 }
 
 size_t pgw_worker_room(const struct pgw_worker *w)
 {
-        const size_t sweeping = w->sweeps.count < PGW_SWEEPS_MAX ? w->sweeps.count : PGW_SWEEPS_MAX,
-                     held = w->in_hand.count - sweeping;
+        const size_t walking = pgw_worker_sweeps(w),
+                     free_of_charge = walking < PGW_SWEEPS_MAX ? walking : PGW_SWEEPS_MAX,
+                     held = w->in_hand.count - free_of_charge;
 
         return held < w->conf.in_hand_max ? w->conf.in_hand_max - held : 0;
 }
@@ -64,6 +67,7 @@ void pgw_worker_drain(struct pgw_worker *w)
 {
         w->draining = true;
         pgw_sweep_go_on(w);
+        pgw_tag_sweep_go_on(w);
 }
 
 bool pgw_worker_is_idle(const struct pgw_worker *w)
@@ -78,7 +82,7 @@ size_t pgw_worker_in_hand(const struct pgw_worker *w)
 
 size_t pgw_worker_sweeps(const struct pgw_worker *w)
 {
-        return w->sweeps.count;
+        return w->sweeps.count + w->tagged.count;
 }
 
 void pgw_worker_free(struct pgw_worker *w)
@@ -90,6 +94,7 @@ void pgw_worker_free(struct pgw_worker *w)
         pgw_take_fini(w);
         pgw_remove_fini(w);
         pgw_sweep_fini(w);
+        pgw_tag_sweep_fini(w);
         pgw_settle_fini(w);
         pgw_keep_fini(w);
         while ((link = pgw_list_first(&w->to_announce)))

@@ -11,6 +11,7 @@
 #define PGW_SETTLE_BATCH_MAX 128
 #define PGW_BEAT_BATCH_MAX   512
 #define PGW_SWEEPS_MAX       1000
+#define PGW_TAGS_MAX         64 /* of a job; the contract says less */
 
 /* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
 struct pgw_run {
@@ -25,12 +26,16 @@ struct pgw_run {
         struct pgw_str unsettled; /* keys without an answer that counts */
         size_t key_count;
         struct pgw_str patterns;
-        size_t pattern_count;    /* 0 once they are done */
-        size_t selector_count;   /* keys and patterns */
-        struct pgw_sweep *sweep; /* while it takes part in the pass */
-        bool swept;              /* progress was written down */
-        uint64_t matched;        /* by patterns */
-        size_t awaited;          /* answers of the target still to come */
+        size_t pattern_count; /* 0 once they are done */
+        struct pgw_str tags;
+        size_t tag_count; /* 0 once they are done */
+        bool all_tags;
+        size_t selector_count;        /* keys, patterns and tags */
+        struct pgw_sweep *sweep;      /* while it takes part in the pass */
+        struct pgw_progress progress; /* of patterns and tags */
+        bool is_written;              /* the progress */
+        uint64_t matched;
+        size_t awaited; /* answers of the target still to come */
         uint64_t removed;
         uint64_t missing;
         enum pgw_err broken; /* transient: go on from `unsettled` once nothing is awaited */
@@ -38,20 +43,42 @@ struct pgw_run {
         bool lost;           /* somebody else owns it by now */
         bool acknowledged;   /* ahead of its result, because the result backend is full */
         unsigned settle_failures;
-        char bytes[]; /* of keys and patterns */
+        char bytes[]; /* of keys, patterns and tags */
 };
 
 /* One walk over the target's keys, for all sweeps at once (work/sweep.c). */
 struct pgw_pass {
         char node[PGW_NODE_ID_SIZE]; /* whose positions these are */
         bool identified;             /* since the link was last made */
+        bool asking;                 /* INFO */
         uint64_t at, next;           /* up to where all is removed; what the slice adds */
         bool uncommitted;            /* a slice was scanned, its removals are not all answered */
-        bool scanning;               /* an answer to SCAN (or INFO) is awaited */
+        bool scanning;               /* an answer to SCAN is awaited */
         size_t awaited;              /* answers to UNLINK */
         enum pgw_err broken;         /* the slice must be done again */
         uint64_t count;              /* of the next SCAN */
         uint64_t begun_us, way_us;   /* the slice; there and back without work */
+        uint64_t saved_ms;
+        unsigned failures;
+        struct pgw_deferred step;
+        struct pgw_timer timer;
+};
+
+/* The walk through the sets of tags, one slice of one job at a time (work/tag_sweep.c). */
+struct pgw_tag_pass {
+        struct pgw_run *run;    /* whose slice is under way; NULL: none */
+        bool is_claimed;        /* its tag under way */
+        size_t awaited;         /* answers to the slice */
+        enum pgw_err broken;    /* the slice must be done again */
+        uint64_t next;          /* the cursor behind the slice */
+        size_t slice_size;      /* members of the slice */
+        size_t slice_matched;   /* of them under all tags */
+        struct pgw_buf members; /* of the slice, as a list of keys; only for all_tags */
+        unsigned char *keep;    /* for each of them */
+        size_t smallest;        /* the tag that is walked through, for all_tags */
+        uint64_t cards[PGW_TAGS_MAX];
+        uint64_t count; /* of the next SSCAN */
+        uint64_t begun_us;
         uint64_t saved_ms;
         unsigned failures;
         struct pgw_deferred step;
@@ -70,6 +97,8 @@ struct pgw_worker {
         struct pgw_list to_settle;   /* ended, result not written yet */
         struct pgw_list sweeps;      /* work/sweep.c */
         struct pgw_pass pass;
+        struct pgw_list tagged; /* work/tag_sweep.c */
+        struct pgw_tag_pass tag_pass;
 
         /* work/take.c */
         bool grouped;           /* the consumer groups exist */
@@ -122,7 +151,25 @@ void pgw_sweep_init(struct pgw_worker *);
 void pgw_sweep_fini(struct pgw_worker *);
 void pgw_sweep_add(struct pgw_run *); /* has patterns */
 void pgw_sweep_go_on(struct pgw_worker *);
-void pgw_sweep_forget(struct pgw_run *); /* what was written down of its progress */
+
+/* True when it is known which process the target is; else it is asked for, and both walks go on
+ * when the answer has come. */
+bool pgw_sweep_knows_node(struct pgw_worker *);
+
+/* The pause that keeps the walks of all threads at their share of the node's time, and whether it
+ * is still on: then the timer is armed for its end. */
+void pgw_sweep_pause_behind(struct pgw_worker *, uint64_t busy_us);
+bool pgw_sweep_must_wait(struct pgw_worker *, struct pgw_timer *);
+
+/* Write a job's progress down, and forget it when the job has ended. */
+void pgw_sweep_say_progress(struct pgw_run *);
+void pgw_sweep_forget(struct pgw_run *);
+
+void pgw_tag_sweep_init(struct pgw_worker *);
+void pgw_tag_sweep_fini(struct pgw_worker *);
+void pgw_tag_sweep_add(struct pgw_run *); /* has tags */
+void pgw_tag_sweep_go_on(struct pgw_worker *);
+void pgw_tag_sweep_start_over(struct pgw_worker *); /* cursors are worth nothing any more */
 
 void pgw_settle_init(struct pgw_worker *);
 void pgw_settle_fini(struct pgw_worker *);

@@ -73,3 +73,43 @@ def test_killed_at_the_step(step, layout):
             assert target.exists(*acknowledged) == 0
             eventually(lambda: redis.client().xpending(
                 "purgeway:{main}:high", "purgeway")["pending"] == 0)
+
+
+WALKS = [("sweep.slice", 7), ("sweep.saved", 1), ("tags.claimed", 1), ("tags.slice", 7),
+         ("tags.saved", 1), ("effect.after", 2), ("settle.after", 1)]
+
+
+@pytest.mark.skipif(not kill9.has_failpoints(), reason="built without -DPGW_FAILPOINTS=ON")
+@pytest.mark.parametrize("step, passes", WALKS)
+def test_walk_killed_at_the_step(step, passes):
+    """A job with patterns and tags ends wherever it broke, and everything it names is gone."""
+    with Redis() as redis:
+        cache = redis.client()
+        for stem in ("by:pattern", "by:tag", "by:both"):
+            keys = [f"{stem}:{i}" for i in range(20_000)]
+            pipeline = cache.pipeline(transaction=False)
+            for start in range(0, len(keys), 1000):
+                pipeline.mset({key: 1 for key in keys[start:start + 1000]})
+                if stem != "by:pattern":
+                    pipeline.sadd("purgeway:tag:{t}", *keys[start:start + 1000])
+            pipeline.execute()
+        cache.set("left", 1)
+        settings = {"broker_url": redis.url(), "worker_idle_ms": 500, "worker_beat_ms": 100,
+                    "threads": 1, "sweep_share": 5 if step.endswith("saved") else 100}
+        with Purgeway("gateway", **settings) as gateway, \
+                Purgeway("worker", env={"PURGEWAY_FAILPOINT": f"{step}:{passes}"},
+                         allow_codes=(0, -signal.SIGKILL), **settings) as worker:
+            answer = gateway.api.post("/v1/invalidations", {
+                "keys": ["named"], "patterns": ["by:pattern:*", "by:both:*"], "tags": ["t", "u"]})
+            assert answer.status == 202
+            assert worker.wait() == -signal.SIGKILL
+            worker.env.clear()
+            worker.settings["sweep_share"] = 100
+            worker.start()
+            job = gateway.api.finished(answer.json["job_id"])
+            assert job["status"] == "succeeded"
+            assert not list(cache.scan_iter("by:*", count=1000))
+            assert cache.exists("left")
+            eventually(lambda: not list(cache.scan_iter("purgeway:tag:*", count=1000)))
+            eventually(lambda: redis.client().xpending(
+                "purgeway:{main}:low", "purgeway")["pending"] == 0)

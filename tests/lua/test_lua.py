@@ -534,3 +534,70 @@ def test_survey_never_takes_what_is_unfinished(server, steps):
             assert survey(server)[:3] == [len(waiting), len(pending), oldest]
             there = {entry[0] for entry in server.xrange(STREAM)}
             assert set(kept) <= there
+
+
+# ---- claim ----
+
+TAG, ASIDE = "purgeway:tag:{t}", "purgeway:tag:{t}:job"
+
+
+def test_claim_sets_aside_once(r):
+    r.sadd(TAG, "a", "b")
+    r.pexpire(TAG, 50_000)
+    for _ in range(2):
+        assert run(r, "claim", [TAG, ASIDE]) == 2
+        assert r.exists(TAG) == 0 and r.smembers(ASIDE) == {"a", "b"} and r.ttl(ASIDE) == -1
+    r.sadd(TAG, "later")
+    assert run(r, "claim", [TAG, ASIDE]) == 2
+    assert r.smembers(TAG) == {"later"}
+
+
+def test_claim_of_nothing_is_nothing(r):
+    assert run(r, "claim", [TAG, ASIDE]) == 0
+    assert r.exists(TAG, ASIDE) == 0
+
+
+@pytest.mark.parametrize("wrong", [TAG, ASIDE])
+def test_claim_leaves_what_is_no_set(r, wrong):
+    r.sadd(TAG, "a")
+    r.delete(wrong)
+    r.set(wrong, "text")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        run(r, "claim", [TAG, ASIDE])
+    assert r.get(wrong) == "text"
+
+
+def test_claim_works_on_a_full_server(r):
+    r.sadd(TAG, "a")
+    fill_up(r)
+    assert run(r, "claim", [TAG, ASIDE]) == 1
+    assert r.smembers(ASIDE) == {"a"}
+
+
+# ---- tag ----
+
+def tag(client, ttl, *keys):
+    return run(client, "tag", [TAG], ttl, *keys)
+
+
+def test_tag_adds_and_counts_what_is_new(r):
+    assert tag(r, "", "a", "b") == 2
+    assert tag(r, "", "b", "c") == 1
+    assert r.smembers(TAG) == {"a", "b", "c"} and r.ttl(TAG) == -1
+
+
+def test_tag_only_ever_lengthens(r):
+    tag(r, 50_000, "a")
+    assert 40 < r.ttl(TAG) <= 50
+    tag(r, 10_000, "a")
+    assert 40 < r.ttl(TAG) <= 50
+    tag(r, 90_000, "a")
+    assert 80 < r.ttl(TAG) <= 90
+    tag(r, "", "a")
+    assert r.ttl(TAG) == -1
+    tag(r, 10_000, "a")
+    assert r.ttl(TAG) == -1
+
+
+def test_tag_takes_a_thousand(r):
+    assert tag(r, "", *(f"k{i}" for i in range(1000))) == 1000

@@ -66,6 +66,19 @@ def test_purge_by_pattern(cli, cache, unique):
     assert cli("purge", "--pattern")[0] == 2
 
 
+def test_purge_by_tag(cli, cache, unique):
+    stem = unique()
+    for tag, keys in (("a", range(0, 30)), ("b", range(20, 50))):
+        cache.sadd(f"purgeway:tag:{{{stem}{tag}}}", *(f"{stem}:{i}" for i in keys))
+    cache.mset({f"{stem}:{i}": 1 for i in range(60)})
+    code, out, err = cli("purge", "--tag", f"{stem}a", f"--tag={stem}b", "--all-tags", "--wait", "30")
+    assert code == 0 and "removed 10," in out, err
+    code, out, err = cli("purge", "--tag", f"{stem}a", "--tag", f"{stem}b", "--wait", "30")
+    assert code == 0 and "removed 40," in out, err
+    assert len(list(cache.scan_iter(f"{stem}*", count=1000))) == 10
+    assert cli("purge", "x", "--all-tags")[0] == 2
+
+
 def test_purge_with_priority_and_reason(cli, unique):
     code, out, _ = cli("purge", unique(), "--priority", "low", "--reason", "why", "--wait", "10",
                        "--json")

@@ -102,7 +102,7 @@ static void reads_patterns_in_version_2(void **state)
         assert_int_equal(e.key_count, 2);
         assert_int_equal(e.pattern_count, 1);
         assert_true(pgw_str_eq_z(e.patterns, "\003us*"));
-        assert_true(pgw_entry_has_patterns(pgw_reply_at(reply, 1)));
+        assert_true(pgw_entry_takes_long(pgw_reply_at(reply, 1)));
 
         reply = parse(PGW_STR("*2\r\n" ID "*6\r\n" VERSION_2 NONCE PATTERNS));
         assert_int_equal(pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce), PGW_OK);
@@ -112,8 +112,8 @@ static void reads_patterns_in_version_2(void **state)
         reply = parse(PGW_STR("*2\r\n" ID "*8\r\n" VERSION NONCE KEYS PATTERNS));
         assert_int_equal(pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce), PGW_OK);
         assert_int_equal(e.pattern_count, 0);
-        assert_false(pgw_entry_has_patterns(parse(PGW_STR("*2\r\n" KEYS))));
-        assert_false(pgw_entry_has_patterns(NULL));
+        assert_false(pgw_entry_takes_long(parse(PGW_STR("*2\r\n" KEYS))));
+        assert_false(pgw_entry_takes_long(NULL));
 }
 
 /* Unreadable, but with an id and a nonce that a result can be written for. */

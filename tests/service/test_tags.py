@@ -1,0 +1,251 @@
+"""Tags: keys that go together, put under them, listed, and removed with them."""
+import threading
+
+import pytest
+
+from checks import is_accepted, is_problem, pointers
+from support.client import base64_of
+from support.processes import eventually
+from support.servers import Purgeway, Redis
+
+
+def put(server, tags, keys, **more):
+    """One call for text keys; gives the answer."""
+    return server.api.post("/v1/taggings", {"tags": tags, "keys": keys, **more})
+
+
+def purge(server, *tags, **more):
+    return server.api.post("/v1/invalidations", {"tags": list(tags), **more})
+
+
+def tag_of(server, tag):
+    answer = server.api.get(f"/v1/tags?tag={tag}")
+    assert answer.status == 200
+    return answer.json
+
+
+def fill(client, tag, count, name="key:{}"):
+    """`count` keys under a tag, as an application does it that knows the layout."""
+    for start in range(0, count, 10000):
+        keys = [name.format(i) for i in range(start, min(start + 10000, count))]
+        pipeline = client.pipeline(transaction=False)
+        pipeline.sadd(f"purgeway:tag:{{{tag}}}", *keys)
+        for key in keys:
+            pipeline.set(key, 1)
+        pipeline.execute()
+
+
+# ---- putting and taking ------------------------------------------------------------------
+
+
+def test_keys_come_under_tags_and_leave_them(beside):
+    server, redis = beside("gateway")
+    answer = put(server, ["t:1", "t:2"], ["a", "b"], keys_base64=[base64_of(b"\xff\0")])
+    assert answer.status == 200
+    assert answer.json == {"tags": [{"tag": "t:1", "added": 3}, {"tag": "t:2", "added": 3}]}
+    assert put(server, ["t:1"], ["b", "c"]).json["tags"] == [{"tag": "t:1", "added": 1}]
+    assert redis.client().smembers("purgeway:tag:{t:1}") == {b"a", b"b", b"c", b"\xff\0"}
+    answer = server.api.post("/v1/untaggings", {"tags": ["t:1", "t:9"], "keys": ["a", "x"]})
+    assert answer.json == {"tags": [{"tag": "t:1", "removed": 1}, {"tag": "t:9", "removed": 0}]}
+    seen = tag_of(server, "t:1")
+    assert seen["members"] == 3 and seen["bytes"] > 0 and "ttl_ms" not in seen
+    assert tag_of(server, "nobody") == {"tag": "nobody", "members": 0, "bytes": 0}
+
+
+@pytest.mark.parametrize("tag, key", [
+    ("plain", b"plain"), ("tenant:7", b"tenant:7"), ("a b", b"a%20b"), ("{x}", b"%7Bx%7D"),
+    ("50%", b"50%25"), ("a\r\n\0", b"a%0D%0A%00"), ("\x7f", b"%7F"), ("\u00e4", "\u00e4".encode())])
+def test_layout_is_what_the_contract_says(beside, tag, key):
+    server, redis = beside("gateway")
+    assert put(server, [tag], ["k"]).status == 200
+    assert redis.client().smembers(b"purgeway:tag:{" + key + b"}") == {b"k"}
+
+
+def test_set_lives_as_long_as_its_keys_may(beside):
+    server, redis = beside("gateway")
+    cache = redis.client()
+    put(server, ["t"], ["a"], ttl_ms=60_000)
+    assert 129_000 < cache.pttl("purgeway:tag:{t}") <= 130_000
+    put(server, ["t"], ["b"], ttl_ms=1_000)  # never shortened
+    assert cache.pttl("purgeway:tag:{t}") > 120_000
+    put(server, ["t"], ["c"], ttl_ms=600_000)
+    assert cache.pttl("purgeway:tag:{t}") > 1_200_000
+    assert tag_of(server, "t")["ttl_ms"] > 1_200_000
+    put(server, ["t"], ["d"])  # for good
+    assert cache.pttl("purgeway:tag:{t}") == -1
+    put(server, ["t"], ["e"], ttl_ms=1_000)  # ... and no other key gives it an end
+    assert cache.pttl("purgeway:tag:{t}") == -1
+
+
+def test_members_are_listed_by_page(beside):
+    server, redis = beside("gateway")
+    keys = {f"key:{i}".encode() for i in range(2500)} | {b"\xff\0", b"\r\n"}
+    redis.client().sadd("purgeway:tag:{t}", *keys)
+    seen, token, pages = set(), "", 0
+    while True:
+        answer = server.api.get(f"/v1/tags/members?tag=t&page_size=200{token}")
+        assert answer.status == 200
+        page = answer.json
+        seen |= {key.encode() for key in page["keys"]}
+        seen |= {__import__("base64").b64decode(key) for key in page["keys_base64"]}
+        pages += 1
+        if "next_page_token" not in page:
+            break
+        token = "&page_token=" + page["next_page_token"]
+    assert seen == keys and pages > 5
+
+
+def test_refusals(beside):
+    server, _ = beside("gateway")
+    assert pointers(is_problem(put(server, [], ["a"]), 422)) == {"#/tags"}
+    assert pointers(is_problem(put(server, ["t"], []), 422)) == {"#"}
+    assert pointers(is_problem(put(server, ["t"], ["purgeway:x"]), 422)) == {"#/keys/0"}
+    assert pointers(is_problem(put(server, ["t" * 65, ""], ["a"], ttl_ms=0), 422)) == {
+        "#/tags/0", "#/tags/1", "#/ttl_ms"}
+    assert pointers(is_problem(server.api.get("/v1/tags"), 422)) == {"#/query/tag"}
+    for bad in ("page_size=0", "page_size=1001", "page_token=x", "page_token=-1"):
+        answer = server.api.get(f"/v1/tags/members?tag=t&{bad}")
+        assert pointers(is_problem(answer, 422)) == {"#/query/" + bad.partition("=")[0]}, bad
+    assert pointers(is_problem(server.api.purge("a", tags_match="all"), 422)) == {"#/tags_match"}
+    is_problem(purge(server, "t", tags_match="most"), 422)
+
+
+# ---- where tags are kept -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy, verdict", [
+    ("noeviction", "may end"), ("volatile-lru", "stays"), ("volatile-ttl", "stays"),
+    ("allkeys-lru", "refused"), ("allkeys-random", "refused")])
+def test_policy_of_the_target(make, policy, verdict):
+    target = make(Redis, maxmemory="100mb", maxmemory_policy=policy)
+    server = make(Purgeway, "serve", broker_url=make(Redis).url(), target_url=target.url())
+    eventually(lambda: put(server, ["t"], ["a"], ttl_ms=1000).status != 503)
+    answer = put(server, ["t"], ["a"], ttl_ms=1000)
+    if verdict == "refused":
+        assert policy in is_problem(answer, 403, "tags_refused")["detail"]
+        is_problem(purge(server, "t"), 403, "tags_refused")
+        is_accepted(server.api.purge("a"))
+    else:
+        assert answer.status == 200
+        assert (target.client().pttl("purgeway:tag:{t}") == -1) == (verdict == "stays")
+        assert server.api.finished(is_accepted(purge(server, "t"))["job_id"])["status"] == "succeeded"
+
+
+def test_target_that_cannot_be_reached(make):
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(),
+                  target_url="unix:///nowhere.sock", wait=True)
+    for answer in (put(server, ["t"], ["a"]), server.api.get("/v1/tags?tag=t"),
+                   server.api.get("/v1/tags/members?tag=t")):
+        assert answer.headers["retry-after"]
+        is_problem(answer, 503, "store_unreachable")
+    is_accepted(purge(server, "t"))  # a worker may reach it
+
+
+# ---- purging -----------------------------------------------------------------------------
+
+
+def test_removes_what_is_under_any_tag_and_nothing_else(beside):
+    server, redis = beside(sweep_share=100)
+    cache = redis.client()
+    fill(cache, "one", 30_000, "one:{}")
+    fill(cache, "two", 10, "two:{}")
+    fill(cache, "other", 10, "other:{}")
+    cache.sadd("purgeway:tag:{two}", "absent", b"\xff\r\n\0", "purgeway:{main}:high")
+    cache.set(b"\xff\r\n\0", 1)
+    cache.set("named", 1)
+    job = is_accepted(purge(server, "one", "two", "empty", keys=["named"]))
+    assert job["priority"] == "normal"
+    ended = server.api.finished(job["job_id"])
+    assert ended["status"] == "succeeded"
+    assert ended["result"]["requested"] == 4
+    assert ended["result"]["removed"] == 30_012
+    assert ended["result"]["matched"] == 30_013
+    assert sorted(cache.scan_iter("other:*")) == sorted(f"other:{i}".encode() for i in range(10))
+    assert not list(cache.scan_iter("one:*", count=1000)) and not cache.exists("named")
+    assert list(cache.scan_iter("purgeway:tag:*")) == [b"purgeway:tag:{other}"]
+    assert server.api.finished(is_accepted(server.api.purge("x"))["job_id"])["status"] == "succeeded"
+
+
+def test_removes_what_is_under_all_tags_and_nothing_else(beside):
+    server, redis = beside(sweep_share=100)
+    cache = redis.client()
+    fill(cache, "big", 20_000)
+    cache.sadd("purgeway:tag:{mid}", *(f"key:{i}" for i in range(0, 20_000, 2)))
+    cache.sadd("purgeway:tag:{small}", *(f"key:{i}" for i in range(0, 20_000, 5)), "absent")
+    job = is_accepted(purge(server, "big", "mid", "small", tags_match="all"))
+    ended = server.api.finished(job["job_id"])
+    assert ended["result"]["removed"] == 2000 and ended["result"]["matched"] == 2000
+    assert cache.exists("key:1") and cache.exists("key:2") and cache.exists("key:5")
+    assert not cache.exists("key:0") and not cache.exists("key:10")
+    assert cache.scard("purgeway:tag:{big}") == 20_000  # what stays in the cache stays tagged
+    ended = server.api.finished(is_accepted(purge(server, "big", "none", tags_match="all"))["job_id"])
+    assert ended["status"] == "succeeded" and ended["result"]["removed"] == 0
+
+
+def test_nothing_is_lost_under_concurrent_tagging(beside):
+    """Keys that were under the tag when the purge was accepted go; later ones may stay, and are
+    found by the next purge, because their tagging was not lost."""
+    server, redis = beside(sweep_share=100)
+    cache = redis.client()
+    stop, count = threading.Event(), [0]
+
+    def tag_on():
+        client = redis.client()
+        while not stop.is_set():
+            key = f"live:{count[0]}"
+            pipeline = client.pipeline(transaction=False)
+            pipeline.sadd("purgeway:tag:{t}", key)
+            pipeline.set(key, 1)
+            pipeline.sadd("purgeway:tag:{t}", key)
+            pipeline.execute()
+            count[0] += 1
+
+    thread = threading.Thread(target=tag_on)
+    thread.start()
+    try:
+        for _ in range(20):
+            eventually(lambda before=count[0]: count[0] > before + 50)
+            before = count[0]
+            job = is_accepted(purge(server, "t"))
+            assert server.api.finished(job["job_id"])["status"] == "succeeded"
+            assert cache.exists(*(f"live:{i}" for i in range(before))) == 0
+    finally:
+        stop.set()
+        thread.join()
+    server.api.finished(is_accepted(purge(server, "t"))["job_id"])
+    assert not list(cache.scan_iter("live:*", count=1000))
+
+
+def test_progress_is_kept_over_a_kill(beside, make):
+    server, redis = beside("gateway")
+    cache = redis.client()
+    fill(cache, "t", 300_000)
+    urls = {"broker_url": redis.url(), "sweep_share": 5, "worker_idle_ms": 600,
+            "worker_beat_ms": 150, "threads": 1}
+    first = make(Purgeway, "worker", **urls)
+    job = is_accepted(purge(server, "t"))
+
+    def percent():
+        return server.api.job(job["job_id"]).json.get("progress", {"percent": 0})["percent"]
+
+    eventually(lambda: percent() >= 30)
+    first.kill9()
+    before = percent()
+    assert before < 100
+    cache.config_resetstat()
+    urls["sweep_share"] = 100
+    make(Purgeway, "worker", **urls)
+    ended = server.api.finished(job["job_id"])
+    assert ended["status"] == "succeeded" and ended["attempts"] == 2
+    assert not list(cache.scan_iter("key:*", count=1000))
+    assert not list(cache.scan_iter("purgeway:tag:*")) and ended["result"]["removed"] >= 90_000
+    scans = cache.info("commandstats")["cmdstat_sscan"]["calls"]
+    assert scans <= (100 - before + 15) / 100 * 300_000 / 100, scans
+
+
+def test_key_that_is_no_set_fails_the_job_and_stays(beside):
+    server, redis = beside()
+    redis.client().set("purgeway:tag:{t}", "not a set")
+    ended = server.api.finished(is_accepted(purge(server, "t"))["job_id"])
+    assert ended["status"] == "failed" and ended["error"]["code"] == "store_wrong_type"
+    assert redis.client().get("purgeway:tag:{t}") == b"not a set"
