@@ -180,6 +180,9 @@ class Purgeway(Child):
         argv = [program, role, "--broker-url", redis.url, "--broker-durability", durability,
                 "--threads", str(threads), "--data-dir", os.path.join(directory, "data"),
                 "--queue-depth", "1000000000", "--log-level", "warn"]
+        if role != "gateway":
+            # What is compared with does everything once.
+            argv += ["--rebounds", "-", "--sweep-share", "100"]
         if role != "worker":
             argv += ["--listen", f"127.0.0.1:{self.port}"]
         if role != "worker" and tls:

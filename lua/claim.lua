@@ -5,12 +5,13 @@
 -- worker that dies leaves all members where its successor finds them.
 --
 -- KEYS  1 the tag's set   2 what this job sets aside of it
+-- ARGV  1 '' to take no more than what was set aside before (a later pass of the job)
 -- returns  how many members are set aside; 0: the tag is empty
 -- keeps    asked again, it finds what was set aside before and takes no more; a key that
 --          is no set stays where it is
 -- cost     O(1)
 local aside = redis.call('SCARD', KEYS[2])
-if aside > 0 then
+if aside > 0 or ARGV[1] == '' then
   return aside
 end
 local members = redis.call('SCARD', KEYS[1])

@@ -1,23 +1,40 @@
 /* The bytes come from Redis, where anybody may have written: nothing is taken on trust. */
 #include "domain/entry.h"
 
-static void take_field(struct pgw_entry *e, struct pgw_str name, struct pgw_str value,
-                       struct pgw_str *version, struct pgw_str *nonce)
+/* What is read once it is known that it is ours to read. */
+struct raw {
+        struct pgw_str version, nonce, rebounds, pass, origin, job;
+};
+
+static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name,
+                       struct pgw_str value)
 {
         if (name.n != 1)
                 return;
         switch (name.p[0]) {
         case 'v':
-                *version = value;
+                raw->version = value;
                 break;
         case 'n':
-                *nonce = value;
+                raw->nonce = value;
                 break;
         case 'k':
                 e->keys = value;
                 break;
         case 'p':
                 e->patterns = value;
+                break;
+        case 'w':
+                raw->rebounds = value;
+                break;
+        case 'b':
+                raw->pass = value;
+                break;
+        case 'o':
+                raw->origin = value;
+                break;
+        case 'j':
+                raw->job = value;
                 break;
         case 'g':
                 e->tags = value;
@@ -39,14 +56,34 @@ static void take_field(struct pgw_entry *e, struct pgw_str name, struct pgw_str 
         }
 }
 
-/* Version 1 knows of keys only, and a field that it does not know is to be ignored. */
-static enum pgw_err check(struct pgw_entry *e, struct pgw_str version)
+static enum pgw_err read_pass(struct pgw_entry *e, const struct raw *raw)
 {
-        if (pgw_str_eq_z(version, PGW_INVALIDATION_VERSION_KEYS))
-                e->patterns = e->tags = (struct pgw_str){NULL, 0};
-        else if (!pgw_str_eq_z(version, PGW_INVALIDATION_VERSION_SELECTORS))
+        uint64_t pass;
+
+        if (pgw_str_to_u64(raw->pass, PGW_REBOUNDS_MAX, &pass) || pass == 0 ||
+            pgw_str_to_u64(raw->origin, UINT64_MAX, &e->origin_ms) ||
+            pgw_job_id_parse(raw->job, &e->job))
                 return PGW_E_CODEC;
-        enum pgw_err err = pgw_keys_count(e->keys, &e->key_count);
+        e->pass = (unsigned)pass;
+        return PGW_OK;
+}
+
+/* Version 1 knows of keys only, and a field that it does not know is to be ignored. */
+static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
+{
+        enum pgw_err err = PGW_OK;
+
+        if (pgw_str_eq_z(raw->version, PGW_INVALIDATION_VERSION_KEYS))
+                e->patterns = e->tags = (struct pgw_str){NULL, 0};
+        else if (!pgw_str_eq_z(raw->version, PGW_INVALIDATION_VERSION_SELECTORS))
+                return PGW_E_CODEC;
+        else if (raw->pass.n)
+                err = read_pass(e, raw);
+        e->has_rebounds = raw->rebounds.n > 0;
+        if (!err && pgw_rebounds_parse(raw->rebounds, &e->rebounds))
+                err = PGW_E_CODEC;
+        if (!err)
+                err = pgw_keys_count(e->keys, &e->key_count);
         if (!err)
                 err = pgw_keys_count(e->patterns, &e->pattern_count);
         if (!err)
@@ -59,7 +96,7 @@ static enum pgw_err check(struct pgw_entry *e, struct pgw_str version)
 enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
                             struct pgw_entry *ret, bool *ret_has_nonce)
 {
-        struct pgw_str version = {NULL, 0}, nonce = {NULL, 0};
+        struct raw raw = {.version = {NULL, 0}};
         const struct pgw_reply *fields = pgw_reply_at(reply, 1);
 
         *ret = (struct pgw_entry){.id = {.lane = lane}};
@@ -74,11 +111,11 @@ enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
         const struct pgw_reply *name = fields + 1;
         for (size_t i = 0; i + 1 < fields->count; i += 2) {
                 const struct pgw_reply *value = pgw_reply_next(name);
-                take_field(ret, pgw_reply_str(name), pgw_reply_str(value), &version, &nonce);
+                take_field(ret, &raw, pgw_reply_str(name), pgw_reply_str(value));
                 name = pgw_reply_next(value);
         }
-        *ret_has_nonce = pgw_nonce_parse(nonce, &ret->id.nonce) == PGW_OK;
-        return *ret_has_nonce ? check(ret, version) : PGW_E_CODEC;
+        *ret_has_nonce = pgw_nonce_parse(raw.nonce, &ret->id.nonce) == PGW_OK;
+        return *ret_has_nonce ? check(ret, &raw) : PGW_E_CODEC;
 }
 
 /* The value of a field, or NULL. */

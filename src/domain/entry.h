@@ -4,6 +4,7 @@
 
 #include "domain/invalidation.h"
 #include "domain/job_id.h"
+#include "domain/rebound.h"
 #include "redis/wire.h"
 
 /* Slices point into the reply. */
@@ -16,6 +17,11 @@ struct pgw_entry {
         struct pgw_str tags; /* field g, as k */
         size_t tag_count;
         bool all_tags;
+        bool has_rebounds; /* field w; else they are the worker's own */
+        struct pgw_rebounds rebounds;
+        unsigned pass; /* 0: the first */
+        uint64_t origin_ms;
+        struct pgw_job_id job; /* whose pass it is; only when `pass` */
         struct pgw_str reason;
         struct pgw_str request_id;
         struct pgw_str traceparent;

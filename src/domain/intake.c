@@ -142,11 +142,11 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
 {
         struct pgw_redis *redis = intake->redis;
         char nonce[PGW_NONCE_SIZE];
-        const size_t optional = (inv->key_count > 0 ? 1u : 0u) +
-                                (inv->pattern_count > 0 ? 1u : 0u) +
-                                (inv->tag_count > 0 ? 1u : 0u) + (inv->all_tags ? 1u : 0u) +
-                                (inv->reason.n > 0 ? 1u : 0u) + (inv->request_id.n > 0 ? 1u : 0u) +
-                                (inv->traceparent.n > 0 ? 1u : 0u);
+        const size_t optional =
+            (inv->key_count > 0 ? 1u : 0u) + (inv->pattern_count > 0 ? 1u : 0u) +
+            (inv->tag_count > 0 ? 1u : 0u) + (inv->all_tags ? 1u : 0u) +
+            (inv->rebounds.n > 0 ? 1u : 0u) + (inv->reason.n > 0 ? 1u : 0u) +
+            (inv->request_id.n > 0 ? 1u : 0u) + (inv->traceparent.n > 0 ? 1u : 0u);
 
         pgw_nonce_text(t->id.nonce, nonce);
         pgw_redis_begin(redis, 7 + 2 * optional);
@@ -160,6 +160,7 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
         field(redis, PGW_STR("k"), pgw_buf_str(&intake->keys));
         field(redis, PGW_STR("p"), pgw_buf_str(&intake->patterns));
         field(redis, PGW_STR("g"), pgw_buf_str(&intake->tags));
+        field(redis, PGW_STR("w"), inv->rebounds);
         field(redis, PGW_STR("a"), inv->all_tags ? PGW_STR("1") : PGW_STR(""));
         field(redis, PGW_STR("r"), inv->reason);
         field(redis, PGW_STR("q"), inv->request_id);

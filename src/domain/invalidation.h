@@ -9,6 +9,7 @@
  *      k  the keys, each a length (unsigned LEB128) and its bytes
  *      p  the patterns, g the tags, in the same form; only in version 2
  *      a  "1" when a key must be under all of the tags; only in version 2
+ *      w  when it is to be repeated (domain/rebound.h, which has more fields of version 2)
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
  * A reader refuses a version it does not know and ignores fields it does not know, so
  * a field may be added without a new version as long as ignoring it does no harm.
@@ -31,6 +32,7 @@ struct pgw_invalidation {
         const struct pgw_str *tags; /* domain/tag.h */
         size_t tag_count;
         bool all_tags;              /* keys under all of them, not any */
+        struct pgw_str rebounds;    /* as pgw_rebounds_text(); empty: the worker's own */
         struct pgw_str reason;      /* empty: none */
         struct pgw_str request_id;  /* empty: none */
         struct pgw_str traceparent; /* empty: none */

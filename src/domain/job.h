@@ -10,12 +10,13 @@
  * backend:
  *      s state   a attempt   b begun, wall ms   f finished, wall ms
  *      n requested   r removed   m missing   e error code (only when there is one)
- *      c matched (only when it had patterns)
+ *      c matched (only when it had patterns)   d when it is repeated (only when it is)
  */
 #ifndef PGW_DOMAIN_JOB_H
 #define PGW_DOMAIN_JOB_H
 
 #include "domain/progress.h"
+#include "domain/rebound.h"
 #include "redis/wire.h"
 
 enum pgw_job_state {
@@ -44,14 +45,15 @@ struct pgw_job {
         enum pgw_err error; /* PGW_OK: none */
         bool sweeps;        /* `progress` is known */
         struct pgw_progress progress;
+        struct pgw_rebounds rebounds; /* after finished_ms; known once it has ended */
 };
 
 /* The fields that pgw_job_read() wants, in its order, for HMGET. */
 #define PGW_JOB_FIELDS                                                                             \
         {                                                                                          \
-                "s", "a", "b", "f", "n", "r", "m", "e", "c"                                        \
+                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d"                                   \
         }
-#define PGW_JOB_FIELD_COUNT 9
+#define PGW_JOB_FIELD_COUNT 10
 
 /* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,
  * PGW_E_CODEC when it is not ours. `ret->id` is left to the caller. */

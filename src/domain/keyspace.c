@@ -28,6 +28,13 @@ struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *ks, enum pgw_lane 
         return pgw_str_z(ks->_streams[lane]);
 }
 
+struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:scheduled", ks->queue);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
 struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *ks, const struct pgw_job_id *id,
                                      char out[PGW_PROGRESS_KEY_MAX])
 {

@@ -32,6 +32,9 @@ enum pgw_err pgw_keyspace_init(struct pgw_keyspace *, const char *queue_name) PG
 /* The stream of a lane; valid as long as the keyspace. */
 struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *, enum pgw_lane);
 
+/* What is put off until it is due (domain/rebound.h); written to `out`. */
+struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
 /* How far the sweep of a job has come, beside its queue; written to `out`. */
 struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *, const struct pgw_job_id *,
                                      char out[PGW_PROGRESS_KEY_MAX]);

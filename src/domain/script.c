@@ -20,6 +20,8 @@ static struct pgw_str body_of(enum pgw_script script)
                 return pgw_str_of(pgw_embed_lua_survey, pgw_embed_lua_survey_len);
         case PGW_SCRIPT_CLAIM:
                 return pgw_str_of(pgw_embed_lua_claim, pgw_embed_lua_claim_len);
+        case PGW_SCRIPT_WAKE:
+                return pgw_str_of(pgw_embed_lua_wake, pgw_embed_lua_wake_len);
         case PGW_SCRIPT_TAG:
                 return pgw_str_of(pgw_embed_lua_tag, pgw_embed_lua_tag_len);
         }

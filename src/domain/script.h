@@ -17,7 +17,8 @@ enum pgw_script {
         PGW_SCRIPT_PEEK,
         PGW_SCRIPT_SURVEY,
         PGW_SCRIPT_CLAIM,
-        PGW_SCRIPT_TAG
+        PGW_SCRIPT_TAG,
+        PGW_SCRIPT_WAKE
 };
 
 /* Begin an EVAL; `keys` key arguments and then `args` others follow by pgw_redis_arg(). */

@@ -15,11 +15,20 @@ static bool is_token_char(char c)
                (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
+static bool is_token(struct pgw_str s)
+{
+        for (size_t i = 0; i < s.n; i++)
+                if (!is_token_char(s.p[i]))
+                        return false;
+        return s.n > 0;
+}
+
 static const char *read_request_line(struct pgw_str line, struct head *h)
 {
         struct pgw_str method, target, rest;
 
-        if (!pgw_str_cut(line, ' ', &method, &rest) || !pgw_str_cut(rest, ' ', &target, &rest))
+        if (!pgw_str_cut(line, ' ', &method, &rest) || !is_token(method) ||
+            !pgw_str_cut(rest, ' ', &target, &rest))
                 return "the request line is not `METHOD target HTTP/1.x`";
         if (pgw_str_eq_z(rest, "HTTP/1.0"))
                 h->old = true;
@@ -38,9 +47,8 @@ static const char *read_field(struct pgw_str line, struct head *h)
                 return "a header field is folded over two lines";
         if (!pgw_str_cut(line, ':', &name, &value) || name.n == 0)
                 return "a header field has no name";
-        for (size_t i = 0; i < name.n; i++)
-                if (!is_token_char(name.p[i]))
-                        return "a header field's name holds a character that is not allowed";
+        if (!is_token(name))
+                return "a header field's name holds a character that is not allowed";
         if (pgw_str_eq_nocase(name, PGW_STR("host")))
                 h->hosts++;
         else if (pgw_str_eq_nocase(name, PGW_STR("content-length")))

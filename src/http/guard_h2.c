@@ -37,7 +37,10 @@ void pgw_guard_h2_init(struct pgw_guard_h2 *g, size_t block_max, uint64_t now_ms
 void pgw_guard_h2_fini(struct pgw_guard_h2 *g)
 {
         pgw_free(g->block);
+        pgw_free(g->bodies);
         g->block = NULL;
+        g->bodies = NULL;
+        g->bodies_open = 0;
         g->block_size = 0;
 }
 
@@ -129,9 +132,9 @@ size_t pgw_guard_hpack_fields(struct pgw_str block)
                         whole = skip_int(&p, end, c & 0x40 ? 6 : 4, &index) &&
                                 (index || skip_string(&p, end)) && skip_string(&p, end);
                 }
-                fields++;
                 if (!whole)
                         return fields;
+                fields++;
         }
         return fields;
 }
@@ -177,16 +180,36 @@ static bool strip(struct pgw_str *payload, unsigned flags)
         return true;
 }
 
-/* A body that never ends is a request that the handler never sees; somebody must time it. */
-static void count_bodies(struct pgw_guard_h2 *g, unsigned type, unsigned flags, uint64_t now_ms)
+/* A body that never ends is a request that the handler never sees; somebody must time it. The
+ * library bounds how many streams are open. */
+static void open_body(struct pgw_guard_h2 *g, uint32_t stream, uint64_t now_ms)
 {
-        if (type == HEADERS && !(flags & FLAG_END_STREAM)) {
-                if (g->bodies_open++ == 0)
-                        g->body_moved_ms = now_ms;
-        } else if (g->bodies_open &&
-                   (type == RST_STREAM || (type == DATA && flags & FLAG_END_STREAM))) {
-                g->bodies_open--;
+        if (g->bodies_open == PGW_H2_BODIES_MAX)
+                return;
+        /* Grown by powers of two: the count itself says when. */
+        if ((g->bodies_open & (g->bodies_open - 1)) == 0)
+                g->bodies = pgw_realloc(g->bodies, (g->bodies_open ? 2 * g->bodies_open : 1) *
+                                                       sizeof *g->bodies);
+        if (g->bodies_open == 0)
                 g->body_moved_ms = now_ms;
+        g->bodies[g->bodies_open++] = stream;
+}
+
+static void count_bodies(struct pgw_guard_h2 *g, unsigned type, unsigned flags, uint32_t stream,
+                         uint64_t now_ms)
+{
+        const bool ends = type == RST_STREAM || flags & FLAG_END_STREAM;
+        size_t i = 0;
+
+        if (type != HEADERS && type != DATA && type != RST_STREAM)
+                return;
+        while (i < g->bodies_open && g->bodies[i] != stream)
+                i++;
+        if (i < g->bodies_open && ends) {
+                g->bodies[i] = g->bodies[--g->bodies_open];
+                g->body_moved_ms = now_ms;
+        } else if (i == g->bodies_open && type == HEADERS && !ends) {
+                open_body(g, stream, now_ms);
         }
 }
 
@@ -238,7 +261,10 @@ enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str byt
                 const size_t size = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
                 if (size > PGW_H2_FRAME_MAX || left < FRAME_HEAD_SIZE + size)
                         break;
-                count_bodies(g, p[3], p[4], now_ms);
+                const uint32_t stream =
+                    ((uint32_t)p[5] << 24 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 8 | p[8]) &
+                    0x7fffffffu;
+                count_bodies(g, p[3], p[4], stream, now_ms);
                 verdict = judge(g, p[3], p[4], pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size));
                 p += FRAME_HEAD_SIZE + size;
                 left -= FRAME_HEAD_SIZE + size;

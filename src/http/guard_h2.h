@@ -24,6 +24,7 @@
 #define PGW_H2_CONTINUATION_MAX 8
 #define PGW_H2_FIELDS_MAX       100
 #define PGW_H2_FRAME_MAX        16384
+#define PGW_H2_BODIES_MAX       4096
 
 enum pgw_h2_verdict {
         PGW_H2_FINE,
@@ -44,6 +45,7 @@ struct pgw_guard_h2 {
         bool in_block; /* a header block is open */
         unsigned continuations;
         size_t bodies_open;     /* requests whose body has not ended */
+        uint32_t *bodies;       /* their streams */
         uint64_t body_moved_ms; /* when one of them last began or ended */
         char *block;            /* what was read of the open one */
         size_t block_size;

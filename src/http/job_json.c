@@ -58,6 +58,16 @@ static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
         return err ? err : add_z(out, "}]}");
 }
 
+/* When the passes behind the first are due, give or take a tenth. */
+static enum pgw_err add_rebounds(struct pgw_buf *out, const struct pgw_job *job)
+{
+        enum pgw_err err = add_z(out, ",\"rebounds_at\":[");
+
+        for (size_t i = 0; i < job->rebounds.count && !err; i++)
+                err = add_time(out, i ? ",\"" : "\"", job->finished_ms + job->rebounds.at_ms[i]);
+        return err ? err : add_z(out, "]");
+}
+
 static enum pgw_err add_error(struct pgw_buf *out, enum pgw_err error)
 {
         char code[64];
@@ -109,6 +119,8 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
                 err = add_progress(out, &job->progress);
         if (!err && pgw_job_state_is_terminal(job->state))
                 err = add_result(out, job, target_name);
+        if (!err && job->rebounds.count && job->finished_ms)
+                err = add_rebounds(out, job);
         if (!err && job->error)
                 err = add_error(out, job->error);
         return err ? err : add_z(out, "}\n");

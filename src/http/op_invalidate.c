@@ -48,6 +48,34 @@ static size_t count_of(const struct pgw_exchange *x, const char *member)
         return json_array_size(json_object_get(x->body, member));
 }
 
+/* The schema bounds each number, but cannot say "ascending". */
+static void check_rebounds(struct pgw_exchange *x)
+{
+        const json_t *times = json_object_get(x->body, "rebounds_ms");
+
+        for (size_t i = 1; i < json_array_size(times); i++) {
+                char pointer[48];
+                if (json_integer_value(json_array_get(times, i)) >
+                    json_integer_value(json_array_get(times, i - 1)))
+                        continue;
+                snprintf(pointer, sizeof pointer, "#/rebounds_ms/%zu", i);
+                pgw_violations_add(&x->violations, pointer, "must be more than the one before it");
+        }
+}
+
+/* As text for the entry; empty when the request leaves it to the worker. */
+static struct pgw_str rebounds_text(const struct pgw_exchange *x, char out[PGW_REBOUNDS_TEXT_MAX])
+{
+        const json_t *times = json_object_get(x->body, "rebounds_ms");
+        struct pgw_rebounds r = {.count = 0};
+
+        if (!times)
+                return (struct pgw_str){NULL, 0};
+        for (; r.count < json_array_size(times); r.count++)
+                r.at_ms[r.count] = (uint64_t)json_integer_value(json_array_get(times, r.count));
+        return pgw_rebounds_text(&r, out);
+}
+
 static enum pgw_err check_tags(struct pgw_exchange *x)
 {
         enum pgw_tags_policy policy;
@@ -81,6 +109,7 @@ enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
                 x->err = check_tags(x);
         for (size_t i = 0; i < patterns.count; i++)
                 check_pattern(x, patterns.items[i], i);
+        check_rebounds(x);
         if (!x->err && pgw_violations_count(&x->violations))
                 x->err = PGW_E_SCHEMA;
         return x->err ? PGW_FAIL : PGW_NEXT;
@@ -184,7 +213,8 @@ static enum pgw_err may_accept(struct pgw_exchange *x)
 }
 
 /* What the body says, as a value. */
-static enum pgw_err read_invalidation(struct pgw_exchange *x, struct pgw_invalidation *inv)
+static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REBOUNDS_TEXT_MAX],
+                                      struct pgw_invalidation *inv)
 {
         struct pgw_selectors keys, patterns, tags;
         const struct pgw_str priority = pgw_selectors_text(x, "priority");
@@ -205,6 +235,7 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, struct pgw_invalid
             .tags = tags.items,
             .tag_count = tags.count,
             .all_tags = pgw_str_eq_z(pgw_selectors_text(x, "tags_match"), "all"),
+            .rebounds = rebounds_text(x, times),
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
             .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
@@ -217,13 +248,14 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, struct pgw_invalid
 enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
 {
         struct pgw_invalidation inv;
+        char times[PGW_REBOUNDS_TEXT_MAX];
 
         x->err = may_accept(x);
         if (x->err) {
                 count_refusal(x->err);
                 return PGW_FAIL;
         }
-        x->err = read_invalidation(x, &inv);
+        x->err = read_invalidation(x, times, &inv);
         if (x->err)
                 return PGW_FAIL;
         x->err = pgw_intake_put(x->gateway->links.intake, &inv, on_accepted, x);

@@ -2,12 +2,31 @@
  * for us. The first of several `wait` counts. */
 #include "http/prefer.h"
 
+/* As pgw_str_cut(), blind to what stands within quotes (RFC 9110 section 5.6.4). */
+static bool cut(struct pgw_str s, char at, struct pgw_str *ret_head, struct pgw_str *ret_tail)
+{
+        bool quoted = false;
+
+        for (size_t i = 0; i < s.n; i++) {
+                if (s.p[i] == '"') {
+                        quoted = !quoted;
+                } else if (quoted && s.p[i] == '\\') {
+                        i++;
+                } else if (!quoted && s.p[i] == at) {
+                        *ret_head = pgw_str_of(s.p, i);
+                        *ret_tail = pgw_str_of(s.p + i + 1, s.n - i - 1);
+                        return true;
+                }
+        }
+        return false;
+}
+
 static enum pgw_err wait_of(struct pgw_str item, uint64_t max_s, uint64_t *ret_s)
 {
         struct pgw_str name, value, parameters;
         uint64_t seconds;
 
-        if (pgw_str_cut(item, ';', &value, &parameters))
+        if (cut(item, ';', &value, &parameters))
                 item = value;
         if (!pgw_str_cut(item, '=', &name, &value))
                 return PGW_E_INVALID;
@@ -26,7 +45,7 @@ enum pgw_err pgw_prefer_wait(struct pgw_str header, uint64_t max_s, uint64_t *re
 {
         struct pgw_str item;
 
-        while (pgw_str_cut(header, ',', &item, &header))
+        while (cut(header, ',', &item, &header))
                 if (!wait_of(item, max_s, ret_s))
                         return PGW_OK;
         return wait_of(header, max_s, ret_s);

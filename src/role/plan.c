@@ -115,6 +115,8 @@ enum pgw_err pgw_plan_make(struct pgw_plan *plan, const struct pgw_settings *s, 
             .replicas = (unsigned)s->broker_replicas,
             .allow_eviction = s->broker_allow_eviction,
         };
+        /* Settings that were checked can be parsed. */
+        PGW_ASSERT(pgw_rebounds_parse(pgw_str_z(s->rebounds), &plan->rebounds) == PGW_OK);
         name_instance(plan);
         return resolve_all(plan, embedded_socket, fault);
 }

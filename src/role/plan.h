@@ -9,6 +9,7 @@
 
 #include "domain/broker_check.h"
 #include "domain/keyspace.h"
+#include "domain/rebound.h"
 #include "role/settings.h"
 #include "role/settings_url.h"
 
@@ -25,6 +26,7 @@ struct pgw_plan {
         struct pgw_redis_address broker, results, target;
         bool results_beside; /* results live in the broker's server and database */
         struct pgw_broker_demands demands;
+        struct pgw_rebounds rebounds;
         char instance[80]; /* host, pid and random bits: no two processes ever share it */
 };
 

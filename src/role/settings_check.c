@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "domain/keyspace.h"
+#include "domain/rebound.h"
 #include "role/settings_priv.h"
 #include "role/settings_url.h"
 
@@ -119,6 +120,15 @@ static enum pgw_err check_files(const struct pgw_settings *s, struct pgw_fault *
 static enum pgw_err check_worker(const struct pgw_settings *s, struct pgw_fault *fault)
 {
         struct pgw_keyspace keyspace;
+        struct pgw_rebounds rebounds;
+
+        if (pgw_rebounds_parse(pgw_str_z(s->rebounds), &rebounds)) {
+                pgw_fault_set(fault, "rebounds",
+                              "'%.40s' is not up to %d ascending numbers of milliseconds from 1 to "
+                              "%d, separated by commas, nor '-'",
+                              s->rebounds, PGW_REBOUNDS_MAX, PGW_REBOUND_MS_MAX);
+                return PGW_E_CONFIG;
+        }
 
         if (pgw_keyspace_init(&keyspace, s->queue_name)) {
                 pgw_fault_set(fault, "queue.name",

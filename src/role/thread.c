@@ -217,6 +217,7 @@ static void build_worker(struct pgw_thread *t)
             .idle_ms = s->worker_idle_ms,
             .beat_ms = s->worker_beat_ms ? s->worker_beat_ms : s->worker_idle_ms / 3,
             .result_ttl_s = s->results_ttl_s,
+            .rebounds = plan->rebounds,
             .sweep_share = s->sweep_share,
             .sweep_gate_us = t->conf.sweep_gate_us,
             .results_beside = plan->results_beside,

@@ -51,6 +51,11 @@ C(KILLED_HEADERS, "purgeway_connections_killed_total", "reason=\"headers\"", "")
 C(KILLED_RESETS, "purgeway_connections_killed_total", "reason=\"resets\"", "")
 C(KILLED_BACKLOG, "purgeway_connections_killed_total", "reason=\"backlog\"", "")
 C(KILLED_SLOW, "purgeway_connections_killed_total", "reason=\"slow\"", "")
+C(REBOUNDS, "purgeway_rebounds_total", "", "Later passes of jobs that became due.")
+C(REBOUNDS_LOST, "purgeway_rebounds_lost_total", "",
+  "Later passes that could not be scheduled for want of room.")
+C(REBOUND_KEYS, "purgeway_rebound_keys_removed_total", "",
+  "Keys that were there again and were removed by a later pass.")
 C(SWEEP_SLICES, "purgeway_sweep_slices_total", "", "Slices of a target's keys looked through.")
 G(SWEEPS, "purgeway_sweeps", "", "Jobs that sweep a target now.")
 G(CONNECTIONS_OPEN, "purgeway_connections_open", "", "Connections open now.")

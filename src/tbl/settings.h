@@ -77,6 +77,8 @@ N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,
   "Bytes before the first wildcard that a pattern must have.")
 N(sweep_share, "sweep.share", COUNT, 10, 1, 100, false,
   "Most that the sweeps of a process take of a target's time, in percent.")
+S(rebounds, "rebounds", "1000,3000,11000", false,
+  "When jobs are repeated, ms after they have ended, ascending, at most 5; - is never.")
 N(worker_batch, "worker.batch", COUNT, 100, 1, 1000, false, "Jobs of one read.")
 N(worker_in_hand, "worker.in_hand", COUNT, 400, 1, 100000, false,
   "Jobs that a worker holds at a time.")

@@ -49,25 +49,44 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
                 memcpy(run->bytes + keys, entry.patterns.p, patterns);
         if (tags)
                 memcpy(run->bytes + keys + patterns, entry.tags.p, tags);
-        run->unsent = run->unsettled = pgw_str_of(run->bytes, keys);
+        run->keys = run->unsent = run->unsettled = pgw_str_of(run->bytes, keys);
         run->patterns = pgw_str_of(run->bytes + keys, patterns);
         run->key_count = err ? 0 : entry.key_count;
         run->pattern_count = err ? 0 : entry.pattern_count;
         run->tags = pgw_str_of(run->bytes + keys + patterns, tags);
         run->tag_count = err ? 0 : entry.tag_count;
         run->all_tags = entry.all_tags;
+        run->pass = entry.pass;
+        run->origin_ms = entry.origin_ms;
+        run->job = entry.pass ? entry.job : entry.id;
+        if (run->pass && run->pass < entry.rebounds.count)
+                run->pattern_count = 0; /* they have their turn in the last pass */
+        run->has_own_rebounds = entry.has_rebounds;
+        run->rebounds = entry.has_rebounds ? entry.rebounds : w->conf.rebounds;
         run->selector_count = run->key_count + run->pattern_count + run->tag_count;
         pgw_list_append(&w->in_hand, &run->in_hand);
 
-        pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
-        pgw_metric_observe_us(PGW_H_ACCEPT_TO_START, (run->started_ms - entry.id.entry.ms) * 1000);
+        if (run->pass == 0) {
+                pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
+                pgw_metric_observe_us(PGW_H_ACCEPT_TO_START,
+                                      (run->started_ms - entry.id.entry.ms) * 1000);
+        }
         PGW_FAILPOINT("take.after");
         if (err)
                 take_unreadable(run, has_nonce);
-        else if (attempt > 1)
-                pgw_keep_announce(run);
+        else if (attempt > 1 && run->pass == 0)
+                pgw_keep_announce(run); /* a later pass has no result to fence */
         else
                 pgw_remove_add(run);
+}
+
+unsigned pgw_run_next_pass(const struct pgw_run *run)
+{
+        const unsigned count = (unsigned)run->rebounds.count;
+
+        if (run->error || run->pass >= count)
+                return 0;
+        return run->keys.n || run->tags.n ? run->pass + 1 : count;
 }
 
 void pgw_run_end(struct pgw_run *run)

@@ -1,4 +1,5 @@
-/* Ending jobs: the result, then the acknowledgement, many jobs in one call.
+/* Ending jobs: what is to follow is scheduled, then comes the result, then the acknowledgement,
+ * many jobs in one call.
  *
  * When the results live beside the queue one script does both and is atomic. Else the
  * script writes the results, and those it settled are acknowledged after it; a worker
@@ -17,13 +18,17 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
-#define PGW_SETTLE_ARGS          9
+#define PGW_SETTLE_ARGS          10
 #define PGW_SETTLE_TRIES_REFUSED 20
+#define PGW_SETTLE_MERGED_MAX    (8u << 20) /* bytes of keys that are repeated together */
 
 struct batch {
         struct pgw_worker *worker;
         enum pgw_lane lane;
         uint64_t begun_us;
+        bool is_repeated;     /* later passes, which have no result */
+        size_t awaited;       /* answers to scheduling what follows */
+        enum pgw_err refused; /* transient: nothing may be settled before it is scheduled */
         size_t count;
         struct pgw_run *runs[PGW_SETTLE_BATCH_MAX];
 };
@@ -163,7 +168,7 @@ static void on_settled(void *ctx, enum pgw_err err, const struct pgw_reply *repl
 
 static void say_run(struct pgw_redis *r, const struct pgw_run *run)
 {
-        char id[PGW_ENTRY_ID_SIZE];
+        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX];
 
         pgw_redis_arg(r, pgw_str_of(id, pgw_entry_id_text(run->id.entry, id)));
         pgw_redis_arg_u64(r, run->attempt);
@@ -178,6 +183,8 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
                 pgw_redis_arg_u64(r, run->matched);
         else
                 pgw_redis_arg(r, PGW_STR(""));
+        pgw_redis_arg(r, pgw_run_next_pass(run) ? pgw_rebounds_text(&run->rebounds, times)
+                                                : PGW_STR(""));
 }
 
 static enum pgw_err send_batch(struct batch *b)
@@ -201,6 +208,109 @@ static enum pgw_err send_batch(struct batch *b)
         return pgw_redis_end(r, on_settled, b);
 }
 
+/* ---- what follows: the next passes are scheduled before anything is settled ---- */
+
+static void put_back(struct batch *b)
+{
+        struct pgw_worker *w = b->worker;
+
+        for (size_t i = 0; i < b->count; i++)
+                pgw_list_append(&w->to_settle, &b->runs[i]->stage);
+        pgw_free(b);
+        rest(w);
+}
+
+static void end_repeated(struct batch *b)
+{
+        struct pgw_worker *w = b->worker;
+
+        acknowledge(w, b->lane, b->runs, b->count);
+        for (size_t i = 0; i < b->count; i++) {
+                pgw_metric_add(PGW_M_REBOUND_KEYS, b->runs[i]->removed);
+                pgw_sweep_forget(b->runs[i]);
+                pgw_run_free(b->runs[i]);
+        }
+        pgw_free(b);
+        pgw_take_more(w);
+}
+
+static void go_on_with(struct batch *b)
+{
+        if (b->refused)
+                put_back(b);
+        else if (b->is_repeated)
+                end_repeated(b);
+        else if (send_batch(b))
+                put_back(b);
+}
+
+static void on_scheduled(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct batch *b = ctx;
+
+        (void)reply;
+        PGW_ASSERT(b->awaited > 0);
+        b->awaited--;
+        if (err == PGW_E_REDIS_CANCELLED) {
+                if (b->awaited == 0)
+                        pgw_free(b); /* the worker ends; its list still owns the runs */
+                b->refused = err;
+                return;
+        }
+        /* A broker without room must still drain: the job was done, only not twice. */
+        if (err && pgw_err_class(err) == PGW_CLASS_TRANSIENT)
+                b->refused = err;
+        else if (err)
+                pgw_metric_add(PGW_M_REBOUNDS_LOST, 1);
+        if (b->awaited == 0)
+                go_on_with(b);
+}
+
+static void schedule_one(struct batch *b, const struct pgw_run *run, struct pgw_str keys)
+{
+        struct pgw_worker *w = b->worker;
+        const unsigned pass = pgw_run_next_pass(run);
+        const struct pgw_rebound rebound = {
+            .job = run->job,
+            .pass = pass,
+            .origin_ms = run->pass ? run->origin_ms : pgw_wall_ms(),
+            .rebounds = run->rebounds,
+            .keys = keys,
+            .patterns = run->patterns,
+            .tags = run->tags,
+            .all_tags = run->all_tags,
+        };
+
+        if (pgw_rebound_schedule(w->links.broker, w->keyspace, &rebound, on_scheduled, b))
+                b->refused = PGW_E_REDIS_CONNECT;
+        else
+                b->awaited++;
+}
+
+/* Most jobs name keys only and are repeated when the worker says: theirs go together. */
+static void schedule_passes(struct batch *b)
+{
+        const struct pgw_run *first = NULL;
+        struct pgw_buf merged;
+
+        pgw_buf_init(&merged, PGW_SETTLE_MERGED_MAX);
+        for (size_t i = 0; i < b->count && !b->refused; i++) {
+                const struct pgw_run *run = b->runs[i];
+                if (!pgw_run_next_pass(run))
+                        continue;
+                if (run->pass || run->has_own_rebounds || run->patterns.n || run->tags.n ||
+                    pgw_buf_add_str(&merged, run->keys))
+                        schedule_one(b, run, run->keys);
+                else if (!first)
+                        first = run;
+        }
+        if (first && !b->refused)
+                schedule_one(b, first, pgw_buf_str(&merged));
+        pgw_buf_fini(&merged);
+        if (b->awaited == 0)
+                go_on_with(b);
+}
+
 /* The runs of one lane at the front of the list; the others wait for their own batch. */
 static struct batch *next_batch(struct pgw_worker *w)
 {
@@ -210,10 +320,11 @@ static struct batch *next_batch(struct pgw_worker *w)
         b->worker = w;
         b->begun_us = pgw_mono_us();
         b->lane = PGW_CONTAINER(link, struct pgw_run, stage)->id.lane;
+        b->is_repeated = PGW_CONTAINER(link, struct pgw_run, stage)->pass > 0;
         for (; link && b->count < PGW_SETTLE_BATCH_MAX; link = next) {
                 struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
                 next = pgw_list_next(&w->to_settle, link);
-                if (run->id.lane != b->lane)
+                if (run->id.lane != b->lane || (run->pass > 0) != b->is_repeated)
                         continue;
                 pgw_list_remove(&w->to_settle, link);
                 b->runs[b->count++] = run;
@@ -226,16 +337,8 @@ static void settle(struct pgw_deferred *d)
         struct pgw_worker *w = PGW_CONTAINER(d, struct pgw_worker, settle);
 
         while (w->to_settle.count && !pgw_timer_is_armed(&w->settle_timer) &&
-               pgw_redis_is_ready(w->links.results)) {
-                struct batch *b = next_batch(w);
-                enum pgw_err err = send_batch(b);
-                if (!err)
-                        continue;
-                for (size_t i = 0; i < b->count; i++)
-                        pgw_list_append(&w->to_settle, &b->runs[i]->stage);
-                pgw_free(b);
-                rest(w);
-        }
+               pgw_redis_is_ready(w->links.results))
+                schedule_passes(next_batch(w));
 }
 
 static void on_settle_timer(struct pgw_timer *timer)

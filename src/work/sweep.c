@@ -178,11 +178,13 @@ static void part_with_all(struct pgw_worker *w)
 /* The pass has gone from `from` to `to`, or to the end of the circle when that is 0. */
 static void extend(struct pgw_sweep *s, uint64_t from, uint64_t to)
 {
-        if (!s->placed || s->run->progress.at < from || (to && s->run->progress.at > to))
+        struct pgw_progress *p = &s->run->progress;
+
+        if (!s->placed || p->at < from || (to && p->at > to))
                 return;
-        s->run->progress.at = to;
-        if (to == 0)
-                s->run->progress.wrapped = true;
+        /* A table that became small is walked through in one slice, past the start as well. */
+        p->at = to == 0 && p->wrapped ? p->start : to;
+        p->wrapped = p->wrapped || to == 0;
 }
 
 static void commit(struct pgw_worker *w)

@@ -3,7 +3,8 @@
  * Any of several tags: each tag's set is set aside under the job's own name (claim.lua), walked
  * through slice by slice, and dropped when all of its members are gone. New tagging goes to a
  * fresh set meanwhile, and nothing is ever popped: a worker that dies leaves the set where its
- * successor finds it, and walking it again does no harm.
+ * successor finds it, and walking it again does no harm. When the job is repeated, the set stays
+ * aside until the last pass.
  *
  * All of several tags: the smallest set is walked through as it is, and of each slice only those
  * go that are in all the others as well. Nothing is set aside, because what is under one of the
@@ -59,7 +60,7 @@ static struct pgw_str source_key(const struct pgw_worker *w, const struct pgw_ru
 {
         if (run->all_tags)
                 return pgw_tag_key(tag_at(run, w->tag_pass.smallest), out);
-        return pgw_tag_claim_key(tag_at(run, run->progress.tags_done), &run->id, out);
+        return pgw_tag_claim_key(tag_at(run, run->progress.tags_done), &run->job, out);
 }
 
 static void leave(struct pgw_run *run)
@@ -108,6 +109,12 @@ static bool is_off(const struct pgw_worker *w)
 
 /* ---- the end of a tag ---- */
 
+static void count_tag(struct pgw_run *run)
+{
+        run->progress.tags_done++;
+        run->progress.tag_cursor = 0;
+}
+
 static void on_dropped(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_worker *w = ctx;
@@ -115,16 +122,14 @@ static void on_dropped(void *ctx, enum pgw_err err, const struct pgw_reply *repl
         (void)reply;
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        if (err) {
+        if (err)
                 note_error(w, err);
-        } else {
-                w->tag_pass.run->progress.tags_done++;
-                w->tag_pass.run->progress.tag_cursor = 0;
-        }
+        else
+                count_tag(w->tag_pass.run);
         end_turn(w);
 }
 
-/* All members are gone, or were not all under all tags: what was set aside is dropped. */
+/* All members are gone. What was set aside is dropped, unless it will be walked through again. */
 static void finish_tag(struct pgw_worker *w)
 {
         struct pgw_run *run = w->tag_pass.run;
@@ -132,6 +137,11 @@ static void finish_tag(struct pgw_worker *w)
 
         if (run->all_tags) {
                 run->progress.tags_done = run->tag_count;
+                end_turn(w);
+                return;
+        }
+        if (pgw_run_next_pass(run)) {
+                count_tag(run);
                 end_turn(w);
                 return;
         }
@@ -383,8 +393,7 @@ static void on_claimed(void *ctx, enum pgw_err err, const struct pgw_reply *repl
         }
         const int64_t members = pgw_reply_int(reply, 0);
         if (members == 0) {
-                run->progress.tags_done++;
-                run->progress.tag_cursor = 0;
+                count_tag(run);
                 end_turn(w);
                 return;
         }
@@ -399,9 +408,10 @@ static void claim(struct pgw_worker *w)
         const struct pgw_str tag = tag_at(run, run->progress.tags_done);
         char key[PGW_TAG_KEY_MAX];
 
-        pgw_script_begin(w->links.sweep, PGW_SCRIPT_CLAIM, 2, 0);
+        pgw_script_begin(w->links.sweep, PGW_SCRIPT_CLAIM, 2, 1);
         pgw_redis_arg(w->links.sweep, pgw_tag_key(tag, key));
-        pgw_redis_arg(w->links.sweep, pgw_tag_claim_key(tag, &run->id, key));
+        pgw_redis_arg(w->links.sweep, pgw_tag_claim_key(tag, &run->job, key));
+        pgw_redis_arg(w->links.sweep, run->pass ? PGW_STR("") : PGW_STR("1"));
         enum pgw_err err = pgw_redis_end(w->links.sweep, on_claimed, w);
         if (err) {
                 note_error(w, err);

@@ -39,6 +39,7 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         pgw_tag_sweep_init(w);
         pgw_take_init(w);
         pgw_remove_init(w);
+        pgw_later_init(w);
         pgw_settle_init(w);
         pgw_keep_init(w);
         return w;
@@ -95,6 +96,7 @@ void pgw_worker_free(struct pgw_worker *w)
         pgw_remove_fini(w);
         pgw_sweep_fini(w);
         pgw_tag_sweep_fini(w);
+        pgw_later_fini(w);
         pgw_settle_fini(w);
         pgw_keep_fini(w);
         while ((link = pgw_list_first(&w->to_announce)))

@@ -16,7 +16,7 @@
 #ifndef PGW_WORK_WORKER_H
 #define PGW_WORK_WORKER_H
 
-#include "domain/keyspace.h"
+#include "domain/rebound.h"
 #include "redis/client.h"
 
 struct pgw_worker;
@@ -28,9 +28,10 @@ struct pgw_worker_conf {
         uint64_t idle_ms;   /* a job without a beat for so long may be taken over */
         uint64_t beat_ms;
         uint64_t result_ttl_s;
-        uint64_t sweep_share;    /* percent of a node's time, 1 to 100 */
-        uint64_t *sweep_gate_us; /* shared by all workers of the process; zeroed at first */
-        bool results_beside;     /* the results live in the same server and database as the queue */
+        uint64_t sweep_share;         /* percent of a node's time, 1 to 100 */
+        uint64_t *sweep_gate_us;      /* shared by all workers of the process; zeroed at first */
+        struct pgw_rebounds rebounds; /* of jobs that do not say when themselves */
+        bool results_beside; /* the results live in the same server and database as the queue */
 };
 
 /* The connections of a worker. Reading blocks, so it has one of its own. */

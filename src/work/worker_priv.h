@@ -22,6 +22,7 @@ struct pgw_run {
         uint64_t attempt;
         uint64_t started_ms;      /* wall */
         uint64_t taken_us;        /* monotonic */
+        struct pgw_str keys;      /* all of them */
         struct pgw_str unsent;    /* keys not sent yet */
         struct pgw_str unsettled; /* keys without an answer that counts */
         size_t key_count;
@@ -30,6 +31,11 @@ struct pgw_run {
         struct pgw_str tags;
         size_t tag_count; /* 0 once they are done */
         bool all_tags;
+        unsigned pass;         /* 0: the first, which has a result */
+        uint64_t origin_ms;    /* when the first one ended, wall; only behind it */
+        struct pgw_job_id job; /* whose pass it is */
+        bool has_own_rebounds; /* the request's, not the worker's */
+        struct pgw_rebounds rebounds;
         size_t selector_count;        /* keys, patterns and tags */
         struct pgw_sweep *sweep;      /* while it takes part in the pass */
         struct pgw_progress progress; /* of patterns and tags */
@@ -118,6 +124,9 @@ struct pgw_worker {
         struct pgw_timer settle_timer;
         unsigned settle_failures;
 
+        /* work/later.c */
+        struct pgw_timer wake_timer;
+
         /* work/keep.c */
         struct pgw_timer beat_timer;
         struct pgw_timer takeover_timer;
@@ -131,6 +140,10 @@ uint64_t pgw_worker_pause_ms(unsigned failures);
 /* How many more jobs it may take into hand. Those that sweep wait for the pass, most of the time,
  * and do not keep others out until they are many. */
 size_t pgw_worker_room(const struct pgw_worker *);
+
+/* The pass behind this one, 0 when it was the last: none follows what failed, and patterns, which
+ * cost a walk over all keys, are repeated once, in the last pass. */
+unsigned pgw_run_next_pass(const struct pgw_run *);
 
 /* work/run.c: a job comes into hand from its entry, and leaves it. */
 void pgw_run_take(struct pgw_worker *, const struct pgw_reply *entry, enum pgw_lane,
@@ -170,6 +183,9 @@ void pgw_tag_sweep_fini(struct pgw_worker *);
 void pgw_tag_sweep_add(struct pgw_run *); /* has tags */
 void pgw_tag_sweep_go_on(struct pgw_worker *);
 void pgw_tag_sweep_start_over(struct pgw_worker *); /* cursors are worth nothing any more */
+
+void pgw_later_init(struct pgw_worker *);
+void pgw_later_fini(struct pgw_worker *);
 
 void pgw_settle_init(struct pgw_worker *);
 void pgw_settle_fini(struct pgw_worker *);

@@ -100,7 +100,8 @@ def test_walk_killed_at_the_step(step, passes):
                 Purgeway("worker", env={"PURGEWAY_FAILPOINT": f"{step}:{passes}"},
                          allow_codes=(0, -signal.SIGKILL), **settings) as worker:
             answer = gateway.api.post("/v1/invalidations", {
-                "keys": ["named"], "patterns": ["by:pattern:*", "by:both:*"], "tags": ["t", "u"]})
+                "keys": ["named"], "patterns": ["by:pattern:*", "by:both:*"], "tags": ["t", "u"],
+                "rebounds_ms": [100]})
             assert answer.status == 202
             assert worker.wait() == -signal.SIGKILL
             worker.env.clear()

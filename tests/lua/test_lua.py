@@ -1,6 +1,7 @@
 """The scripts of lua/ against a private redis-server: every state, each call replayed, the
 wrong owner, a server without memory, and settle's fencing against a small model."""
 import itertools
+import os
 import pathlib
 import subprocess
 import time
@@ -47,6 +48,12 @@ def r(server):
     server.config_set("maxmemory", 0)
 
 
+@pytest.fixture
+def raw(r):
+    """The same server, answers as bytes."""
+    return redis.Redis(unix_socket_path=r.connection_pool.connection_kwargs["path"])
+
+
 def run(client, name, keys, *args, change=lambda text: text):
     return client.eval(change((LUA / f"{name}.lua").read_text()), len(keys), *keys, *args)
 
@@ -84,8 +91,9 @@ def fill_up(client):
 # ---- settle ----
 
 def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, removed=2, missing=1,
-        error="", matched=""):
-    return [entry, attempt, status, started, requested, removed, missing, error, matched]
+        error="", matched="", rebounds=""):
+    return [entry, attempt, status, started, requested, removed, missing, error, matched,
+            rebounds]
 
 
 def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100):
@@ -545,15 +553,23 @@ def test_claim_sets_aside_once(r):
     r.sadd(TAG, "a", "b")
     r.pexpire(TAG, 50_000)
     for _ in range(2):
-        assert run(r, "claim", [TAG, ASIDE]) == 2
+        assert run(r, "claim", [TAG, ASIDE], 1) == 2
         assert r.exists(TAG) == 0 and r.smembers(ASIDE) == {"a", "b"} and r.ttl(ASIDE) == -1
     r.sadd(TAG, "later")
-    assert run(r, "claim", [TAG, ASIDE]) == 2
+    assert run(r, "claim", [TAG, ASIDE], 1) == 2
     assert r.smembers(TAG) == {"later"}
 
 
+def test_later_pass_claims_no_more(r):
+    r.sadd(TAG, "a")
+    assert run(r, "claim", [TAG, ASIDE], "") == 0
+    assert r.smembers(TAG) == {"a"}
+    r.sadd(ASIDE, "b", "c")
+    assert run(r, "claim", [TAG, ASIDE], "") == 2
+
+
 def test_claim_of_nothing_is_nothing(r):
-    assert run(r, "claim", [TAG, ASIDE]) == 0
+    assert run(r, "claim", [TAG, ASIDE], 1) == 0
     assert r.exists(TAG, ASIDE) == 0
 
 
@@ -563,14 +579,14 @@ def test_claim_leaves_what_is_no_set(r, wrong):
     r.delete(wrong)
     r.set(wrong, "text")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        run(r, "claim", [TAG, ASIDE])
+        run(r, "claim", [TAG, ASIDE], 1)
     assert r.get(wrong) == "text"
 
 
 def test_claim_works_on_a_full_server(r):
     r.sadd(TAG, "a")
     fill_up(r)
-    assert run(r, "claim", [TAG, ASIDE]) == 1
+    assert run(r, "claim", [TAG, ASIDE], 1) == 1
     assert r.smembers(ASIDE) == {"a"}
 
 
@@ -601,3 +617,52 @@ def test_tag_only_ever_lengthens(r):
 
 def test_tag_takes_a_thousand(r):
     assert tag(r, "", *(f"k{i}" for i in range(1000))) == 1000
+
+
+# ---- wake ----
+
+SCHEDULED, LANES = "purgeway:{main}:scheduled", ("lane:0", "lane:1", "lane:2")
+
+
+def record(*texts):
+    """Texts, each behind its length as unsigned LEB128."""
+    out = b""
+    for text in texts:
+        text = text if isinstance(text, bytes) else text.encode()
+        length = len(text)
+        while length > 127:
+            out += bytes([length % 128 + 128])
+            length //= 128
+        out += bytes([length]) + text
+    return out
+
+
+def wake(client, count=10):
+    return run(client, "wake", [SCHEDULED, *LANES], count)
+
+
+def test_wake_moves_what_is_due(raw):
+    r = raw
+    now = int(time.time() * 1000)
+    long = os.urandom(70_000)
+    r.zadd(SCHEDULED, {record("1", "v", "2", "k", b"\x00\xff\r\n"): now - 5,
+                       record("2", "k", long, "empty", b""): now - 1,
+                       record("0", "k", "later"): now + 60_000})
+    assert wake(r) == 2 and wake(r) == 0
+    assert [fields for _, fields in r.xrange("lane:1")] == [{b"v": b"2", b"k": b"\x00\xff\r\n"}]
+    assert [fields for _, fields in r.xrange("lane:2")] == [{b"k": long, b"empty": b""}]
+    assert r.zcard(SCHEDULED) == 1 and r.xlen("lane:0") == 0
+
+
+def test_wake_takes_the_earliest_and_no_more_than_asked(r):
+    r.zadd(SCHEDULED, {record("0", "k", str(i)).decode(): i for i in range(20)})
+    assert wake(r, 5) == 5
+    assert [fields["k"] for _, fields in r.xrange("lane:0")] == ["0", "1", "2", "3", "4"]
+
+
+def test_wake_on_a_full_server_moves_nothing(r):
+    r.zadd(SCHEDULED, {record("0", "k", "x").decode(): 1})
+    fill_up(r)
+    with pytest.raises(redis.ResponseError, match="OOM|used memory > 'maxmemory'"):
+        wake(r)
+    assert r.zcard(SCHEDULED) == 1

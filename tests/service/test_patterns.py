@@ -246,6 +246,21 @@ def test_sweep_leaves_the_node_to_others(make):
     assert server.api.job(second["job_id"]).json["status"] in ("queued", "running")
 
 
+def test_second_sweep_of_a_cache_that_became_small(beside):
+    """The pass stands in the middle of a large table when the table shrinks to nothing."""
+    server, redis = beside(sweep_share=100, threads=1, rebounds="-")
+    cache = redis.client()
+    fill(cache, 50_000)
+    first = is_accepted(purge(server, "use*"))
+    second = is_accepted(purge(server, "user:1*"))  # joins somewhere on the way
+    for job in (first, second):
+        assert server.api.finished(job["job_id"])["status"] == "succeeded"
+    for i in range(20):
+        cache.set(f"user:{i}", 1)
+        job = is_accepted(purge(server, "user:*"))
+        assert server.api.finished(job["job_id"])["result"]["removed"] == 1
+
+
 def test_target_that_refuses_scan_fails_the_job(make):
     broker, target = make(Redis), make(Redis)
     with target.client() as client:

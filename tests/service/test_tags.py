@@ -153,7 +153,7 @@ def test_removes_what_is_under_any_tag_and_nothing_else(beside):
     cache.sadd("purgeway:tag:{two}", "absent", b"\xff\r\n\0", "purgeway:{main}:high")
     cache.set(b"\xff\r\n\0", 1)
     cache.set("named", 1)
-    job = is_accepted(purge(server, "one", "two", "empty", keys=["named"]))
+    job = is_accepted(purge(server, "one", "two", "empty", keys=["named"], rebounds_ms=[]))
     assert job["priority"] == "normal"
     ended = server.api.finished(job["job_id"])
     assert ended["status"] == "succeeded"
@@ -223,7 +223,7 @@ def test_progress_is_kept_over_a_kill(beside, make):
     urls = {"broker_url": redis.url(), "sweep_share": 5, "worker_idle_ms": 600,
             "worker_beat_ms": 150, "threads": 1}
     first = make(Purgeway, "worker", **urls)
-    job = is_accepted(purge(server, "t"))
+    job = is_accepted(purge(server, "t", rebounds_ms=[]))
 
     def percent():
         return server.api.job(job["job_id"]).json.get("progress", {"percent": 0})["percent"]

@@ -51,7 +51,7 @@ def test_results_in_another_database(make):
 def test_everything_on_an_instance_of_its_own(make):
     broker, results, target = (make(Redis) for _ in range(3))
     urls = {"broker_url": broker.tcp_url(), "results_url": results.tcp_url(2),
-            "target_url": target.tcp_url()}
+            "target_url": target.tcp_url(), "rebounds": "-"}
     gateway = make(Purgeway, "gateway", **urls)
     make(Purgeway, "worker", **urls)
     target.client().set("a", 1)

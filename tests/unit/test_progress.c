@@ -56,7 +56,8 @@ static void reads_what_was_written_and_nothing_else(void **state)
                 enum pgw_err err;
         } bad[] = {
             {"*11\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-             "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", PGW_E_NO_JOB},
+             "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+             PGW_E_NO_JOB},
             {"*11\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
              "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n",
              PGW_E_CODEC},
@@ -64,9 +65,11 @@ static void reads_what_was_written_and_nothing_else(void **state)
              "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n",
              PGW_E_CODEC},
             {"*11\r\n$1\r\na\r\n$-1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
-             "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n", PGW_E_CODEC},
+             "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n",
+             PGW_E_CODEC},
             {"*10\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
-             "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n", PGW_E_CODEC},
+             "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n",
+             PGW_E_CODEC},
             {"*11\r\n$41\r\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n$1\r\n1\r\n$1\r\n1\r\n"
              "$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
              "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n",
@@ -77,12 +80,12 @@ static void reads_what_was_written_and_nothing_else(void **state)
         struct pgw_progress p;
 
         (void)state;
-        assert_int_equal(
-            pgw_progress_read(parse(wire, "*11\r\n$3\r\nabc\r\n$20\r\n18446744073709551615\r\n"
-                                          "$1\r\n5\r\n$1\r\n1\r\n$1\r\n7\r\n$1\r\n6\r\n"
-                                          "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n"),
-                              &p),
-            PGW_OK);
+        assert_int_equal(pgw_progress_read(
+                             parse(wire, "*11\r\n$3\r\nabc\r\n$20\r\n18446744073709551615\r\n"
+                                         "$1\r\n5\r\n$1\r\n1\r\n$1\r\n7\r\n$1\r\n6\r\n"
+                                         "$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n"),
+                             &p),
+                         PGW_OK);
         assert_string_equal(p.node, "abc");
         assert_true(p.start == UINT64_MAX && p.at == 5 && p.wrapped);
         assert_int_equal(p.matched, 7);
