@@ -21,6 +21,7 @@ struct pgw_yaml_lines {
 
 struct reader {
         yaml_parser_t parser;
+        struct pgw_str text;
         struct pgw_fault *fault;
         json_t *lines; /* NULL: not wanted */
         struct pgw_buf pointer;
@@ -34,11 +35,28 @@ static enum pgw_err refuse(struct reader *r, const yaml_mark_t *mark, const char
         return PGW_E_CONFIG;
 }
 
+static yaml_mark_t mark_of(struct pgw_str text, size_t offset)
+{
+        yaml_mark_t mark = {.index = offset};
+
+        for (size_t i = 0; i < offset && i < text.n; i++) {
+                mark.column++;
+                if (text.p[i] == '\n') {
+                        mark.line++;
+                        mark.column = 0;
+                }
+        }
+        return mark;
+}
+
 static enum pgw_err next(struct reader *r, yaml_event_t *event)
 {
         if (yaml_parser_parse(&r->parser, event))
                 return PGW_OK;
-        const yaml_mark_t mark = r->parser.problem_mark;
+        /* A byte that is no text has an offset only. */
+        const yaml_mark_t mark = r->parser.error == YAML_READER_ERROR
+                                     ? mark_of(r->text, r->parser.problem_offset)
+                                     : r->parser.problem_mark;
         return refuse(r, &mark, r->parser.problem ? r->parser.problem : "not YAML");
 }
 
@@ -125,6 +143,20 @@ static void note_line(struct reader *r, const yaml_mark_t *mark)
         pgw_free(key);
 }
 
+static bool has_extras(const yaml_event_t *e)
+{
+        switch (e->type) {
+        case YAML_SCALAR_EVENT:
+                return e->data.scalar.anchor || e->data.scalar.tag;
+        case YAML_SEQUENCE_START_EVENT:
+                return e->data.sequence_start.anchor || e->data.sequence_start.tag;
+        case YAML_MAPPING_START_EVENT:
+                return e->data.mapping_start.anchor || e->data.mapping_start.tag;
+        default:
+                return true;
+        }
+}
+
 static enum pgw_err read_value(struct reader *, yaml_event_t *, json_t **);
 
 static enum pgw_err read_member(struct reader *r, yaml_event_t *key, json_t *object)
@@ -135,6 +167,8 @@ static enum pgw_err read_member(struct reader *r, yaml_event_t *key, json_t *obj
 
         if (key->type != YAML_SCALAR_EVENT)
                 return refuse(r, &key->start_mark, "a key must be a plain name");
+        if (has_extras(key))
+                return refuse(r, &key->start_mark, "anchors, aliases and tags are not taken");
         const char *name = (const char *)key->data.scalar.value;
         if (strlen(name) != key->data.scalar.length)
                 return refuse(r, &key->start_mark, "a key must not hold a NUL");
@@ -189,7 +223,9 @@ static enum pgw_err read_sequence(struct reader *r, json_t *array)
                 if (!end) {
                         snprintf(index, sizeof index, "%zu", json_array_size(array));
                         err = push(r, index);
-                        if (!err) {
+                        if (err) {
+                                err = refuse(r, &event.start_mark, "the keys are too long");
+                        } else {
                                 note_line(r, &event.start_mark);
                                 err = read_value(r, &event, &value);
                         }
@@ -200,20 +236,6 @@ static enum pgw_err read_sequence(struct reader *r, json_t *array)
                 yaml_event_delete(&event);
                 if (end || err)
                         return err;
-        }
-}
-
-static bool has_extras(const yaml_event_t *e)
-{
-        switch (e->type) {
-        case YAML_SCALAR_EVENT:
-                return e->data.scalar.anchor || e->data.scalar.tag;
-        case YAML_SEQUENCE_START_EVENT:
-                return e->data.sequence_start.anchor || e->data.sequence_start.tag;
-        case YAML_MAPPING_START_EVENT:
-                return e->data.mapping_start.anchor || e->data.mapping_start.tag;
-        default:
-                return true;
         }
 }
 
@@ -230,7 +252,7 @@ static enum pgw_err read_value(struct reader *r, yaml_event_t *event, json_t **r
         if (event->type == YAML_SCALAR_EVENT) {
                 value = scalar(event);
                 if (!value)
-                        err = refuse(r, &event->start_mark, "not UTF-8");
+                        err = refuse(r, &event->start_mark, "the number is too large");
         } else if (event->type == YAML_SEQUENCE_START_EVENT) {
                 value = json_array();
                 err = read_sequence(r, value);
@@ -289,7 +311,8 @@ static enum pgw_err read_stream(struct reader *r, json_t **ret)
 enum pgw_err pgw_yaml_load(const char *bytes, size_t size, struct pgw_fault *fault, json_t **ret,
                            struct pgw_yaml_lines **ret_lines)
 {
-        struct reader r = {.fault = fault, .lines = ret_lines ? json_object() : NULL};
+        struct reader r = {
+            .text = {bytes, size}, .fault = fault, .lines = ret_lines ? json_object() : NULL};
 
         PGW_ASSERT(yaml_parser_initialize(&r.parser));
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)bytes, size);
