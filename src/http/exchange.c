@@ -20,11 +20,13 @@
 #include "base/metric.h"
 #include "base/rand.h"
 #include "http/answer.h"
+#include "http/form.h"
 #include "http/front.h"
 #include "http/prefer.h"
 
 #define PGW_EXCHANGE_KEPT     1024
 #define PGW_EXCHANGE_OUT_KEPT 4096
+#define PGW_PURGE_PATH        "/v1/invalidations"
 
 typedef enum pgw_step room_f(struct pgw_exchange *);
 
@@ -171,8 +173,12 @@ static enum pgw_step admit(struct pgw_exchange *x)
             pgw_str_of(req->path.base, req->query_at == SIZE_MAX ? req->path.len : req->query_at);
         const struct pgw_str method = pgw_str_of(req->method.base, req->method.len);
 
-        x->err = pgw_contract_find(x->gateway->links.contract, method, path, &x->path_params,
-                                   &x->op, &x->allow);
+        /* What caches in front of web servers know: the address says nothing more. */
+        x->is_purge = pgw_str_eq_z(method, "PURGE") &&
+                      (pgw_str_eq_z(path, "/") || pgw_str_eq_z(path, PGW_PURGE_PATH));
+        x->err = pgw_contract_find(
+            x->gateway->links.contract, x->is_purge ? PGW_STR("POST") : method,
+            x->is_purge ? PGW_STR(PGW_PURGE_PATH) : path, &x->path_params, &x->op, &x->allow);
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
@@ -185,27 +191,64 @@ static bool is_media_type(struct pgw_str header, const char *wanted)
         return pgw_str_eq_nocase(pgw_str_trim(type), pgw_str_z(wanted));
 }
 
-static enum pgw_err understand_body(struct pgw_exchange *x)
+/* A page of any web site can make its visitor's browser post a form anywhere, and only there the
+ * browser says where it comes from. */
+static enum pgw_err read_form(struct pgw_exchange *x)
 {
-        const char *wanted = pgw_operation_media_type(x->op);
         const h2o_iovec_t entity = x->req->entity;
 
-        if (!wanted)
-                return PGW_OK;
-        if (entity.len && !is_media_type(pgw_exchange_header(x, PGW_STR("content-type")), wanted)) {
-                pgw_fault_set(&x->fault, "", "send the body as Content-Type: %s", wanted);
+        if (pgw_exchange_header(x, PGW_STR("origin")).n)
+                return PGW_E_ORIGIN;
+        /* `curl -d` says form, whatever it sends. */
+        if (entity.len && entity.base[0] == '{') {
+                pgw_fault_set(&x->fault, "",
+                              "This looks like JSON: send it as Content-Type: application/json "
+                              "(curl --json).");
                 return PGW_E_MEDIA_TYPE;
         }
-        if (entity.len == 0 && !pgw_operation_body_required(x->op))
-                return PGW_OK;
+        return pgw_form_read(pgw_str_of(entity.base, entity.len), &x->fault, &x->body);
+}
+
+static enum pgw_err read_json(struct pgw_exchange *x)
+{
+        const h2o_iovec_t entity = x->req->entity;
         enum pgw_err err = pgw_json_parse(entity.base, entity.len, &x->fault, &x->body);
+
         if (err == PGW_E_SCHEMA) {
                 pgw_violations_add(&x->violations, "#", "%s", x->fault.detail);
                 x->fault.detail[0] = '\0';
         }
-        if (err)
-                return err;
-        return pgw_operation_check_body(x->op, x->body, &x->violations);
+        return err;
+}
+
+static enum pgw_err read_body(struct pgw_exchange *x, const char *wanted)
+{
+        const struct pgw_str type = pgw_exchange_header(x, PGW_STR("content-type"));
+
+        if (x->is_purge) {
+                x->body =
+                    pgw_form_of_surrogate_keys(pgw_exchange_header(x, PGW_STR("surrogate-key")));
+                return PGW_OK;
+        }
+        if (pgw_gateway_handler(x->op->handler)->takes_forms && is_media_type(type, PGW_FORM_TYPE))
+                return read_form(x);
+        if (x->req->entity.len && !is_media_type(type, wanted)) {
+                pgw_fault_set(&x->fault, "", "send the body as Content-Type: %s", wanted);
+                return PGW_E_MEDIA_TYPE;
+        }
+        return read_json(x);
+}
+
+static enum pgw_err understand_body(struct pgw_exchange *x)
+{
+        const char *wanted = pgw_operation_media_type(x->op);
+
+        if (!wanted)
+                return PGW_OK;
+        if (x->req->entity.len == 0 && !pgw_operation_body_required(x->op))
+                return PGW_OK;
+        enum pgw_err err = read_body(x, wanted);
+        return err ? err : pgw_operation_check_body(x->op, x->body, &x->violations);
 }
 
 static struct pgw_str find_header(void *ctx, struct pgw_str name)

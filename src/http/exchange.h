@@ -51,6 +51,7 @@ struct pgw_exchange {
         struct pgw_path_params path_params;
         char request_id[PGW_REQUEST_ID_MAX + 1];
         bool request_id_given;
+        bool is_purge;        /* the method PURGE, with its selectors in a header */
         struct pgw_str allow; /* with a refusal PGW_E_METHOD, or OPTIONS */
 
         /* understand */

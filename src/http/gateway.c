@@ -11,20 +11,20 @@ const char *const pgw_gateway_operations[] = {
 };
 
 static const struct pgw_gateway_handler handlers[] = {
-    {pgw_op_invalidate_understand, pgw_op_invalidate},
-    {pgw_op_job_understand, pgw_op_job},
-    {NULL, pgw_op_queues},
-    {NULL, pgw_op_livez},
-    {NULL, pgw_op_readyz},
-    {NULL, pgw_op_livez},
-    {NULL, pgw_op_metrics},
-    {NULL, pgw_op_openapi_yaml},
-    {NULL, pgw_op_openapi_json},
-    {NULL, pgw_op_docs},
-    {pgw_op_tagging_understand, pgw_op_tagging},
-    {pgw_op_tagging_understand, pgw_op_untagging},
-    {NULL, pgw_op_tag},
-    {NULL, pgw_op_tag_members},
+    {.understand = pgw_op_invalidate_understand, .act = pgw_op_invalidate, .takes_forms = true},
+    {.understand = pgw_op_job_understand, .act = pgw_op_job},
+    {.act = pgw_op_queues},
+    {.act = pgw_op_livez},
+    {.act = pgw_op_readyz},
+    {.act = pgw_op_livez},
+    {.act = pgw_op_metrics},
+    {.act = pgw_op_openapi_yaml},
+    {.act = pgw_op_openapi_json},
+    {.act = pgw_op_docs},
+    {.understand = pgw_op_tagging_understand, .act = pgw_op_tagging},
+    {.understand = pgw_op_tagging_understand, .act = pgw_op_untagging},
+    {.act = pgw_op_tag},
+    {.act = pgw_op_tag_members},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

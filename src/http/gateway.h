@@ -67,6 +67,7 @@ typedef enum pgw_step pgw_operation_f(struct pgw_exchange *);
 struct pgw_gateway_handler {
         pgw_operation_f *understand; /* NULL: nothing beyond the contract */
         pgw_operation_f *act;
+        bool takes_forms; /* http/form.h */
 };
 const struct pgw_gateway_handler *pgw_gateway_handler(unsigned index);
 

@@ -12,6 +12,8 @@
  */
 /* What clients send. */
 X(JSON, 400, INPUT, "malformed-json", "The body is not valid JSON.")
+X(FORM, 400, INPUT, "malformed-form", "The body is not a valid form.")
+X(ORIGIN, 403, INPUT, "forms-of-pages-refused", "Forms of web pages are not taken.")
 X(HTTP, 400, INPUT, "malformed-http", "The request is not valid HTTP.")
 X(PATTERNS, 403, INPUT, "patterns-refused", "This service takes no patterns.")
 X(TAGS, 403, INPUT, "tags-refused", "The target cannot keep tags.")
