@@ -105,14 +105,21 @@ static json_t *to_json(const struct pgw_schema *schema, struct pgw_str text)
 
         if (pgw_schema_is_integer(schema)) {
                 const struct pgw_str digits = negative ? pgw_str_of(text.p + 1, text.n - 1) : text;
-                if (pgw_str_to_u64(digits, INT64_MAX, &number))
+                if (pgw_str_to_u64(digits, (uint64_t)INT64_MAX + negative, &number))
                         return NULL;
-                return json_integer(negative ? -(json_int_t)number : (json_int_t)number);
+                return json_integer((json_int_t)(negative ? 0 - number : number));
         }
         if (pgw_schema_is_boolean(schema)) {
                 if (pgw_str_eq_z(text, "true"))
                         return json_true();
                 return pgw_str_eq_z(text, "false") ? json_false() : NULL;
+        }
+        if (pgw_schema_is_number(schema)) {
+                json_t *value = json_loadb(text.p ? text.p : "", text.n, JSON_DECODE_ANY, NULL);
+                if (json_is_number(value))
+                        return value;
+                json_decref(value);
+                return NULL;
         }
         return json_stringn(text.p ? text.p : "", text.n);
 }
@@ -137,6 +144,7 @@ static bool take(const struct pgw_param *p, struct pgw_str value, struct pgw_par
                         pgw_violations_add(violations, pointer, "must be %s",
                                            pgw_schema_is_integer(p->schema)   ? "a whole number"
                                            : pgw_schema_is_boolean(p->schema) ? "true or false"
+                                           : pgw_schema_is_number(p->schema)  ? "a number"
                                                                               : "UTF-8 text");
                         return false;
                 }
@@ -219,7 +227,8 @@ static bool take_other(const struct pgw_param *p, const struct pgw_path_params *
                 if (value.p)
                         return take(p, value, params, violations);
         }
-        if (!p->required || pgw_params_has(params, p->name))
+        /* A query was taken already; a header of its name has been looked for above. */
+        if (!p->required || (p->place == PGW_IN_QUERY && pgw_params_has(params, p->name)))
                 return true;
         point(pointer, sizeof pointer, p);
         pgw_violations_add(violations, pointer, "is missing");

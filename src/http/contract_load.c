@@ -284,6 +284,28 @@ static enum pgw_err load_all(struct loader *l)
         return err;
 }
 
+static size_t variables_of(const struct pgw_route *route)
+{
+        size_t count = 0;
+
+        for (size_t i = 0; i < route->segment_count; i++)
+                count += route->segments[i].variable;
+        return count;
+}
+
+/* A path without variables goes before one with them, wherever it stands in the file (OpenAPI
+ * 3.0, Paths Object). There are few. */
+static void sort_routes(struct pgw_contract *c)
+{
+        for (size_t i = 1; i < c->route_count; i++) {
+                const struct pgw_route moved = c->routes[i];
+                size_t k = i;
+                for (; k > 0 && variables_of(&c->routes[k - 1]) > variables_of(&moved); k--)
+                        c->routes[k] = c->routes[k - 1];
+                c->routes[k] = moved;
+        }
+}
+
 enum pgw_err pgw_contract_load(struct pgw_str bytes, const char *const *names,
                                struct pgw_fault *fault, struct pgw_contract **ret)
 {
@@ -298,6 +320,7 @@ enum pgw_err pgw_contract_load(struct pgw_str bytes, const char *const *names,
                 err = load_all(&l);
         }
         if (!err) {
+                sort_routes(c);
                 const size_t size = json_dumpb(c->document, NULL, 0, JSON_COMPACT);
                 c->json = pgw_alloc(size + 1);
                 PGW_ASSERT(json_dumpb(c->document, c->json, size, JSON_COMPACT) == size);

@@ -62,6 +62,7 @@ bool pgw_schema_check(const struct pgw_schema *, const json_t *value, const char
 
 /* True when a value of this schema is written as a number. */
 bool pgw_schema_is_integer(const struct pgw_schema *);
+bool pgw_schema_is_number(const struct pgw_schema *); /* with or without a fraction */
 bool pgw_schema_is_boolean(const struct pgw_schema *);
 
 #endif

@@ -172,7 +172,7 @@ static uint64_t hash_of(const json_t *v)
 
         switch (json_typeof(v)) {
         case JSON_STRING:
-                return mix(hash, json_string_value(v), json_string_length(v));
+                return mix(hash + 4, json_string_value(v), json_string_length(v));
         case JSON_INTEGER:
         case JSON_REAL:
                 number = json_number_value(v) + 0.0;
@@ -228,13 +228,15 @@ static bool find_repetition(const json_t *array, size_t *ret_first, size_t *ret_
         for (size_t i = 0; i < n; i++)
                 h[i] = (struct hashed){hash_of(json_array_get(array, i)), i};
         qsort(h, n, sizeof *h, by_hash);
-        for (size_t i = 1; i < n && !found; i++)
-                if (h[i].hash == h[i - 1].hash && same(json_array_get(array, h[i].index),
-                                                       json_array_get(array, h[i - 1].index))) {
-                        *ret_first = h[i - 1].index;
-                        *ret_second = h[i].index;
-                        found = true;
-                }
+        /* Different values can have one hash: each is compared with all before it that do. */
+        for (size_t j = 1; j < n && !found; j++)
+                for (size_t i = j; i-- > 0 && h[i].hash == h[j].hash && !found;)
+                        if (same(json_array_get(array, h[i].index),
+                                 json_array_get(array, h[j].index))) {
+                                *ret_first = h[i].index;
+                                *ret_second = h[j].index;
+                                found = true;
+                        }
         pgw_free(h);
         return found;
 }
@@ -328,7 +330,7 @@ static bool check_string(struct checker *c, const struct pgw_schema *s, const js
         return fits;
 }
 
-static bool is_multiple(double value, double of)
+static bool is_multiple_of_double(double value, double of)
 {
         const double quotient = value / of;
 
@@ -338,19 +340,48 @@ static bool is_multiple(double value, double of)
         return off <= 1e-9 * fmax(1.0, fabs(quotient)) && off < 0.25;
 }
 
+/* Whole numbers are compared as such: a double holds no more than 53 bits of them. */
+static bool is_multiple(const json_t *v, const json_t *of)
+{
+        if (json_is_integer(v) && json_is_integer(of))
+                return json_integer_value(v) % json_integer_value(of) == 0;
+        return is_multiple_of_double(json_number_value(v), json_number_value(of));
+}
+
+static int compare(const json_t *a, const json_t *b)
+{
+        if (json_is_integer(a) && json_is_integer(b)) {
+                const json_int_t x = json_integer_value(a), y = json_integer_value(b);
+                return x < y ? -1 : x > y;
+        }
+        const double x = json_number_value(a), y = json_number_value(b);
+        return x < y ? -1 : x > y;
+}
+
+static const char *number_text(const json_t *number, char out[32])
+{
+        if (json_is_integer(number))
+                snprintf(out, 32, "%lld", (long long)json_integer_value(number));
+        else
+                snprintf(out, 32, "%.15g", json_real_value(number));
+        return out;
+}
+
 static bool check_number(struct checker *c, const struct pgw_schema *s, const json_t *v,
                          const struct frame *at)
 {
         const double value = json_number_value(v);
+        char text[32];
         bool fits = true;
 
-        if (s->has_max && (value > s->max || (s->exclusive_max && value >= s->max)))
-                fits = fail(c, at, "must be %s %g", s->exclusive_max ? "below" : "at most", s->max);
-        if (s->has_min && (value < s->min || (s->exclusive_min && value <= s->min)))
-                fits =
-                    fail(c, at, "must be %s %g", s->exclusive_min ? "above" : "at least", s->min);
-        if (s->multiple_of > 0 && !is_multiple(value, s->multiple_of))
-                fits = fail(c, at, "must be a multiple of %g", s->multiple_of);
+        if (s->max && compare(v, s->max) >= (s->exclusive_max ? 0 : 1))
+                fits = fail(c, at, "must be %s %s", s->exclusive_max ? "below" : "at most",
+                            number_text(s->max, text));
+        if (s->min && compare(v, s->min) <= (s->exclusive_min ? 0 : -1))
+                fits = fail(c, at, "must be %s %s", s->exclusive_min ? "above" : "at least",
+                            number_text(s->min, text));
+        if (s->multiple_of && !is_multiple(v, s->multiple_of))
+                fits = fail(c, at, "must be a multiple of %s", number_text(s->multiple_of, text));
         if (s->format == PGW_FORMAT_INT32 && (value > 2147483647.0 || value < -2147483648.0))
                 fits = fail(c, at, "must fit 32 bits");
         if (s->format == PGW_FORMAT_FLOAT && fabs(value) > (double)FLT_MAX)
@@ -362,7 +393,7 @@ static bool check_array(struct checker *c, const struct pgw_schema *s, const jso
                         const struct frame *at)
 {
         const size_t n = json_array_size(v);
-        size_t first, second;
+        size_t first = 0, second = 0;
         bool fits = true;
 
         if (n > s->items_max)
@@ -371,7 +402,8 @@ static bool check_array(struct checker *c, const struct pgw_schema *s, const jso
         if (n < s->items_min)
                 fits = fail(c, at, "has %zu items; at least %llu are needed", n,
                             (unsigned long long)s->items_min);
-        if (s->unique && find_repetition(v, &first, &second))
+        /* A list that is too long is refused already, and could be made costly to compare. */
+        if (s->unique && n <= s->items_max && find_repetition(v, &first, &second))
                 fits = fail(c, at, "items %zu and %zu are the same; each may stand here once",
                             first, second);
         for (size_t i = 0; s->items && i < n; i++) {
@@ -536,6 +568,13 @@ bool pgw_schema_is_integer(const struct pgw_schema *s)
         while (s->ref)
                 s = s->ref;
         return s->types & PGW_TYPE_INTEGER;
+}
+
+bool pgw_schema_is_number(const struct pgw_schema *s)
+{
+        while (s->ref)
+                s = s->ref;
+        return s->types & PGW_TYPE_NUMBER;
 }
 
 bool pgw_schema_is_boolean(const struct pgw_schema *s)

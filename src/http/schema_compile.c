@@ -101,8 +101,7 @@ static enum pgw_err kw_maximum(struct compiler *c, struct pgw_schema *s, const j
 {
         if (!json_is_number(value))
                 return refuse(c, "`maximum` must be a number");
-        s->has_max = true;
-        s->max = json_number_value(value);
+        s->max = value;
         return PGW_OK;
 }
 
@@ -110,8 +109,7 @@ static enum pgw_err kw_minimum(struct compiler *c, struct pgw_schema *s, const j
 {
         if (!json_is_number(value))
                 return refuse(c, "`minimum` must be a number");
-        s->has_min = true;
-        s->min = json_number_value(value);
+        s->min = value;
         return PGW_OK;
 }
 
@@ -135,7 +133,7 @@ static enum pgw_err kw_multiple_of(struct compiler *c, struct pgw_schema *s, con
 {
         if (!json_is_number(value) || json_number_value(value) <= 0)
                 return refuse(c, "`multipleOf` must be a number above 0");
-        s->multiple_of = json_number_value(value);
+        s->multiple_of = value;
         return PGW_OK;
 }
 
@@ -404,11 +402,28 @@ static enum pgw_err compile_ref(struct compiler *c, struct pgw_schema *s, const 
         return err;
 }
 
-static enum pgw_err compile(struct compiler *c, const json_t *node, const struct pgw_schema **ret)
+static enum pgw_err compile_keywords(struct compiler *c, struct pgw_schema *s, const json_t *node)
 {
+        const json_t *ref = json_object_get(node, "$ref");
         const char *name;
         json_t *value;
 
+        if (ref)
+                return compile_ref(c, s, ref);
+        json_object_foreach((json_t *)(uintptr_t)node, name, value)
+        {
+                enum pgw_err err = take_keyword(c, s, name, value);
+                if (err)
+                        return err;
+        }
+        /* nullable adds null to a type; without a type everything is allowed anyway. */
+        if (s->types == PGW_TYPE_NULL)
+                s->types = 0;
+        return PGW_OK;
+}
+
+static enum pgw_err compile(struct compiler *c, const json_t *node, const struct pgw_schema **ret)
+{
         if (!json_is_object(node))
                 return refuse(c, "a schema must be a mapping");
         for (struct pgw_schema *known = c->set->first; known; known = known->next)
@@ -426,19 +441,10 @@ static enum pgw_err compile(struct compiler *c, const json_t *node, const struct
         s->length_max = s->items_max = s->members_max = UINT64_MAX;
         *ret = s;
 
-        const json_t *ref = json_object_get(node, "$ref");
-        if (ref)
-                return compile_ref(c, s, ref);
-        json_object_foreach((json_t *)(uintptr_t)node, name, value)
-        {
-                enum pgw_err err = take_keyword(c, s, name, value);
-                if (err)
-                        return err;
-        }
-        /* nullable adds null to a type; without a type everything is allowed anyway. */
-        if (s->types == PGW_TYPE_NULL)
-                s->types = 0;
-        return PGW_OK;
+        enum pgw_err err = compile_keywords(c, s, node);
+        if (err)
+                s->node = NULL; /* not to be found: half of it is no schema */
+        return err;
 }
 
 struct pgw_schemas *pgw_schemas_new(const json_t *document)

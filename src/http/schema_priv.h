@@ -35,8 +35,8 @@ struct pgw_schema {
         unsigned types;               /* 0: any */
         const json_t *choices;        /* enum */
         enum pgw_format format;
-        bool has_max, has_min, exclusive_max, exclusive_min;
-        double max, min, multiple_of; /* multiple_of 0: none */
+        const json_t *max, *min, *multiple_of; /* numbers; NULL: none */
+        bool exclusive_max, exclusive_min;
         uint64_t length_max, length_min, items_max, items_min, members_max, members_min;
         bool unique;
         struct pgw_pattern *pattern;

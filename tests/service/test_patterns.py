@@ -83,7 +83,7 @@ def fill(client, count, name="user:{}"):
 
 
 def left(client, pattern):
-    return sum(1 for _ in client.scan_iter(pattern, count=1000))
+    return len(set(client.scan_iter(pattern, count=1000)))  # SCAN may tell a key twice
 
 
 def purge(server, *patterns, **more):
