@@ -28,6 +28,8 @@ static const struct option options[] = {
     {"--wait", PGW_CLI_TAKES_WAIT, SECONDS, AT(wait_s)},
     {"--pattern", PGW_CLI_TAKES_KEYS, LIST, AT(patterns)},
     {"--tag", PGW_CLI_TAKES_KEYS, LIST, AT(tags)},
+    {"--dry-run", PGW_CLI_TAKES_KEYS, FLAG, AT(dry_run)},
+    {"--soft", PGW_CLI_TAKES_KEYS, FLAG, AT(soft)},
     {"--all-tags", PGW_CLI_TAKES_KEYS, FLAG, AT(all_tags)},
     {"--priority", PGW_CLI_TAKES_KEYS, TEXT, AT(priority)},
     {"--reason", PGW_CLI_TAKES_KEYS, TEXT, AT(reason)},

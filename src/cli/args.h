@@ -17,7 +17,8 @@
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
         PGW_CLI_TAKES_WAIT = 1,
-        PGW_CLI_TAKES_KEYS = 2 /* --pattern --tag --all-tags --priority --reason --stdin -0 */
+        PGW_CLI_TAKES_KEYS =
+            2 /* --pattern --tag --all-tags --soft --dry-run --priority --reason --stdin -0 */
 };
 
 /* An option that may be given several times. */
@@ -39,7 +40,7 @@ struct pgw_cli_args {
         size_t operand_count;
         struct pgw_cli_list patterns;
         struct pgw_cli_list tags;
-        bool all_tags;
+        bool all_tags, dry_run, soft;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

@@ -41,6 +41,8 @@ static const struct pgw_cli_verb verb = {
             "  --pattern P    remove what matches P as well (* ? [a-c] as in Redis); again for\n"
             "                 each further pattern; quote it from the shell\n"
             "  --wait N       wait up to N seconds for the end\n"
+            "  --soft         leave the keys ten seconds, so that not all readers miss at once\n"
+            "  --dry-run      only count what would go\n"
             "  --priority P   high, normal or low\n"
             "  --reason TEXT  why, for the record\n"
             "  --stdin        read more keys from standard input, one a line\n"
@@ -128,6 +130,10 @@ static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_
         json_t *body = pgw_cli_batch_take(batch, purge->args->priority, purge->args->reason);
 
         add_walks(purge, body);
+        if (purge->args->dry_run)
+                json_object_set_new(body, "dry_run", json_true());
+        if (purge->args->soft)
+                json_object_set_new(body, "mode", json_string("soft"));
         const struct pgw_cli_request request = {
             .method = "POST", .path = "/v1/invalidations", .body = body, .wait_s = wait_s};
         struct pgw_fault fault = {"", ""};
@@ -195,15 +201,17 @@ static int await_all(struct purge *purge)
         return PGW_EXIT_OK;
 }
 
-static void print_job(const json_t *job)
+static void print_job(const struct purge *purge, const json_t *job)
 {
         char line[512];
         const json_t *result = json_object_get(job, "result");
         const char *id = pgw_cli_text(job, "job_id");
 
         if (result)
-                snprintf(line, sizeof line, "removed %s, missing %s (job %s)",
-                         pgw_cli_text(result, "removed"), pgw_cli_text(result, "missing"), id);
+                snprintf(line, sizeof line, "%s%s, missing %s (job %s)",
+                         purge->args->dry_run ? "would remove " : "removed ",
+                         pgw_cli_text(result, purge->args->dry_run ? "matched" : "removed"),
+                         pgw_cli_text(result, "missing"), id);
         else
                 snprintf(line, sizeof line, "%s (job %s)", pgw_cli_text(job, "status"), id);
         pgw_cli_print_clean(stdout, line);
@@ -223,7 +231,7 @@ static int report(const struct purge *purge)
                 if (purge->args->json)
                         pgw_cli_print_json(stdout, job);
                 else
-                        print_job(job);
+                        print_job(purge, job);
                 removed += json_integer_value(json_object_get(result, "removed"));
                 missing += json_integer_value(json_object_get(result, "missing"));
                 const int status = pgw_cli_job_verdict(verb.name, job, purge->args->wait_s);

@@ -3,7 +3,7 @@
 
 /* What is read once it is known that it is ours to read. */
 struct raw {
-        struct pgw_str version, nonce, rebounds, pass, origin, job;
+        struct pgw_str version, nonce, rebounds, pass, origin, job, soft;
 };
 
 static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name,
@@ -26,6 +26,12 @@ static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name
                 break;
         case 'w':
                 raw->rebounds = value;
+                break;
+        case 's':
+                raw->soft = value;
+                break;
+        case 'd':
+                e->is_dry = pgw_str_eq_z(value, "1");
                 break;
         case 'b':
                 raw->pass = value;
@@ -79,6 +85,8 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
                 return PGW_E_CODEC;
         else if (raw->pass.n)
                 err = read_pass(e, raw);
+        if (raw->soft.n && pgw_str_to_u64(raw->soft, UINT64_MAX, &e->soft_ttl_ms))
+                err = PGW_E_CODEC;
         e->has_rebounds = raw->rebounds.n > 0;
         if (!err && pgw_rebounds_parse(raw->rebounds, &e->rebounds))
                 err = PGW_E_CODEC;

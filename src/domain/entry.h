@@ -17,6 +17,8 @@ struct pgw_entry {
         struct pgw_str tags; /* field g, as k */
         size_t tag_count;
         bool all_tags;
+        uint64_t soft_ttl_ms; /* 0: the keys go */
+        bool is_dry;
         bool has_rebounds; /* field w; else they are the worker's own */
         struct pgw_rebounds rebounds;
         unsigned pass; /* 0: the first */

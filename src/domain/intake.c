@@ -6,6 +6,7 @@
 #include "domain/intake.h"
 
 #include "base/alloc.h"
+#include "base/codec.h"
 #include "base/rand.h"
 
 #define PGW_INTAKE_KEYS_MAX     (64u << 20)
@@ -129,42 +130,53 @@ void pgw_intake_free(struct pgw_intake *intake)
         pgw_free(intake);
 }
 
-static void field(struct pgw_redis *redis, struct pgw_str name, struct pgw_str value)
+/* Version 1 can be done by any reader; whatever else there is must not be ignored. */
+static struct pgw_str version_of(const struct pgw_invalidation *inv)
 {
-        if (value.n == 0)
-                return;
-        pgw_redis_arg(redis, name);
-        pgw_redis_arg(redis, value);
+        if (inv->pattern_count + inv->tag_count || inv->soft_ttl_ms || inv->is_dry)
+                return PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS);
+        return PGW_STR(PGW_INVALIDATION_VERSION_KEYS);
 }
 
 static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalidation *inv,
                              struct ticket *t)
 {
+        static const struct pgw_str none = {NULL, 0};
         struct pgw_redis *redis = intake->redis;
-        char nonce[PGW_NONCE_SIZE];
-        const size_t optional =
-            (inv->key_count > 0 ? 1u : 0u) + (inv->pattern_count > 0 ? 1u : 0u) +
-            (inv->tag_count > 0 ? 1u : 0u) + (inv->all_tags ? 1u : 0u) +
-            (inv->rebounds.n > 0 ? 1u : 0u) + (inv->reason.n > 0 ? 1u : 0u) +
-            (inv->request_id.n > 0 ? 1u : 0u) + (inv->traceparent.n > 0 ? 1u : 0u);
+        char nonce[PGW_NONCE_SIZE], soft[20];
+        const size_t soft_n = inv->soft_ttl_ms ? pgw_u64_text(inv->soft_ttl_ms, soft) : 0;
+        const struct {
+                struct pgw_str name, value; /* an empty value is left out */
+        } fields[] = {
+            {PGW_STR("v"), version_of(inv)},
+            {PGW_STR("n"), pgw_str_of(nonce, sizeof nonce)},
+            {PGW_STR("k"), pgw_buf_str(&intake->keys)},
+            {PGW_STR("p"), pgw_buf_str(&intake->patterns)},
+            {PGW_STR("g"), pgw_buf_str(&intake->tags)},
+            {PGW_STR("a"), inv->all_tags ? PGW_STR("1") : none},
+            {PGW_STR("s"), pgw_str_of(soft, soft_n)},
+            {PGW_STR("d"), inv->is_dry ? PGW_STR("1") : none},
+            {PGW_STR("w"), inv->rebounds},
+            {PGW_STR("r"), inv->reason},
+            {PGW_STR("q"), inv->request_id},
+            {PGW_STR("t"), inv->traceparent},
+        };
+        const size_t field_count = sizeof fields / sizeof fields[0];
+        size_t count = 0;
 
         pgw_nonce_text(t->id.nonce, nonce);
-        pgw_redis_begin(redis, 7 + 2 * optional);
+        for (size_t i = 0; i < field_count; i++)
+                count += fields[i].value.n > 0;
+        pgw_redis_begin(redis, 3 + 2 * count);
         pgw_redis_arg(redis, PGW_STR("XADD"));
         pgw_redis_arg(redis, pgw_keyspace_stream(intake->keyspace, inv->lane));
         pgw_redis_arg(redis, PGW_STR("*"));
-        field(redis, PGW_STR("v"),
-              inv->pattern_count + inv->tag_count ? PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS)
-                                                  : PGW_STR(PGW_INVALIDATION_VERSION_KEYS));
-        field(redis, PGW_STR("n"), pgw_str_of(nonce, sizeof nonce));
-        field(redis, PGW_STR("k"), pgw_buf_str(&intake->keys));
-        field(redis, PGW_STR("p"), pgw_buf_str(&intake->patterns));
-        field(redis, PGW_STR("g"), pgw_buf_str(&intake->tags));
-        field(redis, PGW_STR("w"), inv->rebounds);
-        field(redis, PGW_STR("a"), inv->all_tags ? PGW_STR("1") : PGW_STR(""));
-        field(redis, PGW_STR("r"), inv->reason);
-        field(redis, PGW_STR("q"), inv->request_id);
-        field(redis, PGW_STR("t"), inv->traceparent);
+        for (size_t i = 0; i < field_count; i++) {
+                if (fields[i].value.n == 0)
+                        continue;
+                pgw_redis_arg(redis, fields[i].name);
+                pgw_redis_arg(redis, fields[i].value);
+        }
         return pgw_redis_end(redis, on_added, t);
 }
 

@@ -70,6 +70,7 @@ enum pgw_err pgw_job_read(const struct pgw_reply *reply, struct pgw_job *ret)
         job.missing = number_at(reply, 6);
         const struct pgw_reply *matched = pgw_reply_at(reply, 8);
         job.matched = matched->type == PGW_REPLY_NIL ? job.removed : number_at(reply, 8);
+        job.sample = pgw_reply_str(pgw_reply_at(reply, 10));
         if (pgw_rebounds_parse(pgw_reply_str(pgw_reply_at(reply, 9)), &job.rebounds))
                 job.rebounds.count = 0;
         job.error = error_of(pgw_reply_str(pgw_reply_at(reply, 7)));

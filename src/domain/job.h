@@ -11,6 +11,7 @@
  *      s state   a attempt   b begun, wall ms   f finished, wall ms
  *      n requested   r removed   m missing   e error code (only when there is one)
  *      c matched (only when it had patterns)   d when it is repeated (only when it is)
+ *      x some of the keys that a dry run found, in the form of field k of an entry
  */
 #ifndef PGW_DOMAIN_JOB_H
 #define PGW_DOMAIN_JOB_H
@@ -45,15 +46,16 @@ struct pgw_job {
         enum pgw_err error; /* PGW_OK: none */
         bool sweeps;        /* `progress` is known */
         struct pgw_progress progress;
+        struct pgw_str sample;        /* valid as long as the reply it was read from */
         struct pgw_rebounds rebounds; /* after finished_ms; known once it has ended */
 };
 
 /* The fields that pgw_job_read() wants, in its order, for HMGET. */
 #define PGW_JOB_FIELDS                                                                             \
         {                                                                                          \
-                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d"                                   \
+                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d", "x"                              \
         }
-#define PGW_JOB_FIELD_COUNT 10
+#define PGW_JOB_FIELD_COUNT 11
 
 /* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,
  * PGW_E_CODEC when it is not ours. `ret->id` is left to the caller. */

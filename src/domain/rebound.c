@@ -86,6 +86,8 @@ static enum pgw_err write_record(struct pgw_buf *record, const struct pgw_reboun
                 err = add(record, "p", r->patterns);
         if (!err)
                 err = add(record, "g", r->tags);
+        if (!err && r->soft_ttl_ms)
+                err = add_u64(record, "s", r->soft_ttl_ms);
         return err ? err : add(record, "a", r->all_tags ? PGW_STR("1") : PGW_STR(""));
 }
 

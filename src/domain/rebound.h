@@ -41,6 +41,7 @@ struct pgw_rebound {
         struct pgw_rebounds rebounds;
         struct pgw_str keys, patterns, tags; /* as in an entry; may be empty */
         bool all_tags;
+        uint64_t soft_ttl_ms; /* 0: the keys go */
 };
 
 /* Schedule the pass (ZADD). The answer is an integer. */

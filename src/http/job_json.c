@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "domain/invalidation.h"
 
 static enum pgw_err add_z(struct pgw_buf *out, const char *text)
 {
@@ -30,6 +31,50 @@ static enum pgw_err add_time(struct pgw_buf *out, const char *head, uint64_t wal
         if (!err)
                 err = add_z(out, text);
         return err ? err : add_z(out, "\"");
+}
+
+static enum pgw_err add_base64(struct pgw_buf *out, struct pgw_str bytes)
+{
+        char *room;
+        enum pgw_err err = pgw_buf_reserve(out, PGW_BASE64_SIZE(bytes.n) + 2, &room);
+
+        if (err)
+                return err;
+        const size_t n = pgw_base64(bytes.p, bytes.n, room + 1);
+        room[0] = room[n + 1] = '"';
+        out->n += n + 2;
+        return PGW_OK;
+}
+
+/* The keys that are text, or those that are not. */
+static enum pgw_err add_keys(struct pgw_buf *out, struct pgw_str keys, bool as_text)
+{
+        enum pgw_err err = PGW_OK;
+        const char *comma = "";
+        struct pgw_str key;
+
+        while (keys.n && !err && pgw_keys_next(&keys, &key) == PGW_OK) {
+                if (pgw_utf8_is_valid(key) != as_text)
+                        continue;
+                err = add_z(out, comma);
+                comma = ",";
+                if (!err)
+                        err = as_text ? pgw_json_escape(out, key) : add_base64(out, key);
+        }
+        return err;
+}
+
+static enum pgw_err add_sample(struct pgw_buf *out, struct pgw_str keys)
+{
+        enum pgw_err err = add_z(out, ",\"sample\":{\"keys\":[");
+
+        if (!err)
+                err = add_keys(out, keys, true);
+        if (!err)
+                err = add_z(out, "],\"keys_base64\":[");
+        if (!err)
+                err = add_keys(out, keys, false);
+        return err ? err : add_z(out, "]}");
 }
 
 static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
@@ -119,6 +164,8 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
                 err = add_progress(out, &job->progress);
         if (!err && pgw_job_state_is_terminal(job->state))
                 err = add_result(out, job, target_name);
+        if (!err && job->sample.n)
+                err = add_sample(out, job->sample);
         if (!err && job->rebounds.count && job->finished_ms)
                 err = add_rebounds(out, job);
         if (!err && job->error)
@@ -126,9 +173,20 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
         return err ? err : add_z(out, "}\n");
 }
 
+/* Where a walk stands, as one number. */
+static uint64_t digest(const struct pgw_progress *p)
+{
+        const uint64_t parts[] = {p->at, p->members_seen, p->matched, p->removed};
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+                sum = (sum ^ parts[i]) * 1099511628211u;
+        return sum;
+}
+
 void pgw_job_etag(const struct pgw_job *job, char out[PGW_ETAG_SIZE])
 {
-        const uint64_t moves = job->sweeps ? job->progress.at : job->finished_ms;
+        const uint64_t moves = job->sweeps ? digest(&job->progress) : job->finished_ms;
 
         snprintf(out, PGW_ETAG_SIZE, "\"%s-%llu-%llx\"", pgw_job_state_word(job->state),
                  (unsigned long long)job->attempts, (unsigned long long)moves);

@@ -23,6 +23,7 @@
 #include "http/selectors.h"
 
 #define PGW_FIRST_LOOK_MS 1
+#define PGW_SOFT_TTL_MS   10000
 
 /* A pattern costs a walk over all keys, and one that is too open empties the cache: both are
  * the operator's to bound. */
@@ -76,6 +77,24 @@ static struct pgw_str rebounds_text(const struct pgw_exchange *x, char out[PGW_R
         return pgw_rebounds_text(&r, out);
 }
 
+static void check_mode(struct pgw_exchange *x)
+{
+        const bool is_soft = pgw_str_eq_z(pgw_selectors_text(x, "mode"), "soft");
+
+        if (!is_soft && json_object_get(x->body, "soft_ttl_ms"))
+                pgw_violations_add(&x->violations, "#/soft_ttl_ms", "goes with `mode: soft` only");
+}
+
+/* 0: the keys go. */
+static uint64_t soft_ttl_ms(const struct pgw_exchange *x)
+{
+        const json_t *ttl = json_object_get(x->body, "soft_ttl_ms");
+
+        if (!pgw_str_eq_z(pgw_selectors_text(x, "mode"), "soft"))
+                return 0;
+        return ttl ? (uint64_t)json_integer_value(ttl) : PGW_SOFT_TTL_MS;
+}
+
 static enum pgw_err check_tags(struct pgw_exchange *x)
 {
         enum pgw_tags_policy policy;
@@ -110,6 +129,7 @@ enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
         for (size_t i = 0; i < patterns.count; i++)
                 check_pattern(x, patterns.items[i], i);
         check_rebounds(x);
+        check_mode(x);
         if (!x->err && pgw_violations_count(&x->violations))
                 x->err = PGW_E_SCHEMA;
         return x->err ? PGW_FAIL : PGW_NEXT;
@@ -236,6 +256,8 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .tag_count = tags.count,
             .all_tags = pgw_str_eq_z(pgw_selectors_text(x, "tags_match"), "all"),
             .rebounds = rebounds_text(x, times),
+            .soft_ttl_ms = soft_ttl_ms(x),
+            .is_dry = json_is_true(json_object_get(x->body, "dry_run")),
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
             .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),

@@ -1,4 +1,4 @@
-/* Emptying the caches: one UNLINK for each key, pipelined as far as the target's link has
+/* Emptying the caches of keys: one command for each, pipelined as far as the target's link has
  * room. No EXISTS before it: it would save nothing, and a missing key is no error.
  *
  * The answers come in the order of the commands, so what has been answered is a prefix of
@@ -8,7 +8,7 @@
  */
 #include "base/log.h"
 #include "base/metric.h"
-#include "work/worker_priv.h"
+#include "work/effect.h"
 
 static void rest(struct pgw_worker *w)
 {
@@ -58,6 +58,12 @@ static void conclude(struct pgw_run *run)
         }
 }
 
+static void note_found(struct pgw_run *run, struct pgw_str key)
+{
+        run->found++;
+        pgw_effect_show(run, key);
+}
+
 static void on_unlinked(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_run *run = ctx;
@@ -66,11 +72,13 @@ static void on_unlinked(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         PGW_ASSERT(run->awaited > 0);
         run->awaited--;
         if (!err && !run->broken && !run->error) {
-                if (pgw_reply_int(reply, 0) > 0)
+                PGW_ASSERT(pgw_keys_next(&run->unsettled, &key) == PGW_OK);
+                if (pgw_reply_int(reply, 0) <= 0)
+                        run->missing++;
+                else if (!run->is_dry)
                         run->removed++;
                 else
-                        run->missing++;
-                PGW_ASSERT(pgw_keys_next(&run->unsettled, &key) == PGW_OK);
+                        note_found(run, key);
         } else if (err) {
                 count_error(err);
                 if (is_permanent(err) && !run->error) {
@@ -94,10 +102,7 @@ static bool send_keys(struct pgw_run *run)
         while (run->unsent.n && !run->broken && !run->error) {
                 struct pgw_str rest_of_keys = run->unsent, key;
                 PGW_ASSERT(pgw_keys_next(&rest_of_keys, &key) == PGW_OK);
-                pgw_redis_begin(target, 2);
-                pgw_redis_arg(target, PGW_STR("UNLINK"));
-                pgw_redis_arg(target, key);
-                if (pgw_redis_end(target, on_unlinked, run))
+                if (pgw_effect_send(target, run, &key, 1, on_unlinked, run))
                         return false;
                 run->awaited++;
                 run->unsent = rest_of_keys;

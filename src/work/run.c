@@ -61,8 +61,15 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         run->job = entry.pass ? entry.job : entry.id;
         if (run->pass && run->pass < entry.rebounds.count)
                 run->pattern_count = 0; /* they have their turn in the last pass */
+        run->soft_ttl_ms = entry.soft_ttl_ms;
+        run->is_dry = entry.is_dry;
+        pgw_buf_init(&run->sample, PGW_SAMPLE_BYTES_MAX);
         run->has_own_rebounds = entry.has_rebounds;
-        run->rebounds = entry.has_rebounds ? entry.rebounds : w->conf.rebounds;
+        /* To cut short once more what was refilled since would help nobody. */
+        if (entry.has_rebounds)
+                run->rebounds = entry.rebounds;
+        else if (!entry.soft_ttl_ms && !entry.is_dry)
+                run->rebounds = w->conf.rebounds;
         run->selector_count = run->key_count + run->pattern_count + run->tag_count;
         pgw_list_append(&w->in_hand, &run->in_hand);
 
@@ -84,7 +91,7 @@ unsigned pgw_run_next_pass(const struct pgw_run *run)
 {
         const unsigned count = (unsigned)run->rebounds.count;
 
-        if (run->error || run->pass >= count)
+        if (run->error || run->is_dry || run->pass >= count)
                 return 0;
         return run->keys.n || run->tags.n ? run->pass + 1 : count;
 }
@@ -107,7 +114,8 @@ void pgw_run_end(struct pgw_run *run)
                 pgw_tag_sweep_add(run);
                 return;
         }
-        run->matched = run->removed + run->progress.matched; /* of its keys as many as went */
+        /* Of its keys as many as went, or would go. */
+        run->matched = run->removed + run->found + run->progress.matched;
         run->removed += run->progress.removed;
         pgw_settle_add(run);
 }
@@ -116,5 +124,6 @@ void pgw_run_free(struct pgw_run *run)
 {
         PGW_ASSERT(!pgw_link_is_on(&run->stage) && !run->sweep);
         pgw_list_remove(&run->worker->in_hand, &run->in_hand);
+        pgw_buf_fini(&run->sample);
         pgw_free(run);
 }

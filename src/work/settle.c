@@ -18,7 +18,7 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
-#define PGW_SETTLE_ARGS          10
+#define PGW_SETTLE_ARGS          11
 #define PGW_SETTLE_TRIES_REFUSED 20
 #define PGW_SETTLE_MERGED_MAX    (8u << 20) /* bytes of keys that are repeated together */
 
@@ -179,12 +179,13 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
         pgw_redis_arg_u64(r, run->removed);
         pgw_redis_arg_u64(r, run->missing);
         pgw_redis_arg(r, pgw_str_z(run->error ? pgw_err_slug(run->error) : ""));
-        if (run->selector_count > run->key_count)
+        if (run->selector_count > run->key_count || run->is_dry)
                 pgw_redis_arg_u64(r, run->matched);
         else
                 pgw_redis_arg(r, PGW_STR(""));
         pgw_redis_arg(r, pgw_run_next_pass(run) ? pgw_rebounds_text(&run->rebounds, times)
                                                 : PGW_STR(""));
+        pgw_redis_arg(r, pgw_buf_str(&run->sample));
 }
 
 static enum pgw_err send_batch(struct batch *b)
@@ -236,11 +237,9 @@ static void end_repeated(struct batch *b)
 
 static void go_on_with(struct batch *b)
 {
-        if (b->refused)
-                put_back(b);
-        else if (b->is_repeated)
+        if (b->is_repeated && !b->refused)
                 end_repeated(b);
-        else if (send_batch(b))
+        else if (b->refused || send_batch(b))
                 put_back(b);
 }
 
@@ -279,6 +278,7 @@ static void schedule_one(struct batch *b, const struct pgw_run *run, struct pgw_
             .patterns = run->patterns,
             .tags = run->tags,
             .all_tags = run->all_tags,
+            .soft_ttl_ms = run->soft_ttl_ms,
         };
 
         if (pgw_rebound_schedule(w->links.broker, w->keyspace, &rebound, on_scheduled, b))

@@ -27,14 +27,13 @@
 #include "base/metric.h"
 #include "domain/glob.h"
 #include "domain/progress.h"
-#include "work/worker_priv.h"
+#include "work/effect.h"
 
 #define PGW_SWEEP_COUNT_MIN    100
 #define PGW_SWEEP_COUNT_MAX    1000
 #define PGW_SWEEP_SLICE_US     1000
 #define PGW_SWEEP_PAUSE_MAX_US 1000000u
 #define PGW_SWEEP_SAVE_MS      1000
-#define PGW_SWEEP_CHUNK        16 /* keys of one UNLINK: twice as fast as one by one */
 
 /* A job's part in the pass. */
 struct pgw_sweep {
@@ -43,7 +42,7 @@ struct pgw_sweep {
         bool placed; /* its progress has positions in this pass */
         uint64_t slice_matched;
         size_t chunk_count;
-        struct pgw_str chunk[PGW_SWEEP_CHUNK];
+        struct pgw_str chunk[PGW_EFFECT_CHUNK_MAX];
         size_t glob_count;
         struct pgw_glob *globs[];
 };
@@ -280,14 +279,11 @@ static void flush_chunk(struct pgw_sweep *s)
 
         if (s->chunk_count == 0)
                 return;
-        pgw_redis_begin(node, 1 + s->chunk_count);
-        pgw_redis_arg(node, PGW_STR("UNLINK"));
-        for (size_t i = 0; i < s->chunk_count; i++)
-                pgw_redis_arg(node, s->chunk[i]);
-        s->chunk_count = 0;
+        const size_t count = s->chunk_count;
         struct chunk *chunk = pgw_alloc(sizeof *chunk);
         *chunk = (struct chunk){w, s};
-        enum pgw_err err = pgw_redis_end(node, on_unlinked, chunk);
+        s->chunk_count = 0;
+        enum pgw_err err = pgw_effect_send(node, s->run, s->chunk, count, on_unlinked, chunk);
         if (err) {
                 pgw_free(chunk);
                 w->pass.broken = err;
@@ -304,7 +300,8 @@ static bool is_matched(const struct pgw_sweep *s, struct pgw_str key)
         return false;
 }
 
-/* A key goes once, in the name of the first job that wants it gone; all count it as theirs. */
+/* A key goes once, in the name of the first job that wants it gone; all count it as theirs. To
+ * be cut short is something else, which each job says by itself. */
 static void match(struct pgw_worker *w, struct pgw_str key)
 {
         struct pgw_link *link = pgw_list_first(&w->sweeps);
@@ -319,11 +316,15 @@ static void match(struct pgw_worker *w, struct pgw_str key)
                 if (!is_matched(s, key))
                         continue;
                 s->slice_matched++;
-                if (is_going)
+                if (s->run->is_dry) {
+                        pgw_effect_show(s->run, key);
                         continue;
-                is_going = true;
+                }
+                if (is_going && !s->run->soft_ttl_ms)
+                        continue;
+                is_going = is_going || !s->run->soft_ttl_ms;
                 s->chunk[s->chunk_count++] = key;
-                if (s->chunk_count == PGW_SWEEP_CHUNK)
+                if (s->chunk_count == pgw_effect_chunk(s->run))
                         flush_chunk(s);
         }
 }

@@ -23,13 +23,12 @@
 #include "base/metric.h"
 #include "domain/script.h"
 #include "domain/tag.h"
-#include "work/worker_priv.h"
+#include "work/effect.h"
 
 #define PGW_TAG_COUNT_MIN   100
 #define PGW_TAG_COUNT_MAX   1000
 #define PGW_TAG_SLICE_US    1000
 #define PGW_TAG_SAVE_MS     1000
-#define PGW_TAG_CHUNK       16
 #define PGW_TAG_MEMBERS_MAX (256u << 20) /* bytes of a slice */
 
 static void go_on(struct pgw_worker *w)
@@ -60,6 +59,8 @@ static struct pgw_str source_key(const struct pgw_worker *w, const struct pgw_ru
 {
         if (run->all_tags)
                 return pgw_tag_key(tag_at(run, w->tag_pass.smallest), out);
+        if (run->is_dry)
+                return pgw_tag_key(tag_at(run, run->progress.tags_done), out);
         return pgw_tag_claim_key(tag_at(run, run->progress.tags_done), &run->job, out);
 }
 
@@ -140,7 +141,7 @@ static void finish_tag(struct pgw_worker *w)
                 end_turn(w);
                 return;
         }
-        if (pgw_run_next_pass(run)) {
+        if (run->is_dry || pgw_run_next_pass(run)) {
                 count_tag(run);
                 end_turn(w);
                 return;
@@ -164,7 +165,7 @@ static void commit(struct pgw_worker *w)
         const uint64_t now_ms = pgw_loop_now_ms(w->loop);
 
         p->tag_cursor = pass->next;
-        p->matched += pass->slice_matched;
+        p->matched += pass->run->is_dry ? pass->slice_found : pass->slice_matched;
         p->members_seen += pass->slice_size;
         if (now_ms >= pass->saved_ms + PGW_TAG_SAVE_MS) {
                 pass->saved_ms = now_ms;
@@ -197,6 +198,8 @@ static void on_unlinked(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         w->tag_pass.awaited--;
         if (err)
                 note_error(w, err);
+        else if (w->tag_pass.run->is_dry)
+                w->tag_pass.slice_found += (uint64_t)pgw_reply_int(reply, 0);
         else
                 w->tag_pass.run->progress.removed += (uint64_t)pgw_reply_int(reply, 0);
         conclude(w);
@@ -206,11 +209,8 @@ static void unlink_chunk(struct pgw_worker *w, const struct pgw_str *keys, size_
 {
         if (count == 0 || is_off(w))
                 return;
-        pgw_redis_begin(w->links.sweep, 1 + count);
-        pgw_redis_arg(w->links.sweep, PGW_STR("UNLINK"));
-        for (size_t i = 0; i < count; i++)
-                pgw_redis_arg(w->links.sweep, keys[i]);
-        enum pgw_err err = pgw_redis_end(w->links.sweep, on_unlinked, w);
+        enum pgw_err err =
+            pgw_effect_send(w->links.sweep, w->tag_pass.run, keys, count, on_unlinked, w);
         if (err)
                 note_error(w, err);
         else
@@ -226,7 +226,7 @@ static bool may_go(struct pgw_str key)
 static void remove_members(struct pgw_worker *w, const struct pgw_reply *members)
 {
         const struct pgw_reply *member = members + 1;
-        struct pgw_str chunk[PGW_TAG_CHUNK];
+        struct pgw_str chunk[PGW_EFFECT_CHUNK_MAX];
         size_t n = 0;
 
         for (size_t i = 0; i < members->count; i++, member = pgw_reply_next(member)) {
@@ -234,8 +234,9 @@ static void remove_members(struct pgw_worker *w, const struct pgw_reply *members
                 if (!may_go(key))
                         continue;
                 w->tag_pass.slice_matched++;
+                pgw_effect_show(w->tag_pass.run, key);
                 chunk[n++] = key;
-                if (n == PGW_TAG_CHUNK) {
+                if (n == pgw_effect_chunk(w->tag_pass.run)) {
                         unlink_chunk(w, chunk, n);
                         n = 0;
                 }
@@ -248,7 +249,7 @@ static void remove_members(struct pgw_worker *w, const struct pgw_reply *members
 static void remove_kept(struct pgw_worker *w)
 {
         struct pgw_tag_pass *pass = &w->tag_pass;
-        struct pgw_str members = pgw_buf_str(&pass->members), key, chunk[PGW_TAG_CHUNK];
+        struct pgw_str members = pgw_buf_str(&pass->members), key, chunk[PGW_EFFECT_CHUNK_MAX];
         size_t n = 0;
 
         for (size_t i = 0; i < pass->slice_size; i++) {
@@ -256,8 +257,9 @@ static void remove_kept(struct pgw_worker *w)
                 if (!pass->keep[i] || !may_go(key))
                         continue;
                 pass->slice_matched++;
+                pgw_effect_show(pass->run, key);
                 chunk[n++] = key;
-                if (n == PGW_TAG_CHUNK) {
+                if (n == pgw_effect_chunk(w->tag_pass.run)) {
                         unlink_chunk(w, chunk, n);
                         n = 0;
                 }
@@ -496,21 +498,22 @@ static void step(struct pgw_deferred *d)
                 part_with_all(w);
                 return;
         }
-        if (w->tagged.count == 0 || !pgw_redis_is_ready(w->links.sweep) ||
-            !pgw_sweep_knows_node(w) || pgw_sweep_must_wait(w, &pass->timer))
+        struct pgw_link *link = pgw_list_first(&w->tagged);
+        if (!link || !pgw_redis_is_ready(w->links.sweep) || !pgw_sweep_knows_node(w) ||
+            pgw_sweep_must_wait(w, &pass->timer))
                 return;
-        struct pgw_run *run = PGW_CONTAINER(pgw_list_first(&w->tagged), struct pgw_run, stage);
+        struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
         if (!w->pass.node[0] || strcmp(run->progress.node, w->pass.node) != 0)
                 run->progress.tag_cursor = 0;
         memcpy(run->progress.node, w->pass.node, sizeof run->progress.node);
         pass->run = run;
         pass->broken = PGW_OK;
         pass->awaited = 0;
-        pass->slice_size = pass->slice_matched = 0;
+        pass->slice_size = pass->slice_matched = pass->slice_found = 0;
         pass->begun_us = pgw_mono_us();
         if (run->all_tags)
                 ask_cards(w);
-        else if (run->progress.tag_cursor == 0)
+        else if (run->progress.tag_cursor == 0 && !run->is_dry)
                 claim(w);
         else
                 send_scan(w);

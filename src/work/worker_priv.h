@@ -12,6 +12,7 @@
 #define PGW_BEAT_BATCH_MAX   512
 #define PGW_SWEEPS_MAX       1000
 #define PGW_TAGS_MAX         64 /* of a job; the contract says less */
+#define PGW_SAMPLE_BYTES_MAX 16384
 
 /* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
 struct pgw_run {
@@ -35,6 +36,11 @@ struct pgw_run {
         uint64_t origin_ms;    /* when the first one ended, wall; only behind it */
         struct pgw_job_id job; /* whose pass it is */
         bool has_own_rebounds; /* the request's, not the worker's */
+        uint64_t soft_ttl_ms;  /* 0: the keys go */
+        bool is_dry;           /* nothing is touched */
+        uint64_t found;        /* keys by name that are there; only for a dry run */
+        struct pgw_buf sample; /* of what would go, as a list of keys */
+        size_t sample_count;
         struct pgw_rebounds rebounds;
         size_t selector_count;        /* keys, patterns and tags */
         struct pgw_sweep *sweep;      /* while it takes part in the pass */
@@ -79,6 +85,7 @@ struct pgw_tag_pass {
         uint64_t next;          /* the cursor behind the slice */
         size_t slice_size;      /* members of the slice */
         size_t slice_matched;   /* of them under all tags */
+        size_t slice_found;     /* of them that are there, for a dry run */
         struct pgw_buf members; /* of the slice, as a list of keys; only for all_tags */
         unsigned char *keep;    /* for each of them */
         size_t smallest;        /* the tag that is walked through, for all_tags */

@@ -160,9 +160,10 @@ def test_removes_what_is_under_any_tag_and_nothing_else(beside):
     assert ended["result"]["requested"] == 4
     assert ended["result"]["removed"] == 30_012
     assert ended["result"]["matched"] == 30_013
-    assert sorted(cache.scan_iter("other:*")) == sorted(f"other:{i}".encode() for i in range(10))
+    # SCAN may tell a key twice.
+    assert set(cache.scan_iter("other:*")) == {f"other:{i}".encode() for i in range(10)}
     assert not list(cache.scan_iter("one:*", count=1000)) and not cache.exists("named")
-    assert list(cache.scan_iter("purgeway:tag:*")) == [b"purgeway:tag:{other}"]
+    assert set(cache.scan_iter("purgeway:tag:*")) == {b"purgeway:tag:{other}"}
     assert server.api.finished(is_accepted(server.api.purge("x"))["job_id"])["status"] == "succeeded"
 
 
