@@ -13,7 +13,8 @@
 #include "base/buf.h"
 #include "http/schema_priv.h"
 
-#define PGW_UNIQUE_DIRECT_MAX 8
+#define PGW_UNIQUE_SURPLUS_MAX 2000 /* items compared of a list that is too long */
+#define PGW_UNIQUE_DIRECT_MAX  8
 
 struct frame {
         const struct frame *up;
@@ -402,8 +403,9 @@ static bool check_array(struct checker *c, const struct pgw_schema *s, const jso
         if (n < s->items_min)
                 fits = fail(c, at, "has %zu items; at least %llu are needed", n,
                             (unsigned long long)s->items_min);
-        /* A list that is too long is refused already, and could be made costly to compare. */
-        if (s->unique && n <= s->items_max && find_repetition(v, &first, &second))
+        /* A longer list is refused already, and could be made costly to compare. */
+        if (s->unique && (n <= s->items_max || n <= PGW_UNIQUE_SURPLUS_MAX) &&
+            find_repetition(v, &first, &second))
                 fits = fail(c, at, "items %zu and %zu are the same; each may stand here once",
                             first, second);
         for (size_t i = 0; s->items && i < n; i++) {

@@ -78,12 +78,12 @@ class Account:
 class Installation:
     """The servers. `layout` is where results and target lie: beside the queue, or apart."""
 
-    def __init__(self, layout):
+    def __init__(self, layout, rebounds):
         self.redis = Redis()
         self.target_db = 0 if layout == "beside" else 1
         settings = {"broker_url": self.redis.url(), "broker_timeout_ms": 1000,
                     "target_timeout_ms": 1000, "worker_idle_ms": 1500, "worker_beat_ms": 500,
-                    "results_ttl_s": 36000, "threads": 1, "drain_ms": 20000}
+                    "results_ttl_s": 36000, "threads": 1, "drain_ms": 20000, "rebounds": rebounds}
         if layout != "beside":
             settings["results_url"] = self.redis.url(db=2)
             settings["target_url"] = self.redis.url(db=1)
@@ -470,7 +470,7 @@ DAMAGE = {"entry": (break_entry, "lost_jobs"), "effect": (break_effect, "lost_ke
 
 def run(options):
     """One run; gives (summary, findings)."""
-    installation = Installation(options.layout)
+    installation = Installation(options.layout, options.rebounds)
     stop, watched = threading.Event(), threading.Event()
     clients = [Client(installation, n, options.seed, stop) for n in range(CLIENTS)]
     watchers = [Watcher(installation, clients, options.seed, n, watched) for n in range(WATCHERS)]
@@ -528,6 +528,9 @@ def arguments(words=None):
     parser.add_argument("--seed", default=None, help="repeats the nemesis's choices")
     parser.add_argument("--layout", choices=("beside", "apart"), default="beside",
                         help="results and target in the queue's database, or in others")
+    parser.add_argument("--rebounds", default="-",
+                        help="when jobs are repeated; a repetition would hide what the first "
+                             "pass left")
     parser.add_argument("--no-steps", action="store_true", help="kill at random moments only")
     parser.add_argument("--break", dest="damage", choices=sorted(DAMAGE),
                         help="damage the system; the checker must find it")

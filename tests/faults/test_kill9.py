@@ -18,9 +18,10 @@ from support.servers import Purgeway, Redis  # noqa: E402
 KILLS = int(os.environ.get("PGW_KILLS", "200"))
 
 
-@pytest.mark.parametrize("layout, share", [("beside", 0.6), ("apart", 0.4)])
-def test_nothing_is_lost(layout, share):
-    options = kill9.arguments(["--layout", layout, "--kills", str(round(KILLS * share))])
+@pytest.mark.parametrize("layout, rebounds, share", [("beside", "-", 0.6), ("apart", "200", 0.4)])
+def test_nothing_is_lost(layout, rebounds, share):
+    options = kill9.arguments(["--layout", layout, "--rebounds", rebounds,
+                               "--kills", str(round(KILLS * share))])
     summary, findings = kill9.run(options)
     print(summary)
     assert {name: found[:5] for name, found in findings.items() if found} == {}, summary
