@@ -3,6 +3,9 @@
  *
  * A stream may be closed from inside its own on_data; `closed` then keeps the rest of
  * that call from touching it, and the memory goes when the call is over.
+ *
+ * TLS is h2o's affair once the handshake is over; the stream begins it when the socket is
+ * connected, and is open when it has succeeded.
  */
 #include "io/stream.h"
 
@@ -10,6 +13,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +27,7 @@
 #define PGW_STREAM_USER_TIMEOUT_MS 10000
 
 struct pgw_stream {
+        struct pgw_tls_peer peer; /* first: io/tls_client.h finds it there */
         struct pgw_loop *loop;
         h2o_socket_t *socket;
         struct pgw_stream_conf conf;
@@ -30,6 +36,7 @@ struct pgw_stream {
         struct pgw_buf buffers[2];
         unsigned filling; /* index of the buffer that collects */
         bool writing;     /* the other one is on its way */
+        bool shaking;     /* hands: connected, and not open yet */
         bool open;
         bool in_event;
         bool closed;
@@ -38,6 +45,8 @@ struct pgw_stream {
         enum pgw_err fail_err;
         struct pgw_timer connect_timer;
 };
+
+_Static_assert(offsetof(struct pgw_stream, peer) == 0, "where io/tls_client.c looks for it");
 
 static void release(struct pgw_stream *s)
 {
@@ -61,25 +70,37 @@ void pgw_stream_close(struct pgw_stream *s)
                 release(s);
 }
 
-static void fail(struct pgw_stream *s, enum pgw_err err)
+/* `reason` is not the stream's own, which goes here. */
+static void fail(struct pgw_stream *s, enum pgw_err err, const char *reason)
 {
         const struct pgw_stream_events *events = s->events;
         void *ctx = s->ctx;
 
         pgw_stream_close(s);
-        events->on_close(ctx, err);
+        events->on_close(ctx, err, reason);
+}
+
+static void fail_tls(struct pgw_stream *s, const char *otherwise)
+{
+        char reason[PGW_TLS_REASON_MAX];
+
+        snprintf(reason, sizeof reason, "%s",
+                 s->peer.reason[0] ? s->peer.reason : pgw_tls_client_last_error(otherwise));
+        fail(s, PGW_E_REDIS_TLS, reason);
 }
 
 static void fail_later(struct pgw_deferred *d)
 {
         struct pgw_stream *s = PGW_CONTAINER(d, struct pgw_stream, fail);
 
-        fail(s, s->fail_err);
+        fail(s, s->fail_err, "");
 }
 
 static void on_connect_timeout(struct pgw_timer *timer)
 {
-        fail(PGW_CONTAINER(timer, struct pgw_stream, connect_timer), PGW_E_REDIS_TIMEOUT);
+        struct pgw_stream *s = PGW_CONTAINER(timer, struct pgw_stream, connect_timer);
+
+        fail(s, PGW_E_REDIS_TIMEOUT, s->shaking ? "no answer to the TLS handshake" : "");
 }
 
 static void on_written(h2o_socket_t *socket, const char *err)
@@ -89,7 +110,7 @@ static void on_written(h2o_socket_t *socket, const char *err)
         s->writing = false;
         pgw_buf_clear(&s->buffers[!s->filling]);
         if (err) {
-                fail(s, PGW_E_REDIS_CLOSED);
+                fail(s, PGW_E_REDIS_CLOSED, "");
                 return;
         }
         if (s->buffers[s->filling].n)
@@ -123,10 +144,44 @@ static void on_readable(h2o_socket_t *socket, const char *err)
         s->in_event = false;
         if (s->closed)
                 release(s);
+        else if (err == h2o_socket_error_ssl_decode || (err && s->peer.reason[0]))
+                fail_tls(s, err);
         else if (err)
-                fail(s, PGW_E_REDIS_CLOSED);
+                fail(s, PGW_E_REDIS_CLOSED, "");
         else if (socket->input->size > s->conf.unread_max)
-                fail(s, PGW_E_REDIS_PROTOCOL);
+                fail(s, PGW_E_REDIS_PROTOCOL, "");
+}
+
+static void begin(struct pgw_stream *s)
+{
+        pgw_timer_disarm(s->loop, &s->connect_timer);
+        s->shaking = false;
+        s->open = true;
+        h2o_socket_read_start(s->socket, on_readable);
+        s->in_event = true;
+        s->events->on_open(s->ctx);
+        s->in_event = false;
+        if (s->closed)
+                release(s);
+        else
+                pgw_loop_defer(s->loop, &s->flush);
+}
+
+/* What h2o thinks of the certificate does not count: see io/tls_client.c. */
+static bool is_opinion(const char *err)
+{
+        return err == h2o_socket_error_ssl_no_cert || err == h2o_socket_error_ssl_cert_invalid ||
+               err == h2o_socket_error_ssl_cert_name_mismatch;
+}
+
+static void on_handshake(h2o_socket_t *socket, const char *err)
+{
+        struct pgw_stream *s = socket->data;
+
+        if (err && !is_opinion(err))
+                fail_tls(s, err);
+        else
+                begin(s);
 }
 
 static void on_connected(h2o_socket_t *socket, const char *err)
@@ -135,21 +190,19 @@ static void on_connected(h2o_socket_t *socket, const char *err)
         int failure = 0;
         socklen_t size = sizeof failure;
 
-        pgw_timer_disarm(s->loop, &s->connect_timer);
         if (err || getsockopt(h2o_socket_get_fd(socket), SOL_SOCKET, SO_ERROR, &failure, &size) ||
             failure) {
-                fail(s, PGW_E_REDIS_CONNECT);
+                fail(s, PGW_E_REDIS_CONNECT, failure ? strerror(failure) : "");
                 return;
         }
-        s->open = true;
-        h2o_socket_read_start(socket, on_readable);
-        s->in_event = true;
-        s->events->on_open(s->ctx);
-        s->in_event = false;
-        if (s->closed)
-                release(s);
-        else
-                pgw_loop_defer(s->loop, &s->flush);
+        if (!s->conf.tls) {
+                begin(s);
+                return;
+        }
+        s->shaking = true;
+        s->peer.name = pgw_tls_client_name(s->conf.tls, s->conf.host ? s->conf.host : "");
+        h2o_socket_ssl_handshake(socket, pgw_tls_client_ssl(s->conf.tls),
+                                 pgw_tls_client_sni(s->peer.name), on_handshake);
 }
 
 static int connect_fd(const struct sockaddr *addr, socklen_t size)

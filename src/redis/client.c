@@ -31,6 +31,9 @@
 #define PGW_REDIS_PING_EVERY_MS 1000
 #define PGW_REDIS_NODES_MAX     1048576
 #define PGW_REDIS_HELLO_MAX     8
+#define PGW_REDIS_REASON_MAX    200
+
+_Static_assert(PGW_REDIS_RESERVE < PGW_REDIS_HELLO_MAX, "a PING finds a place at any time");
 
 enum state { CLOSED, RESOLVING, CONNECTING, HELLO, READY };
 
@@ -60,9 +63,11 @@ struct pgw_redis {
         size_t hello_left;    /* answers of the handshake still awaited */
         size_t command_start; /* where the command under way begins in the out buffer */
         size_t args_left;
+        bool command_asking; /* an ASKING goes before it */
         bool room_wanted;
         enum pgw_err command_err;
         uint64_t stamp_turn, stamp_us; /* see turn_us() */
+        char reason[PGW_REDIS_REASON_MAX];
 };
 
 static void connect_now(struct pgw_redis *);
@@ -111,10 +116,11 @@ static void fail_ring(struct pgw_redis *r, enum pgw_err err)
         }
 }
 
-static void drop(struct pgw_redis *r, enum pgw_err err)
+static void drop(struct pgw_redis *r, enum pgw_err err, struct pgw_str reason)
 {
         uint64_t pause_ms = PGW_REDIS_PAUSE_MIN_MS;
 
+        snprintf(r->reason, sizeof r->reason, "%.*s", (int)reason.n, reason.n ? reason.p : "");
         pgw_stream_close(r->stream);
         r->stream = NULL;
         pgw_lookup_cancel(r->lookup);
@@ -130,7 +136,7 @@ static void drop(struct pgw_redis *r, enum pgw_err err)
         r->on_state(r->state_ctx, false, err);
 }
 
-static void on_ping(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void ignore(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         (void)ctx;
         (void)err;
@@ -144,10 +150,10 @@ static void on_timer(struct pgw_timer *timer)
         if (r->state == CLOSED)
                 connect_now(r);
         else if (r->ring_count == 0 && r->state == READY) {
-                if (pgw_redis_say(r, on_ping, r, "PING", NULL))
+                if (pgw_redis_say(r, ignore, r, "PING", NULL))
                         arm(r);
         } else if (r->ring_count && ring_head(r)->deadline_ms <= pgw_loop_now_ms(r->loop))
-                drop(r, PGW_E_REDIS_TIMEOUT);
+                drop(r, PGW_E_REDIS_TIMEOUT, PGW_STR(""));
         else
                 arm(r);
 }
@@ -159,7 +165,7 @@ static void on_hello(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         if (!reply)
                 return; /* the connection is gone; drop() is at work */
         if (err) {
-                drop(r, err);
+                drop(r, err, reply->str);
                 return;
         }
         if (--r->hello_left > 0)
@@ -231,7 +237,7 @@ static size_t on_data(void *ctx, struct pgw_str unread)
                 if (!err && reply && r->ring_count == 0)
                         err = PGW_E_REDIS_PROTOCOL;
                 if (err) {
-                        drop(r, err);
+                        drop(r, err, PGW_STR(""));
                         return used;
                 }
                 if (!reply)
@@ -249,12 +255,12 @@ static size_t on_data(void *ctx, struct pgw_str unread)
         return used;
 }
 
-static void on_close(void *ctx, enum pgw_err err)
+static void on_close(void *ctx, enum pgw_err err, const char *reason)
 {
         struct pgw_redis *r = ctx;
 
         r->stream = NULL;
-        drop(r, err);
+        drop(r, err, pgw_str_z(reason));
 }
 
 static const struct pgw_stream_events stream_events = {on_open, on_data, on_close};
@@ -265,6 +271,8 @@ static void open_stream(struct pgw_redis *r, const struct sockaddr *addr, sockle
             .connect_timeout_ms = r->conf.timeout_ms,
             .write_max = r->conf.write_max,
             .unread_max = r->conf.reply_max,
+            .tls = r->conf.address.tls,
+            .host = r->conf.address.unix_path ? NULL : r->conf.address.host,
         };
 
         r->state = CONNECTING;
@@ -278,7 +286,7 @@ static void on_resolved(void *ctx, enum pgw_err err, const struct sockaddr *addr
 
         r->lookup = NULL;
         if (err)
-                drop(r, err);
+                drop(r, err, PGW_STR("the host's name was not resolved"));
         else
                 open_stream(r, addr, size);
 }
@@ -335,6 +343,17 @@ void pgw_redis_close(struct pgw_redis *r)
         pgw_free(r);
 }
 
+void pgw_redis_hang_up(struct pgw_redis *r, enum pgw_err err)
+{
+        if (r->state != CLOSED)
+                drop(r, err, PGW_STR(""));
+}
+
+const char *pgw_redis_reason(const struct pgw_redis *r)
+{
+        return r->reason;
+}
+
 bool pgw_redis_is_ready(const struct pgw_redis *r)
 {
         return r->state == READY;
@@ -356,10 +375,16 @@ void pgw_redis_on_room(struct pgw_redis *r, pgw_redis_room_f *on_room, void *ctx
         r->room_ctx = ctx;
 }
 
-void pgw_redis_begin(struct pgw_redis *r, size_t argc)
+static bool has_room(const struct pgw_redis *r, size_t commands, size_t reserve)
+{
+        return r->ring_count + commands <= r->conf.in_flight_max + reserve;
+}
+
+static void begin(struct pgw_redis *r, size_t argc, bool asking, size_t reserve)
 {
         PGW_ASSERT(r->args_left == 0);
         r->args_left = argc;
+        r->command_asking = asking;
         r->command_err = PGW_OK;
         if (r->state != READY) {
                 r->command_err = PGW_E_REDIS_CONNECT;
@@ -367,8 +392,25 @@ void pgw_redis_begin(struct pgw_redis *r, size_t argc)
         }
         struct pgw_buf *out = pgw_stream_out(r->stream);
         r->command_start = out->n;
-        if (pgw_redis_is_full(r) || pgw_wire_command(out, argc))
+        if (!has_room(r, asking ? 2 : 1, reserve) ||
+            (asking && (pgw_wire_command(out, 1) || pgw_wire_arg(out, PGW_STR("ASKING")))) ||
+            pgw_wire_command(out, argc))
                 r->command_err = PGW_E_REDIS_FULL;
+}
+
+void pgw_redis_begin(struct pgw_redis *r, size_t argc)
+{
+        begin(r, argc, false, 0);
+}
+
+void pgw_redis_begin_asking(struct pgw_redis *r, size_t argc)
+{
+        begin(r, argc, true, 0);
+}
+
+void pgw_redis_begin_reserved(struct pgw_redis *r, size_t argc)
+{
+        begin(r, argc, false, PGW_REDIS_RESERVE);
 }
 
 void pgw_redis_arg(struct pgw_redis *r, struct pgw_str arg)
@@ -408,10 +450,13 @@ enum pgw_err pgw_redis_end_slow(struct pgw_redis *r, uint64_t extra_ms, pgw_redi
                         pgw_stream_out(r->stream)->n = r->command_start;
                 return r->command_err;
         }
+        const bool was_idle = r->ring_count == 0;
         const uint64_t now_us = turn_us(r);
-        ring_push(
-            r, (struct awaited){reply, ctx, now_us, now_us / 1000 + r->conf.timeout_ms + extra_ms});
-        if (r->ring_count == 1)
+        const uint64_t deadline_ms = now_us / 1000 + r->conf.timeout_ms + extra_ms;
+        if (r->command_asking)
+                ring_push(r, (struct awaited){ignore, r, now_us, deadline_ms});
+        ring_push(r, (struct awaited){reply, ctx, now_us, deadline_ms});
+        if (was_idle)
                 arm(r);
         pgw_stream_flush_later(r->stream);
         return PGW_OK;

@@ -19,6 +19,7 @@
 #define PGW_REDIS_CLIENT_H
 
 #include "io/resolve.h"
+#include "io/tls_client.h"
 #include "redis/wire.h"
 
 struct pgw_redis;
@@ -30,6 +31,7 @@ struct pgw_redis_address {
         const char *user;     /* NULL: none */
         const char *password; /* NULL: none; never logged */
         unsigned db;
+        const struct pgw_tls_client *tls; /* outlives the client; NULL: cleartext */
 };
 
 struct pgw_redis_conf {
@@ -57,7 +59,16 @@ struct pgw_redis *pgw_redis_open(struct pgw_loop *, struct pgw_resolver *,
  * this client. NULL is allowed. */
 void pgw_redis_close(struct pgw_redis *);
 
+/* End the connection as if it had been lost: what is in flight gets `err`, and the next one is
+ * made, its name looked up anew. For a server that is no longer the right one. No-op while there
+ * is none. Not from a callback of this client. */
+void pgw_redis_hang_up(struct pgw_redis *, enum pgw_err);
+
 bool pgw_redis_is_ready(const struct pgw_redis *);
+
+/* What is known in words about the last loss or failed attempt (what Redis, TLS or the system
+ * said); may be "". Valid until the next one. */
+const char *pgw_redis_reason(const struct pgw_redis *);
 
 /* Commands sent and not answered. */
 size_t pgw_redis_in_flight(const struct pgw_redis *);
@@ -81,6 +92,15 @@ enum pgw_err pgw_redis_end(struct pgw_redis *, pgw_redis_reply_f *, void *ctx) P
 /* As pgw_redis_end() for a command that may take `extra_ms` longer (BLOCK, WAIT). */
 enum pgw_err pgw_redis_end_slow(struct pgw_redis *, uint64_t extra_ms, pgw_redis_reply_f *,
                                 void *ctx) PGW_MUSTUSE;
+
+/* As pgw_redis_begin(), with an ASKING in front of the command: both leave, in this order and
+ * with nothing between, or neither. */
+void pgw_redis_begin_asking(struct pgw_redis *, size_t argc);
+
+/* As pgw_redis_begin() for the few commands that look after the link itself: a link that is full
+ * has room for PGW_REDIS_RESERVE of them. */
+void pgw_redis_begin_reserved(struct pgw_redis *, size_t argc);
+#define PGW_REDIS_RESERVE 4
 
 /* begin, args and end for a command of fixed words: pgw_redis_say(r, cb, ctx, "XLEN", key, NULL).
  */

@@ -31,6 +31,7 @@ X(REDIS_CLOSED, 503, TRANSIENT, "store-connection-lost", "The connection to the 
 X(REDIS_TIMEOUT, 503, TRANSIENT, "store-timeout", "The store did not answer in time.")
 X(REDIS_PROTOCOL, 503, TRANSIENT, "store-protocol",
   "The store sent something that is not its protocol.")
+X(REDIS_TLS, 503, TRANSIENT, "store-tls", "No trusted connection to the store could be made.")
 X(REDIS_LOADING, 503, TRANSIENT, "store-loading", "The store is still loading its data.")
 X(REDIS_BUSY, 503, TRANSIENT, "store-busy", "The store is busy with a script.")
 X(REDIS_READONLY, 503, TRANSIENT, "store-read-only", "The store is a read-only replica.")
