@@ -196,7 +196,7 @@ def test_all_seeds_are_gone_but_the_map_is_known(make):
     probe.until(lambda s: not s["ready"])
     heir.start()
     stats = probe.goes_on()
-    assert stats["new_masters"] == 1
+    assert stats["new_masters"] >= 1
     has_only_passing_errors(stats)
 
 
