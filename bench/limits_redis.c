@@ -292,8 +292,8 @@ static void arg_u64(struct link *l, uint64_t number)
 
 static void say_result(struct link *l, const struct job *job, uint64_t began_ms)
 {
-        char name[PGW_RESULT_KEY_SIZE];
-        const struct pgw_str key = pgw_keyspace_result(&job->id, name);
+        char name[PGW_RESULT_KEY_MAX];
+        const struct pgw_str key = pgw_keyspace_result(&keyspace, &job->id, name);
 
         command(l, 16);
         arg(l, PGW_STR("HSET"));

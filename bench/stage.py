@@ -171,7 +171,7 @@ def job_key(entry):
     fields = dict(zip(entry[1][::2], entry[1][1::2]))
     name = (b"\x10\0\0" + int(ms).to_bytes(6, "big") + int(seq).to_bytes(4, "big") +
             bytes.fromhex(fields[b"n"].decode()))
-    return "purgeway:job:" + urlsafe_b64encode(name).decode().rstrip("=")
+    return "purgeway:{main}:job:" + urlsafe_b64encode(name).decode().rstrip("=")
 
 
 class Purgeway(Child):

@@ -161,6 +161,23 @@ static size_t utf8_length(const unsigned char *p, size_t left)
         return n;
 }
 
+enum pgw_err pgw_url_decode(struct pgw_str text, char *out, size_t *ret_size)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < text.n; i++) {
+                out[n] = text.p[i];
+                if (text.p[i] == '%') {
+                        if (text.n - i < 3 || pgw_unhex(pgw_str_of(text.p + i + 1, 2), out + n))
+                                return PGW_E_INVALID;
+                        i += 2;
+                }
+                n++;
+        }
+        *ret_size = n;
+        return PGW_OK;
+}
+
 bool pgw_utf8_is_valid(struct pgw_str s)
 {
         size_t i = 0;

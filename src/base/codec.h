@@ -26,6 +26,9 @@ size_t pgw_base64url(const void *bytes, size_t size, char *out);
 enum pgw_err pgw_unbase64(struct pgw_str text, void *out, size_t *ret_size) PGW_MUSTUSE;
 enum pgw_err pgw_unbase64url(struct pgw_str text, void *out, size_t *ret_size) PGW_MUSTUSE;
 
+/* Percent-decode (RFC 3986). `out` holds text.n bytes. PGW_E_INVALID for an escape that is none. */
+enum pgw_err pgw_url_decode(struct pgw_str text, char *out, size_t *ret_size) PGW_MUSTUSE;
+
 /* True when the bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool pgw_utf8_is_valid(struct pgw_str);
 

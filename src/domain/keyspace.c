@@ -1,4 +1,4 @@
-/* purgeway:{<queue>}:<lane> and purgeway:job:<id>. */
+/* purgeway:{<queue>}:<lane>, purgeway:{<queue>}:job:<id>, and so on. */
 #include "domain/keyspace.h"
 
 #include <stdio.h>
@@ -35,19 +35,24 @@ struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *ks, char out[PG
         return pgw_str_of(out, (size_t)n);
 }
 
-struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *ks, const struct pgw_job_id *id,
-                                     char out[PGW_PROGRESS_KEY_MAX])
+static struct pgw_str key_of_job(const struct pgw_keyspace *ks, const char *kind,
+                                 const struct pgw_job_id *id, char *out)
 {
-        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:progress:", ks->queue);
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:%s:", ks->queue, kind);
 
         PGW_ASSERT(n > 0 && n < PGW_STREAM_KEY_MAX);
         pgw_job_id_text(id, out + n);
         return pgw_str_of(out, (size_t)n + PGW_JOB_ID_SIZE);
 }
 
-struct pgw_str pgw_keyspace_result(const struct pgw_job_id *id, char out[PGW_RESULT_KEY_SIZE])
+struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *ks, const struct pgw_job_id *id,
+                                     char out[PGW_PROGRESS_KEY_MAX])
 {
-        memcpy(out, "purgeway:job:", 13);
-        pgw_job_id_text(id, out + 13);
-        return pgw_str_of(out, PGW_RESULT_KEY_SIZE);
+        return key_of_job(ks, "progress", id, out);
+}
+
+struct pgw_str pgw_keyspace_result(const struct pgw_keyspace *ks, const struct pgw_job_id *id,
+                                   char out[PGW_RESULT_KEY_MAX])
+{
+        return key_of_job(ks, "job", id, out);
 }

@@ -11,7 +11,7 @@
 
 #define PGW_QUEUE_NAME_MAX   64
 #define PGW_STREAM_KEY_MAX   96
-#define PGW_RESULT_KEY_SIZE  (13 + PGW_JOB_ID_SIZE)
+#define PGW_RESULT_KEY_MAX   (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
 #define PGW_PROGRESS_KEY_MAX (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
 #define PGW_GROUP            "purgeway"
 #define PGW_PARTITIONS       1 /* of a queue; an id that names another is unknown */
@@ -39,7 +39,9 @@ struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *, char out[PGW_
 struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *, const struct pgw_job_id *,
                                      char out[PGW_PROGRESS_KEY_MAX]);
 
-/* The result hash of a job, written to `out`. */
-struct pgw_str pgw_keyspace_result(const struct pgw_job_id *, char out[PGW_RESULT_KEY_SIZE]);
+/* The result hash of a job, written to `out`. It shares the queue's slot, so that the results of
+ * many jobs can be written, and the jobs acknowledged, in one call. */
+struct pgw_str pgw_keyspace_result(const struct pgw_keyspace *, const struct pgw_job_id *,
+                                   char out[PGW_RESULT_KEY_MAX]);
 
 #endif

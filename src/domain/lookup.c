@@ -124,11 +124,11 @@ static enum pgw_err ask_results(struct search *s)
 {
         static const char *const fields[PGW_JOB_FIELD_COUNT] = PGW_JOB_FIELDS;
         struct pgw_redis *results = s->jobs->results;
-        char key[PGW_RESULT_KEY_SIZE];
+        char key[PGW_RESULT_KEY_MAX];
 
         pgw_redis_begin(results, 2 + PGW_JOB_FIELD_COUNT);
         pgw_redis_arg(results, PGW_STR("HMGET"));
-        pgw_redis_arg(results, pgw_keyspace_result(&s->job.id, key));
+        pgw_redis_arg(results, pgw_keyspace_result(s->jobs->keyspace, &s->job.id, key));
         for (size_t i = 0; i < PGW_JOB_FIELD_COUNT; i++)
                 pgw_redis_arg(results, pgw_str_z(fields[i]));
         return pgw_redis_end(results, on_result, s);

@@ -52,6 +52,9 @@ struct pgw_redis {
         void *state_ctx;
         pgw_redis_room_f *on_room;
         void *room_ctx;
+        pgw_redis_trouble_f *on_trouble;
+        void *trouble_ctx;
+        char host[256], port[8]; /* as pointed to */
         enum state state;
         struct pgw_stream *stream;
         struct pgw_lookup *lookup;
@@ -116,6 +119,12 @@ static void fail_ring(struct pgw_redis *r, enum pgw_err err)
         }
 }
 
+static void tell_trouble(struct pgw_redis *r, enum pgw_err err)
+{
+        if (r->on_trouble)
+                r->on_trouble(r->trouble_ctx, err);
+}
+
 static void drop(struct pgw_redis *r, enum pgw_err err, struct pgw_str reason)
 {
         uint64_t pause_ms = PGW_REDIS_PAUSE_MIN_MS;
@@ -133,6 +142,7 @@ static void drop(struct pgw_redis *r, enum pgw_err err, struct pgw_str reason)
         pgw_timer_arm(r->loop, &r->timer,
                       pgw_loop_now_ms(r->loop) + pause_ms / 2 + pgw_rand_below(pause_ms));
         fail_ring(r, err);
+        tell_trouble(r, err);
         r->on_state(r->state_ctx, false, err);
 }
 
@@ -212,6 +222,13 @@ static void on_open(void *ctx)
         arm(r);
 }
 
+static bool is_misplaced(enum pgw_err err)
+{
+        return err == PGW_E_REDIS_MOVED || err == PGW_E_REDIS_READONLY ||
+               err == PGW_E_REDIS_MASTERDOWN || err == PGW_E_REDIS_CLUSTERDOWN ||
+               err == PGW_E_REDIS_LOADING;
+}
+
 static void deliver(struct pgw_redis *r, const struct pgw_reply *reply, uint64_t now_us)
 {
         const struct awaited a = ring_pop(r);
@@ -219,6 +236,8 @@ static void deliver(struct pgw_redis *r, const struct pgw_reply *reply, uint64_t
             reply->type == PGW_REPLY_ERROR ? pgw_redis_fault(reply->str) : PGW_OK;
 
         pgw_metric_observe_us(r->conf.latency_histogram, now_us - a.sent_us);
+        if (err && is_misplaced(err))
+                tell_trouble(r, err);
         a.reply(a.ctx, err, reply);
 }
 
@@ -295,6 +314,10 @@ static void connect_now(struct pgw_redis *r)
 {
         const struct pgw_redis_address *a = &r->conf.address;
 
+        if (r->conf.is_pointed && !r->host[0]) {
+                drop(r, PGW_E_REDIS_CONNECT, PGW_STR("no master is known"));
+                return;
+        }
         if (!a->unix_path) {
                 r->state = RESOLVING;
                 r->lookup = pgw_resolve(r->resolver, pgw_str_z(a->host), pgw_str_z(a->port),
@@ -317,6 +340,11 @@ struct pgw_redis *pgw_redis_open(struct pgw_loop *loop, struct pgw_resolver *res
         r->loop = loop;
         r->resolver = resolver;
         r->conf = *conf;
+        if (conf->is_pointed) {
+                r->conf.address.unix_path = NULL;
+                r->conf.address.host = r->host;
+                r->conf.address.port = r->port;
+        }
         r->on_state = on_state;
         r->state_ctx = ctx;
         r->stamp_turn = UINT64_MAX;
@@ -347,6 +375,25 @@ void pgw_redis_hang_up(struct pgw_redis *r, enum pgw_err err)
 {
         if (r->state != CLOSED)
                 drop(r, err, PGW_STR(""));
+}
+
+void pgw_redis_point(struct pgw_redis *r, const char *host, const char *port)
+{
+        PGW_ASSERT(r->conf.is_pointed);
+        if (strcmp(host, r->host) == 0 && strcmp(port, r->port) == 0)
+                return;
+        snprintf(r->host, sizeof r->host, "%s", host);
+        snprintf(r->port, sizeof r->port, "%s", port);
+        if (r->state != CLOSED)
+                drop(r, PGW_E_REDIS_CLOSED, PGW_STR("another server is the master now"));
+        r->failures = 0;
+        pgw_timer_arm(r->loop, &r->timer, pgw_loop_now_ms(r->loop));
+}
+
+void pgw_redis_on_trouble(struct pgw_redis *r, pgw_redis_trouble_f *on_trouble, void *ctx)
+{
+        r->on_trouble = on_trouble;
+        r->trouble_ctx = ctx;
 }
 
 const char *pgw_redis_reason(const struct pgw_redis *r)

@@ -35,6 +35,7 @@ struct pgw_redis_address {
 };
 
 struct pgw_redis_conf {
+        bool is_pointed; /* host and port are not the address's, see pgw_redis_point() */
         struct pgw_redis_address address; /* texts must outlive the client */
         const char *name;                 /* CLIENT SETNAME; no spaces */
         uint64_t timeout_ms;
@@ -63,6 +64,15 @@ void pgw_redis_close(struct pgw_redis *);
  * made, its name looked up anew. For a server that is no longer the right one. No-op while there
  * is none. Not from a callback of this client. */
 void pgw_redis_hang_up(struct pgw_redis *, enum pgw_err);
+
+/* Go to this server from now on; another one is hung up on. The texts are copied. Only for a client
+ * whose conf says so; until the first call it is not ready. Not from a callback of this client. */
+void pgw_redis_point(struct pgw_redis *, const char *host, const char *port);
+
+/* Called when the connection is lost, and when an error says that this is not the server to talk
+ * to (MOVED, READONLY, MASTERDOWN, CLUSTERDOWN, LOADING), before whoever waits hears of it. */
+typedef void pgw_redis_trouble_f(void *ctx, enum pgw_err);
+void pgw_redis_on_trouble(struct pgw_redis *, pgw_redis_trouble_f *, void *ctx);
 
 bool pgw_redis_is_ready(const struct pgw_redis *);
 

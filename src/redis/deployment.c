@@ -353,6 +353,31 @@ bool pgw_deployment_is_ready(const struct pgw_deployment *dep)
         return dep->is_ready;
 }
 
+static struct pgw_node *owner_of_key(const struct pgw_deployment *dep, struct pgw_str key)
+{
+        return owner(dep, dep->cluster ? pgw_redis_slot(key) : 0);
+}
+
+bool pgw_deployment_where(const struct pgw_deployment *dep, struct pgw_str key,
+                          const char **ret_host, const char **ret_port)
+{
+        const struct pgw_node *node = owner_of_key(dep, key);
+
+        if (!node || node->state != PGW_NODE_READY || !node->host[0])
+                return false;
+        *ret_host = node->host;
+        *ret_port = node->port;
+        return true;
+}
+
+void pgw_deployment_doubt(struct pgw_deployment *dep, struct pgw_str key, enum pgw_err err)
+{
+        struct pgw_node *node = owner_of_key(dep, key);
+
+        if (node && !dep->is_closing)
+                dep->topology->on_trouble(node, err);
+}
+
 const char *pgw_deployment_reason(const struct pgw_deployment *dep)
 {
         return dep->reason;

@@ -83,6 +83,15 @@ void pgw_deployment_close(struct pgw_deployment *);
  * answer go through all the same. */
 bool pgw_deployment_is_ready(const struct pgw_deployment *);
 
+/* Where the master of `key` answers; false while none does, or it has no host because it is at a
+ * Unix socket. The texts are valid until the epoch changes. */
+bool pgw_deployment_where(const struct pgw_deployment *, struct pgw_str key, const char **ret_host,
+                          const char **ret_port);
+
+/* Somebody with a link of his own to the master of `key` had trouble there: look whether it is
+ * still the master. */
+void pgw_deployment_doubt(struct pgw_deployment *, struct pgw_str key, enum pgw_err);
+
 /* What is known in words about the last failure, with the server's address; may be "". Valid
  * until the next callback. */
 const char *pgw_deployment_reason(const struct pgw_deployment *);

@@ -19,35 +19,6 @@ bool pgw_plan_needs_embedded(const struct pgw_settings *s)
         return is_empty(s->broker_url);
 }
 
-static enum pgw_err resolve(struct pgw_redis_url *url, struct pgw_redis_address *address,
-                            const char *text, const char *password, struct pgw_fault *fault)
-{
-        enum pgw_err err = pgw_redis_url_parse(text, url, fault);
-
-        if (err)
-                return err;
-        *address = (struct pgw_redis_address){
-            .unix_path = url->unix_path[0] ? url->unix_path : NULL,
-            .host = url->host,
-            .port = url->port,
-            .user = url->user[0] ? url->user : NULL,
-            .password = is_empty(password) ? NULL : password,
-            .db = url->db,
-        };
-        return PGW_OK;
-}
-
-/* The same server by the same name. Two names of one server are taken for two, which
- * costs an acknowledgement of its own and nothing else. */
-static bool is_same_place(const struct pgw_redis_address *a, const struct pgw_redis_address *b)
-{
-        if (a->db != b->db || !a->unix_path != !b->unix_path)
-                return false;
-        if (a->unix_path)
-                return strcmp(a->unix_path, b->unix_path) == 0;
-        return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
-}
-
 static void name_instance(struct pgw_plan *plan)
 {
         char host[40];
@@ -62,8 +33,41 @@ static void name_instance(struct pgw_plan *plan)
                  (unsigned long long)(pgw_rand_u64() & 0xffffffffu));
 }
 
-static enum pgw_err resolve_all(struct pgw_plan *plan, const char *embedded_socket,
-                                struct pgw_fault *fault)
+static enum pgw_err open_target(struct pgw_plan *plan, struct pgw_str name, const char *url,
+                                const char *password, struct pgw_fault *fault)
+{
+        struct pgw_plan_target *target = &plan->targets[plan->target_count];
+
+        PGW_ASSERT(plan->target_count < PGW_TARGETS_MAX);
+        memcpy(target->name, name.p, name.n);
+        enum pgw_err err = pgw_place_open(&target->place, url, password, fault);
+        if (!err)
+                plan->target_count++;
+        return err;
+}
+
+/* The one without a name of its own comes first; it is left out when there are only others. */
+static enum pgw_err open_targets(struct pgw_plan *plan, const char *broker, struct pgw_fault *fault)
+{
+        const struct pgw_settings *s = plan->settings;
+        const bool has_own = !is_empty(s->target_url);
+        enum pgw_err err = PGW_OK;
+
+        if (has_own || s->targets_count == 0)
+                err =
+                    open_target(plan, PGW_STR(PGW_TARGET_DEFAULT), has_own ? s->target_url : broker,
+                                has_own ? s->target_password : s->broker_password, fault);
+        for (size_t i = 0; i < s->targets_count && !err; i++) {
+                struct pgw_str name, url;
+                /* Settings that were checked can be read. */
+                PGW_ASSERT(pgw_target_split(pgw_str_z(s->targets[i]), &name, &url) == PGW_OK);
+                err = open_target(plan, name, url.p, NULL, fault);
+        }
+        return err;
+}
+
+static enum pgw_err open_all(struct pgw_plan *plan, const char *embedded_socket,
+                             struct pgw_fault *fault)
 {
         const struct pgw_settings *s = plan->settings;
         char embedded[256] = "";
@@ -71,18 +75,14 @@ static enum pgw_err resolve_all(struct pgw_plan *plan, const char *embedded_sock
         if (embedded_socket)
                 snprintf(embedded, sizeof embedded, "unix://%s", embedded_socket);
         const char *broker = is_empty(s->broker_url) ? embedded : s->broker_url;
-        enum pgw_err err =
-            resolve(&plan->urls[0], &plan->broker, broker, s->broker_password, fault);
-        if (err)
-                return err;
-        const bool own_results = !is_empty(s->results_url), own_target = !is_empty(s->target_url);
-        err = resolve(&plan->urls[1], &plan->results, own_results ? s->results_url : broker,
-                      own_results ? s->results_password : s->broker_password, fault);
-        if (err)
-                return err;
-        err = resolve(&plan->urls[2], &plan->target, own_target ? s->target_url : broker,
-                      own_target ? s->target_password : s->broker_password, fault);
-        plan->results_beside = is_same_place(&plan->broker, &plan->results);
+        const bool own_results = !is_empty(s->results_url);
+        enum pgw_err err = pgw_place_open(&plan->broker, broker, s->broker_password, fault);
+        if (!err)
+                err = pgw_place_open(&plan->results, own_results ? s->results_url : broker,
+                                     own_results ? s->results_password : s->broker_password, fault);
+        if (!err)
+                err = open_targets(plan, broker, fault);
+        plan->results_beside = pgw_place_is_same(&plan->broker, &plan->results);
         return err;
 }
 
@@ -118,5 +118,13 @@ enum pgw_err pgw_plan_make(struct pgw_plan *plan, const struct pgw_settings *s, 
         /* Settings that were checked can be parsed. */
         PGW_ASSERT(pgw_rebounds_parse(pgw_str_z(s->rebounds), &plan->rebounds) == PGW_OK);
         name_instance(plan);
-        return resolve_all(plan, embedded_socket, fault);
+        return open_all(plan, embedded_socket, fault);
+}
+
+void pgw_plan_end(struct pgw_plan *plan)
+{
+        pgw_place_close(&plan->broker);
+        pgw_place_close(&plan->results);
+        for (size_t i = 0; i < plan->target_count; i++)
+                pgw_place_close(&plan->targets[i].place);
 }

@@ -10,10 +10,16 @@
 #include "domain/broker_check.h"
 #include "domain/keyspace.h"
 #include "domain/rebound.h"
+#include "domain/target.h"
+#include "role/place.h"
 #include "role/settings.h"
-#include "role/settings_url.h"
 
 enum pgw_role { PGW_ROLE_SERVE, PGW_ROLE_GATEWAY, PGW_ROLE_WORKER };
+
+struct pgw_plan_target {
+        char name[PGW_TARGET_NAME_MAX + 1];
+        struct pgw_place place;
+};
 
 struct pgw_plan {
         const struct pgw_settings *settings;
@@ -22,8 +28,9 @@ struct pgw_plan {
         bool works; /* takes jobs */
         unsigned threads;
         struct pgw_keyspace keyspace;
-        struct pgw_redis_url urls[3]; /* broker, results, target; owns the texts below */
-        struct pgw_redis_address broker, results, target;
+        struct pgw_place broker, results;
+        struct pgw_plan_target targets[PGW_TARGETS_MAX];
+        size_t target_count;
         bool results_beside; /* results live in the broker's server and database */
         struct pgw_broker_demands demands;
         struct pgw_rebounds rebounds;
@@ -37,5 +44,8 @@ bool pgw_plan_needs_embedded(const struct pgw_settings *);
  * settings must outlive the plan. */
 enum pgw_err pgw_plan_make(struct pgw_plan *, const struct pgw_settings *, enum pgw_role,
                            const char *embedded_socket, struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
+/* Also after a pgw_plan_make() that failed. */
+void pgw_plan_end(struct pgw_plan *);
 
 #endif

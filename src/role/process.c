@@ -23,6 +23,7 @@
 #include "io/signals.h"
 #include "io/timer.h"
 #include "io/tls.h"
+#include "redis/leader.h"
 #include "role/embedded.h"
 #include "role/file.h"
 #include "role/notify.h"
@@ -56,6 +57,7 @@ struct process {
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
         struct pgw_signals *signals;
+        struct pgw_leader *leader;
         struct pgw_redis *broker;
         struct pgw_broker_check *check;
         enum pgw_err verdict;
@@ -115,8 +117,8 @@ static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_
 
 static void open_broker(struct process *p)
 {
+        struct pgw_deployment_conf where = pgw_place_conf(&p->plan.broker);
         const struct pgw_redis_conf conf = {
-            .address = p->plan.broker,
             .name = p->plan.instance,
             .timeout_ms = p->settings->broker_timeout_ms,
             .in_flight_max = 64,
@@ -125,7 +127,15 @@ static void open_broker(struct process *p)
             .latency_histogram = PGW_H_REDIS_BROKER,
         };
 
-        p->broker = pgw_redis_open(p->loop, p->resolver, &conf, on_broker_state, p);
+        where.name = conf.name;
+        where.timeout_ms = conf.timeout_ms;
+        where.in_flight_max = conf.in_flight_max;
+        where.write_max = conf.write_max;
+        where.reply_max = conf.reply_max;
+        where.latency_histogram = conf.latency_histogram;
+        p->leader = pgw_leader_open(p->loop, p->resolver, &where,
+                                    pgw_keyspace_stream(&p->plan.keyspace, PGW_LANE_HIGH));
+        p->broker = pgw_leader_client(p->leader, &conf, on_broker_state, p);
         p->check = pgw_broker_check_new(p->loop, p->broker, &p->plan.demands, on_checked, p);
         p->surveyor = pgw_surveyor_new(p->loop, p->broker, &p->plan.keyspace);
 }
@@ -406,6 +416,7 @@ static void tear_down(struct process *p)
         for (unsigned i = 0; i < p->thread_count; i++)
                 pgw_thread_join(p->threads[i]);
         pgw_timer_disarm(p->loop, &p->tick);
+        pgw_leader_close(p->leader);
         pgw_redis_close(p->broker);
         pgw_broker_check_free(p->check);
         pgw_surveyor_free(p->surveyor);
@@ -415,6 +426,7 @@ static void tear_down(struct process *p)
         pgw_tls_server_free(p->tls);
         pgw_tls_server_free(p->old_tls);
         pgw_contract_free(p->contract);
+        pgw_plan_end(&p->plan);
         pgw_embedded_stop(p->embedded);
         pgw_notify_close(&p->notify);
         pgw_settings_free(p->settings);

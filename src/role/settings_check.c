@@ -9,6 +9,7 @@
 
 #include "domain/keyspace.h"
 #include "domain/rebound.h"
+#include "domain/target.h"
 #include "role/settings_priv.h"
 #include "role/settings_url.h"
 
@@ -93,6 +94,37 @@ static enum pgw_err check_url(const char *name, const char *url, struct pgw_faul
         return PGW_E_CONFIG;
 }
 
+static enum pgw_err check_targets(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        for (size_t i = 0; i < s->targets_count; i++) {
+                struct pgw_str name, url, other;
+                if (pgw_target_split(pgw_str_z(s->targets[i]), &name, &url)) {
+                        pgw_fault_set(fault, "targets",
+                                      "'%.20s' does not begin with NAME=, a name of 1 to %d small "
+                                      "letters, digits, '-' or '_'",
+                                      s->targets[i], PGW_TARGET_NAME_MAX);
+                        return PGW_E_CONFIG;
+                }
+                enum pgw_err err = check_url("targets", url.p, fault);
+                if (err)
+                        return err;
+                bool twice = s->target_url[0] && pgw_str_eq_z(name, PGW_TARGET_DEFAULT);
+                for (size_t k = 0; k < i && !twice; k++)
+                        twice =
+                            pgw_target_split(pgw_str_z(s->targets[k]), &other, &url) == PGW_OK &&
+                            pgw_str_eq(name, other);
+                if (!twice)
+                        continue;
+                pgw_fault_set(fault, "targets", "'%.*s' is the name of two targets", (int)name.n,
+                              name.p);
+                return PGW_E_CONFIG;
+        }
+        if (s->targets_count + (s->target_url[0] != '\0') <= PGW_TARGETS_MAX)
+                return PGW_OK;
+        pgw_fault_set(fault, "targets", "at most %d targets", PGW_TARGETS_MAX);
+        return PGW_E_CONFIG;
+}
+
 static enum pgw_err check_readable(const char *name, const char *path, struct pgw_fault *fault)
 {
         if (access(path, R_OK) == 0)
@@ -160,6 +192,8 @@ enum pgw_err pgw_settings_check(const struct pgw_settings *s, struct pgw_fault *
                 err = check_url("results.url", s->results_url, fault);
         if (!err)
                 err = check_url("target.url", s->target_url, fault);
+        if (!err)
+                err = check_targets(s, fault);
         if (!err)
                 err = check_files(s, fault);
         return err ? err : check_worker(s, fault);

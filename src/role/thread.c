@@ -18,6 +18,7 @@
 #include "http/exchange.h"
 #include "http/poll.h"
 #include "io/timer.h"
+#include "redis/leader.h"
 #include "work/worker.h"
 
 #define PGW_THREAD_TICK_MS         50
@@ -25,6 +26,8 @@
 #define PGW_THREAD_REPLY_MAX       (16u << 20)
 #define PGW_THREAD_WORK_IN_FLIGHT  8192
 #define PGW_THREAD_WORK_BYTES      (32u << 20)
+#define PGW_THREAD_GUIDE_IN_FLIGHT 16 /* who looks where the queue is says little */
+#define PGW_THREAD_GUIDE_BYTES     (4u << 20)
 
 struct link {
         struct pgw_thread *thread;
@@ -38,6 +41,7 @@ struct pgw_thread {
         pthread_t pthread;
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
+        struct pgw_leader *broker, *results, *target;
         struct link gate_broker, gate_results, gate_target, work_reader, work_broker, work_results,
             work_target, work_sweep;
         struct pgw_broker_check *check;
@@ -76,11 +80,11 @@ static void on_link_state(void *ctx, bool ready, enum pgw_err err)
 }
 
 static void open_link(struct pgw_thread *t, struct link *l, const char *name,
-                      const struct pgw_redis_conf *conf)
+                      struct pgw_leader *leader, const struct pgw_redis_conf *conf)
 {
         l->thread = t;
         l->name = name;
-        l->redis = pgw_redis_open(t->loop, t->resolver, conf, on_link_state, l);
+        l->redis = pgw_leader_client(leader, conf, on_link_state, l);
 }
 
 static void build_front(struct pgw_thread *t)
@@ -129,12 +133,10 @@ static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_
         answer_from_now(t);
 }
 
-static struct pgw_redis_conf link_conf(const struct pgw_plan *plan,
-                                       const struct pgw_redis_address *address, uint64_t timeout_ms,
+static struct pgw_redis_conf link_conf(const struct pgw_plan *plan, uint64_t timeout_ms,
                                        unsigned histogram)
 {
         return (struct pgw_redis_conf){
-            .address = *address,
             .name = plan->instance,
             .timeout_ms = timeout_ms,
             .in_flight_max = PGW_THREAD_WORK_IN_FLIGHT,
@@ -148,18 +150,17 @@ static void build_gateway(struct pgw_thread *t)
 {
         const struct pgw_plan *plan = t->conf.plan;
         const struct pgw_settings *s = plan->settings;
-        struct pgw_redis_conf conf =
-            link_conf(plan, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
+        struct pgw_redis_conf conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
         const struct pgw_intake_conf intake = {plan->demands.durability, plan->demands.replicas,
                                                s->broker_replica_wait_ms};
 
         conf.in_flight_max = s->broker_in_flight;
         conf.write_max = s->broker_in_flight_bytes;
-        open_link(t, &t->gate_broker, "gateway.broker", &conf);
-        conf = link_conf(plan, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
-        open_link(t, &t->gate_results, "gateway.results", &conf);
-        conf = link_conf(plan, &plan->target, s->target_timeout_ms, PGW_H_REDIS_TARGET);
-        open_link(t, &t->gate_target, "gateway.target", &conf);
+        open_link(t, &t->gate_broker, "gateway.broker", t->broker, &conf);
+        conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
+        open_link(t, &t->gate_results, "gateway.results", t->results, &conf);
+        conf = link_conf(plan, s->target_timeout_ms, PGW_H_REDIS_TARGET);
+        open_link(t, &t->gate_target, "gateway.target", t->target, &conf);
         t->target_check = pgw_target_check_new(t->loop, t->gate_target.redis);
         t->check =
             pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
@@ -195,18 +196,17 @@ static void build_worker(struct pgw_thread *t)
 {
         const struct pgw_plan *plan = t->conf.plan;
         const struct pgw_settings *s = plan->settings;
-        struct pgw_redis_conf conf =
-            link_conf(plan, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
+        struct pgw_redis_conf conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
 
-        open_link(t, &t->work_broker, "worker.broker", &conf);
+        open_link(t, &t->work_broker, "worker.broker", t->broker, &conf);
         /* A read brings up to a batch of entries, each as large as a body may be. */
         conf.reply_max = PGW_THREAD_REPLY_MAX + s->worker_batch * s->limits_body_bytes;
-        open_link(t, &t->work_reader, "worker.reader", &conf);
-        conf = link_conf(plan, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
-        open_link(t, &t->work_results, "worker.results", &conf);
-        conf = link_conf(plan, &plan->target, s->target_timeout_ms, PGW_H_REDIS_TARGET);
-        open_link(t, &t->work_target, "worker.target", &conf);
-        open_link(t, &t->work_sweep, "worker.sweep", &conf);
+        open_link(t, &t->work_reader, "worker.reader", t->broker, &conf);
+        conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
+        open_link(t, &t->work_results, "worker.results", t->results, &conf);
+        conf = link_conf(plan, s->target_timeout_ms, PGW_H_REDIS_TARGET);
+        open_link(t, &t->work_target, "worker.target", t->target, &conf);
+        open_link(t, &t->work_sweep, "worker.sweep", t->target, &conf);
 
         const struct pgw_worker_links links = {t->work_reader.redis, t->work_broker.redis,
                                                t->work_results.redis, t->work_target.redis,
@@ -293,12 +293,39 @@ static void on_tick(struct pgw_timer *timer)
         pgw_timer_arm(t->loop, timer, t->tick_due_us / 1000);
 }
 
+static struct pgw_leader *lead(struct pgw_thread *t, const struct pgw_place *place,
+                               uint64_t timeout_ms, unsigned histogram)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        struct pgw_deployment_conf conf = pgw_place_conf(place);
+
+        conf.name = plan->instance;
+        conf.timeout_ms = timeout_ms;
+        conf.in_flight_max = PGW_THREAD_GUIDE_IN_FLIGHT;
+        conf.write_max = PGW_THREAD_GUIDE_BYTES;
+        conf.reply_max = PGW_THREAD_GUIDE_BYTES;
+        conf.latency_histogram = histogram;
+        return pgw_leader_open(t->loop, t->resolver, &conf,
+                               pgw_keyspace_stream(&plan->keyspace, PGW_LANE_HIGH));
+}
+
+static void build_leaders(struct pgw_thread *t)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        const struct pgw_settings *s = plan->settings;
+
+        t->broker = lead(t, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
+        t->results = lead(t, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
+        t->target = lead(t, &plan->targets[0].place, s->target_timeout_ms, PGW_H_REDIS_TARGET);
+}
+
 static void build(struct pgw_thread *t)
 {
         const struct pgw_plan *plan = t->conf.plan;
 
         pgw_metric_thread_register();
         t->resolver = pgw_resolver_new(t->loop);
+        build_leaders(t);
         if (plan->works)
                 build_worker(t);
         if (plan->gates)
@@ -318,6 +345,9 @@ static void tear_down(struct pgw_thread *t)
         pgw_timer_disarm(t->loop, &t->tick);
         if (t->front)
                 pgw_front_stop(t->front);
+        pgw_leader_close(t->broker);
+        pgw_leader_close(t->results);
+        pgw_leader_close(t->target);
         pgw_redis_close(t->gate_broker.redis);
         pgw_redis_close(t->gate_results.redis);
         pgw_redis_close(t->gate_target.redis);

@@ -42,8 +42,8 @@ N(limits_idle_ms, "limits.idle_ms", MS, 60000, 100, 3600000, false,
 N(limits_handshake_ms, "limits.handshake_ms", MS, 5000, 100, 60000, false,
   "Time for a TLS handshake.")
 S(broker_url, "broker.url", "", false,
-  "Redis that keeps the queue: redis://[user@]host[:port][/db] or unix:///path[?db=N]; empty is "
-  "the embedded one.")
+  "Redis that keeps the queue: redis://[user@]host[:port][/db], unix:///path[?db=N], "
+  "redis-sentinel://host,.../master or redis-cluster://host,...; empty is the embedded one.")
 K(broker_password, "broker.password", "Password of the broker.")
 E(broker_durability, "broker.durability", "memory|fsync|replicated", 1, false,
   "What must be true before a job is acknowledged: in memory, synced to disk, or confirmed by "
@@ -64,8 +64,11 @@ S(results_url, "results.url", "", false, "Redis that keeps results; empty is the
 K(results_password, "results.password", "Password of the result backend.")
 N(results_ttl_s, "results.ttl_s", SECONDS, 300, 1, 2592000, false,
   "How long a result can be asked for.")
-S(target_url, "target.url", "", false, "Redis cache to remove keys from; empty is the broker's.")
+S(target_url, "target.url", "", false,
+  "Redis cache to remove keys from, by the name `default`; empty is the broker's.")
 K(target_password, "target.password", "Password of the target.")
+L(targets, "targets", "",
+  "Caches beside target.url, each NAME=URL; jobs go to all of them unless they name some.")
 N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false,
   "Time for an answer of the target.")
 S(queue_name, "queue.name", "main", false, "Name of the queue: letters, digits, '-', '_', '.'.")

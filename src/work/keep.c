@@ -154,12 +154,12 @@ static void announce_some(struct pgw_worker *w)
 {
         struct pgw_redis *results = w->links.results;
         struct pgw_link *link;
-        char key[PGW_RESULT_KEY_SIZE];
+        char key[PGW_RESULT_KEY_MAX];
 
         while ((link = pgw_list_first(&w->to_announce)) && pgw_redis_is_ready(results)) {
                 struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
                 pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 3);
-                pgw_redis_arg(results, pgw_keyspace_result(&run->id, key));
+                pgw_redis_arg(results, pgw_keyspace_result(w->keyspace, &run->id, key));
                 pgw_redis_arg_u64(results, run->attempt);
                 pgw_redis_arg_u64(results, run->started_ms);
                 pgw_redis_arg_u64(results, PGW_KEEP_FENCE_TTL_S);

@@ -193,12 +193,12 @@ static enum pgw_err send_batch(struct batch *b)
         struct pgw_worker *w = b->worker;
         struct pgw_redis *r = w->links.results;
         const bool beside = w->conf.results_beside;
-        char key[PGW_RESULT_KEY_SIZE];
+        char key[PGW_RESULT_KEY_MAX];
 
         pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 1u : 0u),
                          3 + PGW_SETTLE_ARGS * b->count);
         for (size_t i = 0; i < b->count; i++)
-                pgw_redis_arg(r, pgw_keyspace_result(&b->runs[i]->id, key));
+                pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &b->runs[i]->id, key));
         if (beside)
                 pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, b->lane));
         pgw_redis_arg_u64(r, b->count);

@@ -453,7 +453,7 @@ def break_status(installation, clients):
     db = 0 if installation.target_db == 0 else 2
     with installation.redis.client(db=db) as redis:
         for promise in clients[0].account.promises[:50]:
-            redis.hset(f"purgeway:job:{promise.job_id}", "s", "running")
+            redis.hset(f"purgeway:{{main}}:job:{promise.job_id}", "s", "running")
 
 
 def break_control(installation, clients):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 LUA = pathlib.Path(__file__).resolve().parents[2] / "lua"
-GROUP, STREAM, RESULT = "purgeway", "purgeway:{main}:high", "purgeway:job:x"
+GROUP, STREAM, RESULT = "purgeway", "purgeway:{main}:high", "purgeway:{main}:job:x"
 TERMINAL = ("succeeded", "failed", "dead", "cancelled")
 OPEN = ("scheduled", "queued", "running", "retrying")
 

@@ -43,7 +43,7 @@ def test_results_in_another_database(make):
     assert ended["result"]["removed"] == 1 and ended["result"]["missing"] == 1
     assert redis.client().get("a") == b"not this one"
     assert not redis.client(db=9).exists("a")
-    key = "purgeway:job:" + job["job_id"]
+    key = "purgeway:{main}:job:" + job["job_id"]
     assert redis.client(db=5).exists(key) and not redis.client().exists(key)
     eventually(lambda: pending(redis) == 0)
 
@@ -58,7 +58,7 @@ def test_everything_on_an_instance_of_its_own(make):
     job = is_accepted(gateway.api.purge("a"))
     assert gateway.api.finished(job["job_id"])["result"]["removed"] == 1
     assert not target.client().exists("a")
-    assert results.client(db=2).keys("*") == [f"purgeway:job:{job['job_id']}".encode()]
+    assert results.client(db=2).keys("*") == [f"purgeway:{{main}}:job:{job['job_id']}".encode()]
     assert {broker.client().type(key) for key in broker.client().keys("*")} == {b"stream"}
     assert target.client().keys("*") == []
     eventually(lambda: pending(broker) == 0)
@@ -196,7 +196,7 @@ def test_result_expires(make):
     server = make(Purgeway, "serve", broker_url=redis.url(), results_ttl_s=1)
     job = is_accepted(server.api.purge("a"))
     assert server.api.finished(job["job_id"])["status"] == "succeeded"
-    assert redis.client().ttl("purgeway:job:" + job["job_id"]) in (-2, 0, 1)
+    assert redis.client().ttl("purgeway:{main}:job:" + job["job_id"]) in (-2, 0, 1)
     eventually(lambda: server.api.job(job["job_id"]).status == 404)
 
 

@@ -21,7 +21,7 @@ static const struct {
     {"TRYAGAIN Multiple keys request during rehashing of slot", PGW_E_REDIS_TRYAGAIN},
     {"MOVED 3999 127.0.0.1:6381", PGW_E_REDIS_MOVED},
     {"ASK 3999 127.0.0.1:6381", PGW_E_REDIS_MOVED},
-    {"UNBLOCKED force unblock from blocking operation", PGW_E_REDIS_READONLY},
+    {"UNBLOCKED force unblock from blocking operation", PGW_E_REDIS_TRYAGAIN},
     {"OOM command not allowed when used memory > 'maxmemory'.", PGW_E_REDIS_OOM},
     {"MISCONF Redis is configured to save RDB snapshots", PGW_E_REDIS_MISCONF},
     {"NOREPLICAS Not enough good replicas to write.", PGW_E_REDIS_NOREPLICAS},

@@ -26,12 +26,14 @@ static void spells_the_result(void **state)
 {
         const struct pgw_job_id id = {
             PGW_LANE_NORMAL, 0x0203, {0x040506070809u, 0x0a0b0c0du}, 0x0e0f101112131415u};
-        char room[PGW_RESULT_KEY_SIZE + 1] = {[PGW_RESULT_KEY_SIZE] = '#'};
+        char room[PGW_RESULT_KEY_MAX + 1] = {[PGW_RESULT_KEY_MAX] = '#'};
+        struct pgw_keyspace ks;
 
         (void)state;
-        assert_true(pgw_str_eq_z(pgw_keyspace_result(&id, room),
-                                 "purgeway:job:EQIDBAUGBwgJCgsMDQ4PEBESExQV"));
-        assert_int_equal(room[PGW_RESULT_KEY_SIZE], '#');
+        assert_int_equal(pgw_keyspace_init(&ks, "main"), PGW_OK);
+        assert_true(pgw_str_eq_z(pgw_keyspace_result(&ks, &id, room),
+                                 "purgeway:{main}:job:EQIDBAUGBwgJCgsMDQ4PEBESExQV"));
+        assert_int_equal(room[PGW_RESULT_KEY_MAX], '#');
 }
 
 static void takes_plain_names(void **state)

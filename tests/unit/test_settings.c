@@ -549,17 +549,36 @@ static void addresses_of_redis_are_read(void **state)
         (void)state;
         assert_int_equal(pgw_redis_url_parse("redis://me@[::1]:7000/5", &url, NULL), PGW_OK);
         assert_string_equal(url.user, "me");
-        assert_string_equal(url.host, "::1");
-        assert_string_equal(url.port, "7000");
+        assert_int_equal(url.seed_count, 1);
+        assert_string_equal(url.seeds[0].host, "::1");
+        assert_string_equal(url.seeds[0].port, "7000");
         assert_int_equal(url.db, 5);
         assert_string_equal(url.unix_path, "");
         assert_int_equal(pgw_redis_url_parse("redis://cache.example/", &url, NULL), PGW_OK);
-        assert_string_equal(url.host, "cache.example");
-        assert_string_equal(url.port, "6379");
+        assert_string_equal(url.seeds[0].host, "cache.example");
+        assert_string_equal(url.seeds[0].port, "6379");
         assert_int_equal(url.db, 0);
         assert_int_equal(pgw_redis_url_parse("unix:///a b", &url, NULL), PGW_OK);
         assert_string_equal(url.unix_path, "/a b");
-        assert_string_equal(url.host, "");
+        assert_int_equal(url.seed_count, 0);
+        assert_int_equal(pgw_redis_url_parse("rediss-sentinel://me@a,b:7,[::1]/mymaster/3?ca=/x%20y"
+                                             "&cert=/c&key=/k&name=n&sentinel_user=s&password_file="
+                                             "/p&sentinel_password_file=/q&verify=no",
+                                             &url, NULL),
+                         PGW_OK);
+        assert_int_equal(url.kind, PGW_SENTINEL);
+        assert_true(url.tls && url.unverified);
+        assert_int_equal(url.seed_count, 3);
+        assert_string_equal(url.seeds[0].port, "26379");
+        assert_string_equal(url.seeds[1].port, "7");
+        assert_string_equal(url.seeds[2].host, "::1");
+        assert_string_equal(url.master, "mymaster");
+        assert_int_equal(url.db, 3);
+        assert_string_equal(url.ca, "/x y");
+        assert_string_equal(url.sentinel_password_file, "/q");
+        assert_int_equal(pgw_redis_url_parse("redis-cluster://a,b:7", &url, NULL), PGW_OK);
+        assert_int_equal(url.kind, PGW_CLUSTER);
+        assert_string_equal(url.seeds[0].port, "6379");
 }
 
 static void wrong_addresses_of_redis_are_refused_by_setting(void **state)
@@ -567,8 +586,21 @@ static void wrong_addresses_of_redis_are_refused_by_setting(void **state)
         static const struct {
                 const char *url, *detail;
         } cases[] = {
-            {"http://h", "neither redis:// nor unix://"},
-            {"redis:/h", "neither redis:// nor unix://"},
+            {"http://h", "begins with none of"},
+            {"redis:/h", "begins with none of"},
+            {"redis-clusters://h", "begins with none of"},
+            {"redis://a,b", "one server has one host"},
+            {"redis-cluster://a,,b", "host or port"},
+            {"redis-cluster://a/1", "database 0 only"},
+            {"redis-cluster://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", "more than 16"},
+            {"redis-sentinel://a", "the master's name"},
+            {"redis-sentinel://a/m/x", "database must be a number"},
+            {"redis-sentinel://u:p@a/m", "a password does not belong"},
+            {"redis://h?ca=/x", "go with rediss"},
+            {"rediss://h?cert=/x", "given together"},
+            {"rediss://h?verify=maybe", "not what is there for verify"},
+            {"rediss://h?ca=%2", "not what is there for ca"},
+            {"redis://h?sentinel_user=x", "go with Sentinels"},
             {"redis://", "host or port"},
             {"redis://:1", "host or port"},
             {"redis://h:", "host or port"},
@@ -579,14 +611,14 @@ static void wrong_addresses_of_redis_are_refused_by_setting(void **state)
             {"redis://[::1", "host or port"},
             {"redis://[::1]7", "host or port"},
             {"redis://a@b@c", "host or port"},
-            {"redis://h?db=1", "host or port"},
+            {"redis://h?port=1", "behind '?' stand"},
             {"redis://h/x", "database must be a number"},
             {"redis://h/9999999", "database must be a number"},
             {"redis://u:p@h", "a password does not belong"},
             {"unix://", "must be absolute"},
             {"unix://a", "must be absolute"},
-            {"unix:///a?db=x", "must be db=N"},
-            {"unix:///a?password=x", "must be db=N"},
+            {"unix:///a?db=x", "behind '?' stand"},
+            {"unix:///a?password=x", "behind '?' stand"},
         };
         char long_path[160], long_user[200], word[256];
 
