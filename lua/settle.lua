@@ -8,9 +8,10 @@
 --
 -- KEYS  1..n result hashes, n+1 the stream (only when the results live beside the queue)
 -- ARGV  1 n   2 time to live of a result, seconds   3 consumer group, '' when not beside
---       then eleven for each job: entry id, attempt, status, started_ms, requested,
+--       then twelve for each job: entry id, attempt, status, started_ms, requested,
 --       removed, missing, error code ('' for none), matched by patterns ('' for none),
---       when it is repeated ('' for never), some keys of a dry run ('' for none)
+--       when it is repeated ('' for never), some keys of a dry run ('' for none), what
+--       became of each target ('' when there is one)
 -- returns  n integers: 1 settled, 0 refused because a later attempt owns the job
 -- keeps    a status never goes back, a finished result never changes
 -- cost     O(n), n at most a few hundred
@@ -19,7 +20,7 @@ local terminal = { succeeded = true, failed = true, dead = true, cancelled = tru
 local settled, write, acks = {}, {}, {}
 
 for i = 1, n do
-  local at = 3 + (i - 1) * 11
+  local at = 3 + (i - 1) * 12
   local now = redis.call('HMGET', KEYS[i], 'a', 's')
   if now[1] and tonumber(now[1]) > tonumber(ARGV[at + 2]) then
     settled[i] = 0
@@ -39,7 +40,7 @@ end
 local time = redis.call('TIME')
 local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 for _, i in ipairs(write) do
-  local at = 3 + (i - 1) * 11
+  local at = 3 + (i - 1) * 12
   redis.call('HSET', KEYS[i], 's', ARGV[at + 3], 'a', ARGV[at + 2], 'b', ARGV[at + 4], 'f', now_ms,
     'n', ARGV[at + 5], 'r', ARGV[at + 6], 'm', ARGV[at + 7])
   if ARGV[at + 8] ~= '' then
@@ -53,6 +54,9 @@ for _, i in ipairs(write) do
   end
   if ARGV[at + 11] ~= '' then
     redis.call('HSET', KEYS[i], 'x', ARGV[at + 11])
+  end
+  if ARGV[at + 12] ~= '' then
+    redis.call('HSET', KEYS[i], 'y', ARGV[at + 12])
   end
   redis.call('EXPIRE', KEYS[i], ttl)
 end

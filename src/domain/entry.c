@@ -18,6 +18,9 @@ static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name
         case 'n':
                 raw->nonce = value;
                 break;
+        case 'x':
+                e->targets = value;
+                break;
         case 'k':
                 e->keys = value;
                 break;
@@ -80,7 +83,7 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
         enum pgw_err err = PGW_OK;
 
         if (pgw_str_eq_z(raw->version, PGW_INVALIDATION_VERSION_KEYS))
-                e->patterns = e->tags = (struct pgw_str){NULL, 0};
+                e->targets = e->patterns = e->tags = (struct pgw_str){NULL, 0};
         else if (!pgw_str_eq_z(raw->version, PGW_INVALIDATION_VERSION_SELECTORS))
                 return PGW_E_CODEC;
         else if (raw->pass.n)

@@ -133,7 +133,8 @@ void pgw_intake_free(struct pgw_intake *intake)
 /* Version 1 can be done by any reader; whatever else there is must not be ignored. */
 static struct pgw_str version_of(const struct pgw_invalidation *inv)
 {
-        if (inv->pattern_count + inv->tag_count || inv->soft_ttl_ms || inv->is_dry)
+        if (inv->targets.n || inv->pattern_count + inv->tag_count || inv->soft_ttl_ms ||
+            inv->is_dry)
                 return PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS);
         return PGW_STR(PGW_INVALIDATION_VERSION_KEYS);
 }
@@ -150,6 +151,7 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
         } fields[] = {
             {PGW_STR("v"), version_of(inv)},
             {PGW_STR("n"), pgw_str_of(nonce, sizeof nonce)},
+            {PGW_STR("x"), inv->targets},
             {PGW_STR("k"), pgw_buf_str(&intake->keys)},
             {PGW_STR("p"), pgw_buf_str(&intake->patterns)},
             {PGW_STR("g"), pgw_buf_str(&intake->tags)},

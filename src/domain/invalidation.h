@@ -6,6 +6,7 @@
  * In the stream an invalidation is the fields
  *      v  version of this form: "1", or "2" when there is a field that must not be ignored
  *      n  the random bits of the job's id, 16 hexadecimal digits
+ *      x  the names of the targets, separated by commas, when not all are meant; only in version 2
  *      k  the keys, each a length (unsigned LEB128) and its bytes
  *      p  the patterns, g the tags, in the same form; only in version 2
  *      a  "1" when a key must be under all of the tags; only in version 2
@@ -27,6 +28,7 @@
 
 struct pgw_invalidation {
         enum pgw_lane lane;
+        struct pgw_str targets; /* names, separated by commas; empty: all */
         const struct pgw_str *keys;
         size_t key_count;
         const struct pgw_str *patterns; /* domain/glob.h */

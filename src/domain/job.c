@@ -71,9 +71,33 @@ enum pgw_err pgw_job_read(const struct pgw_reply *reply, struct pgw_job *ret)
         const struct pgw_reply *matched = pgw_reply_at(reply, 8);
         job.matched = matched->type == PGW_REPLY_NIL ? job.removed : number_at(reply, 8);
         job.sample = pgw_reply_str(pgw_reply_at(reply, 10));
+        job.targets = pgw_reply_str(pgw_reply_at(reply, 11));
         if (pgw_rebounds_parse(pgw_reply_str(pgw_reply_at(reply, 9)), &job.rebounds))
                 job.rebounds.count = 0;
         job.error = error_of(pgw_reply_str(pgw_reply_at(reply, 7)));
         *ret = job;
+        return PGW_OK;
+}
+
+enum pgw_err pgw_job_next_target(struct pgw_str *rest, struct pgw_job_target *ret)
+{
+        struct pgw_str one = *rest, tail = {NULL, 0}, word;
+        struct pgw_job_target target;
+
+        if (rest->n == 0)
+                return PGW_E_NO_JOB;
+        if (!pgw_str_cut(*rest, ',', &one, &tail)) {
+                one = *rest;
+                tail = (struct pgw_str){NULL, 0};
+        }
+        *rest = tail;
+        if (!pgw_str_cut(one, ' ', &target.name, &one) || target.name.n == 0 ||
+            !pgw_str_cut(one, ' ', &word, &one) ||
+            pgw_str_to_u64(word, UINT64_MAX, &target.removed) ||
+            !pgw_str_cut(one, ' ', &word, &one) ||
+            pgw_str_to_u64(word, UINT64_MAX, &target.missing) || one.n == 0)
+                return PGW_E_CODEC;
+        target.error = pgw_str_eq_z(one, "-") ? PGW_OK : error_of(one);
+        *ret = target;
         return PGW_OK;
 }

@@ -12,6 +12,8 @@
  *      n requested   r removed   m missing   e error code (only when there is one)
  *      c matched (only when it had patterns)   d when it is repeated (only when it is)
  *      x some of the keys that a dry run found, in the form of field k of an entry
+ *      y what became of each target, when there are several, separated by commas: its name,
+ * removed, missing, error code or "-", separated by spaces
  */
 #ifndef PGW_DOMAIN_JOB_H
 #define PGW_DOMAIN_JOB_H
@@ -46,19 +48,30 @@ struct pgw_job {
         enum pgw_err error; /* PGW_OK: none */
         bool sweeps;        /* `progress` is known */
         struct pgw_progress progress;
-        struct pgw_str sample;        /* valid as long as the reply it was read from */
+        struct pgw_str sample;        /* valid as long as the reply it was read from ... */
+        struct pgw_str targets;       /* ... and so is this: field y; empty: there is one */
         struct pgw_rebounds rebounds; /* after finished_ms; known once it has ended */
 };
 
 /* The fields that pgw_job_read() wants, in its order, for HMGET. */
 #define PGW_JOB_FIELDS                                                                             \
         {                                                                                          \
-                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d", "x"                              \
+                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d", "x", "y"                         \
         }
-#define PGW_JOB_FIELD_COUNT 11
+#define PGW_JOB_FIELD_COUNT 12
 
 /* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,
  * PGW_E_CODEC when it is not ours. `ret->id` is left to the caller. */
 enum pgw_err pgw_job_read(const struct pgw_reply *, struct pgw_job *ret) PGW_MUSTUSE;
+
+/* One target of field y. */
+struct pgw_job_target {
+        struct pgw_str name;
+        uint64_t removed, missing;
+        enum pgw_err error;
+};
+
+/* Take the next one off `*rest`; PGW_E_CODEC when it cannot be read, PGW_E_NO_JOB at the end. */
+enum pgw_err pgw_job_next_target(struct pgw_str *rest, struct pgw_job_target *ret) PGW_MUSTUSE;
 
 #endif

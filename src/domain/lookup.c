@@ -49,7 +49,7 @@ static void on_progress(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         struct search *s = ctx;
 
         /* A job's progress is an extra: without it the job is still known. */
-        s->job.sweeps = !err && pgw_progress_read(reply, &s->job.progress) == PGW_OK;
+        s->job.sweeps = !err && pgw_progress_sum(reply, &s->job.progress) == PGW_OK;
         finish(s, PGW_OK);
 }
 

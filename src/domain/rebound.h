@@ -39,6 +39,7 @@ struct pgw_rebound {
         unsigned pass;      /* from 1 */
         uint64_t origin_ms; /* wall */
         struct pgw_rebounds rebounds;
+        struct pgw_str targets;              /* as in an entry; empty: all */
         struct pgw_str keys, patterns, tags; /* as in an entry; may be empty */
         bool all_tags;
         uint64_t soft_ttl_ms; /* 0: the keys go */

@@ -3,7 +3,7 @@
 
 #include "embed.h"
 
-static struct pgw_str body_of(enum pgw_script script)
+struct pgw_str pgw_script_text(enum pgw_script script)
 {
         switch (script) {
         case PGW_SCRIPT_SETTLE:
@@ -32,6 +32,6 @@ void pgw_script_begin(struct pgw_redis *redis, enum pgw_script script, size_t ke
 {
         pgw_redis_begin(redis, 3 + keys + args);
         pgw_redis_arg(redis, PGW_STR("EVAL"));
-        pgw_redis_arg(redis, body_of(script));
+        pgw_redis_arg(redis, pgw_script_text(script));
         pgw_redis_arg_u64(redis, keys);
 }

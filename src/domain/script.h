@@ -21,6 +21,9 @@ enum pgw_script {
         PGW_SCRIPT_WAKE
 };
 
+/* Its text, for who writes an EVAL himself. */
+struct pgw_str pgw_script_text(enum pgw_script);
+
 /* Begin an EVAL; `keys` key arguments and then `args` others follow by pgw_redis_arg(). */
 void pgw_script_begin(struct pgw_redis *, enum pgw_script, size_t keys, size_t args);
 

@@ -1,4 +1,5 @@
-/* INFO memory is all it takes: a server that hides it is one whose tags nobody vouches for. */
+/* INFO memory of each master is all it takes: a server that hides it is one whose tags nobody
+ * vouches for. */
 #include "domain/target_check.h"
 
 #include <stdio.h>
@@ -10,7 +11,12 @@
 
 struct pgw_target_check {
         struct pgw_loop *loop;
-        struct pgw_redis *redis;
+        struct pgw_deployment *deployment;
+        struct pgw_call call;
+        uint64_t epoch; /* of the masters that are asked */
+        size_t at;      /* which of them */
+        enum pgw_tags_policy worst;
+        char worst_name[32];
         struct pgw_timer timer;
         bool asking;
         bool is_hidden; /* INFO was refused */
@@ -39,26 +45,67 @@ static void again(struct pgw_target_check *c)
                                                       : PGW_TARGET_CHECK_EVERY_MS));
 }
 
-static void on_info(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void ask_next(struct pgw_target_check *c);
+
+static void on_info(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
-        struct pgw_target_check *c = ctx;
+        struct pgw_target_check *c = PGW_CONTAINER(call, struct pgw_target_check, call);
+        char name[32];
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
         c->asking = false;
         c->is_hidden = err && reply;
-        c->policy = err ? PGW_TAGS_UNKNOWN : pgw_target_judge(pgw_reply_str(reply), c->name);
-        again(c);
+        const enum pgw_tags_policy policy =
+            err ? PGW_TAGS_UNKNOWN : pgw_target_judge(pgw_reply_str(reply), name);
+        if (policy == PGW_TAGS_UNKNOWN) {
+                c->policy = PGW_TAGS_UNKNOWN;
+                again(c);
+                return;
+        }
+        if (policy > c->worst) {
+                c->worst = policy;
+                memcpy(c->worst_name, name, sizeof name);
+        }
+        c->at++;
+        ask_next(c);
+}
+
+/* The worse, the greater. */
+_Static_assert(PGW_TAGS_UNKNOWN < PGW_TAGS_MAY_END && PGW_TAGS_MAY_END < PGW_TAGS_STAY &&
+                   PGW_TAGS_STAY < PGW_TAGS_REFUSED,
+               "in this order");
+
+static void ask_next(struct pgw_target_check *c)
+{
+        static const struct pgw_str argv[] = {{"INFO", 4}, {"memory", 6}};
+
+        if (c->epoch != pgw_deployment_epoch(c->deployment)) {
+                c->policy = PGW_TAGS_UNKNOWN;
+                again(c);
+                return;
+        }
+        if (c->at == pgw_deployment_masters(c->deployment)) {
+                c->policy = c->worst;
+                memcpy(c->name, c->worst_name, sizeof c->name);
+                again(c);
+                return;
+        }
+        c->call = (struct pgw_call){.argv = argv, .argc = 2, .reply = on_info};
+        if (pgw_node_call(pgw_deployment_master(c->deployment, c->at), &c->call))
+                again(c);
+        else
+                c->asking = true;
 }
 
 static void ask(struct pgw_target_check *c)
 {
-        if (c->asking || !pgw_redis_is_ready(c->redis))
+        if (c->asking || !pgw_deployment_is_ready(c->deployment))
                 return;
-        if (pgw_redis_say(c->redis, on_info, c, "INFO", "memory", NULL))
-                again(c);
-        else
-                c->asking = true;
+        c->epoch = pgw_deployment_epoch(c->deployment);
+        c->at = 0;
+        c->worst = PGW_TAGS_UNKNOWN;
+        ask_next(c);
 }
 
 static void on_timer(struct pgw_timer *timer)
@@ -66,12 +113,13 @@ static void on_timer(struct pgw_timer *timer)
         ask(PGW_CONTAINER(timer, struct pgw_target_check, timer));
 }
 
-struct pgw_target_check *pgw_target_check_new(struct pgw_loop *loop, struct pgw_redis *redis)
+struct pgw_target_check *pgw_target_check_new(struct pgw_loop *loop,
+                                              struct pgw_deployment *deployment)
 {
         struct pgw_target_check *c = pgw_alloc(sizeof *c);
 
         c->loop = loop;
-        c->redis = redis;
+        c->deployment = deployment;
         pgw_timer_init(&c->timer, on_timer);
         return c;
 }

@@ -7,11 +7,12 @@
  *      volatile-*                      tags are kept in sets without an end, which such a
  *                                      server does not evict
  *      allkeys-*                       tags are refused
+ * Of a cluster every master is asked, and the worst answer counts.
  */
 #ifndef PGW_DOMAIN_TARGET_CHECK_H
 #define PGW_DOMAIN_TARGET_CHECK_H
 
-#include "redis/client.h"
+#include "redis/deployment.h"
 
 #define PGW_TARGET_CHECK_EVERY_MS 10000
 #define PGW_TARGET_RECHECK_MS     500 /* while it could not be read */
@@ -23,11 +24,11 @@ enum pgw_tags_policy pgw_target_judge(struct pgw_str info, char ret_policy[32]);
 
 struct pgw_target_check;
 
-/* Close the client before freeing the check. */
-struct pgw_target_check *pgw_target_check_new(struct pgw_loop *, struct pgw_redis *);
+/* Close the deployment before freeing the check. */
+struct pgw_target_check *pgw_target_check_new(struct pgw_loop *, struct pgw_deployment *);
 void pgw_target_check_free(struct pgw_target_check *); /* NULL is allowed */
 
-/* The client became ready or was lost. */
+/* The deployment became ready, or is not ready any more. */
 void pgw_target_check_on_state(struct pgw_target_check *, bool ready);
 
 /* PGW_OK with the policy, or why there can be no tags now, and in the fault how to mend it. */

@@ -1,6 +1,8 @@
 /* The binding of the contract's operations to functions: two arrays of one length. */
 #include "http/gateway.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "http/operations.h"
 
@@ -23,8 +25,8 @@ static const struct pgw_gateway_handler handlers[] = {
     {.act = pgw_op_docs},
     {.understand = pgw_op_tagging_understand, .act = pgw_op_tagging},
     {.understand = pgw_op_tagging_understand, .act = pgw_op_untagging},
-    {.act = pgw_op_tag},
-    {.act = pgw_op_tag_members},
+    {.understand = pgw_op_tag_understand, .act = pgw_op_tag},
+    {.understand = pgw_op_tag_understand, .act = pgw_op_tag_members},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==
@@ -44,6 +46,9 @@ struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gate
 
         g->loop = loop;
         g->links = *links;
+        PGW_ASSERT(links->target_count >= 1 && links->target_count <= PGW_TARGETS_MAX);
+        memcpy(g->targets, links->targets, links->target_count * sizeof g->targets[0]);
+        g->links.targets = g->targets;
         g->conf = *conf;
         pgw_list_init(&g->unused);
         pgw_list_init(&g->polls);

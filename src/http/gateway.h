@@ -11,6 +11,8 @@
 #include "domain/intake.h"
 #include "domain/lookup.h"
 #include "domain/survey.h"
+#include "domain/target.h"
+#include "redis/deployment.h"
 
 struct pgw_contract;
 struct pgw_exchange;
@@ -18,12 +20,18 @@ struct pgw_gateway;
 
 struct pgw_gateway_conf {
         uint64_t queue_depth_max;
-        const char *target_name;
         bool log_requests;
         bool has_worker; /* this process works too; readiness asks for the target then */
         bool patterns_allowed;
         size_t pattern_stars_max;
         size_t pattern_prefix_min; /* bytes */
+};
+
+struct pgw_gateway_target {
+        const char *name;
+        struct pgw_deployment *tags; /* for what is answered at once */
+        const struct pgw_target_check *check;
+        const struct pgw_deployment *worker; /* the worker's; NULL without one */
 };
 
 /* All borrowed; must outlive the gateway. */
@@ -32,9 +40,8 @@ struct pgw_gateway_links {
         const struct pgw_keyspace *keyspace;
         struct pgw_redis *broker;
         struct pgw_redis *results;
-        struct pgw_redis *tags; /* the target */
-        const struct pgw_target_check *target_check;
-        struct pgw_redis *target; /* NULL without a worker */
+        const struct pgw_gateway_target *targets; /* copied */
+        size_t target_count;
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
         struct pgw_broker_check *check;
@@ -44,6 +51,7 @@ struct pgw_gateway_links {
 struct pgw_gateway {
         struct pgw_loop *loop;
         struct pgw_gateway_links links;
+        struct pgw_gateway_target targets[PGW_TARGETS_MAX];
         struct pgw_gateway_conf conf;
         struct pgw_fault check_fault; /* of the last check that did not pass */
         bool draining;                /* waits for a job's end are cut short */

@@ -77,6 +77,58 @@ static enum pgw_err add_sample(struct pgw_buf *out, struct pgw_str keys)
         return err ? err : add_z(out, "]}");
 }
 
+static enum pgw_err add_code(struct pgw_buf *out, const char *head, enum pgw_err error)
+{
+        char code[64];
+
+        snprintf(code, sizeof code, "%s", pgw_err_slug(error));
+        for (char *c = code; *c; c++)
+                if (*c == '-')
+                        *c = '_';
+        return pgw_buf_printf(out, "%s\"%s\"", head, code);
+}
+
+static enum pgw_err add_target(struct pgw_buf *out, const struct pgw_job *job,
+                               const struct pgw_job_target *target, enum pgw_job_state state)
+{
+        enum pgw_err err = add_z(out, "{\"target\":");
+
+        if (!err)
+                err = pgw_json_escape(out, target->name);
+        if (!err)
+                err = pgw_buf_printf(out, ",\"status\":\"%s\"", pgw_job_state_word(state));
+        if (!err)
+                err = add_u64(out, ",\"requested\":", job->requested);
+        if (!err)
+                err = add_u64(out, ",\"removed\":", target->removed);
+        if (!err)
+                err = add_u64(out, ",\"missing\":", target->missing);
+        if (!err && target->error)
+                err = add_code(out, ",\"code\":", target->error);
+        return err ? err : add_z(out, "}");
+}
+
+static enum pgw_err add_targets(struct pgw_buf *out, const struct pgw_job *job,
+                                const char *target_name)
+{
+        struct pgw_job_target target = {pgw_str_z(target_name), job->removed, job->missing,
+                                        job->error};
+        struct pgw_str rest = job->targets;
+        const char *comma = "";
+        enum pgw_err err = PGW_OK;
+
+        if (rest.n == 0)
+                return add_target(out, job, &target, job->state);
+        while (!err && pgw_job_next_target(&rest, &target) == PGW_OK) {
+                err = add_z(out, comma);
+                comma = ",";
+                if (!err)
+                        err = add_target(out, job, &target,
+                                         target.error ? PGW_JOB_FAILED : PGW_JOB_SUCCEEDED);
+        }
+        return err;
+}
+
 static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
                                const char *target_name)
 {
@@ -89,18 +141,10 @@ static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
         if (!err)
                 err = add_u64(out, ",\"missing\":", job->missing);
         if (!err)
-                err = add_z(out, ",\"targets\":[{\"target\":");
+                err = add_z(out, ",\"targets\":[");
         if (!err)
-                err = pgw_json_escape(out, pgw_str_z(target_name));
-        if (!err)
-                err = pgw_buf_printf(out, ",\"status\":\"%s\"", pgw_job_state_word(job->state));
-        if (!err)
-                err = add_u64(out, ",\"requested\":", job->requested);
-        if (!err)
-                err = add_u64(out, ",\"removed\":", job->removed);
-        if (!err)
-                err = add_u64(out, ",\"missing\":", job->missing);
-        return err ? err : add_z(out, "}]}");
+                err = add_targets(out, job, target_name);
+        return err ? err : add_z(out, "]}");
 }
 
 /* When the passes behind the first are due, give or take a tenth. */
@@ -115,19 +159,14 @@ static enum pgw_err add_rebounds(struct pgw_buf *out, const struct pgw_job *job)
 
 static enum pgw_err add_error(struct pgw_buf *out, enum pgw_err error)
 {
-        char code[64];
+        enum pgw_err err = add_code(out, ",\"error\":{\"code\":", error);
 
-        snprintf(code, sizeof code, "%s", pgw_err_slug(error));
-        for (char *c = code; *c; c++)
-                if (*c == '-')
-                        *c = '_';
-        return pgw_buf_printf(out, ",\"error\":{\"code\":\"%s\",\"detail\":\"%s\"}", code,
-                              pgw_err_title(error));
+        return err ? err : pgw_buf_printf(out, ",\"detail\":\"%s\"}", pgw_err_title(error));
 }
 
 static enum pgw_err add_progress(struct pgw_buf *out, const struct pgw_progress *p)
 {
-        enum pgw_err err = add_u64(out, ",\"progress\":{\"percent\":", pgw_progress_percent(p));
+        enum pgw_err err = add_u64(out, ",\"progress\":{\"percent\":", p->percent);
 
         if (!err)
                 err = add_u64(out, ",\"matched\":", p->matched);
@@ -176,7 +215,7 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
 /* Where a walk stands, as one number. */
 static uint64_t digest(const struct pgw_progress *p)
 {
-        const uint64_t parts[] = {p->at, p->members_seen, p->matched, p->removed};
+        const uint64_t parts[] = {p->percent, p->matched, p->removed};
         uint64_t sum = 0;
 
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)

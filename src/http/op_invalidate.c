@@ -21,6 +21,7 @@
 #include "http/operations.h"
 #include "http/poll.h"
 #include "http/selectors.h"
+#include "http/targets.h"
 
 #define PGW_FIRST_LOOK_MS 1
 #define PGW_SOFT_TTL_MS   10000
@@ -95,7 +96,7 @@ static uint64_t soft_ttl_ms(const struct pgw_exchange *x)
         return ttl ? (uint64_t)json_integer_value(ttl) : PGW_SOFT_TTL_MS;
 }
 
-static enum pgw_err check_tags(struct pgw_exchange *x)
+static enum pgw_err check_tags(struct pgw_exchange *x, pgw_target_set set)
 {
         enum pgw_tags_policy policy;
 
@@ -104,10 +105,14 @@ static enum pgw_err check_tags(struct pgw_exchange *x)
                         pgw_violations_add(&x->violations, "#/tags_match", "goes with `tags` only");
                 return PGW_OK;
         }
-        /* A target that cannot be asked now may be the worker's to reach. */
-        enum pgw_err err =
-            pgw_target_check_tags(x->gateway->links.target_check, &policy, &x->fault);
-        return err == PGW_E_TAGS ? err : PGW_OK;
+        for (size_t i = 0; i < x->gateway->links.target_count; i++) {
+                /* A target that cannot be asked now may be the worker's to reach. */
+                if (pgw_targets_has(set, i) &&
+                    pgw_target_check_tags(x->gateway->targets[i].check, &policy, &x->fault) ==
+                        PGW_E_TAGS)
+                        return PGW_E_TAGS;
+        }
+        return PGW_OK;
 }
 
 /* What understand has to say beyond the contract: the schema cannot say "one of these". */
@@ -122,10 +127,11 @@ enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
                                    "name at least one selector in `keys`, `keys_base64`, "
                                    "`patterns` or `tags`");
         pgw_selectors_texts(x, "patterns", &patterns);
+        const pgw_target_set set = pgw_targets_of_body(x);
         if (patterns.count && !x->gateway->conf.patterns_allowed)
                 x->err = PGW_E_PATTERNS;
         else
-                x->err = check_tags(x);
+                x->err = check_tags(x, set);
         for (size_t i = 0; i < patterns.count; i++)
                 check_pattern(x, patterns.items[i], i);
         check_rebounds(x);
@@ -154,7 +160,7 @@ static void answer_job(struct pgw_exchange *x, int status)
                 pgw_exchange_add_header(x, PGW_STR("preference-applied"),
                                         pgw_exchange_keep(x, pgw_str_of(applied, (size_t)n)));
         }
-        if (pgw_job_json(&x->out, &x->job, x->gateway->conf.target_name))
+        if (pgw_job_json(&x->out, &x->job, x->gateway->targets[0].name))
                 x->status = 500;
 }
 
@@ -248,6 +254,7 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .lane = patterns.count ? PGW_LANE_LOW
                     : tags.count   ? PGW_LANE_NORMAL
                                    : PGW_LANE_HIGH,
+            .targets = pgw_targets_names(x, pgw_targets_of_body(x)),
             .keys = keys.items,
             .key_count = keys.count,
             .patterns = patterns.items,

@@ -68,7 +68,7 @@ static void answer_job(struct pgw_exchange *x)
                 return;
         }
         x->content_type = "application/json";
-        if (pgw_job_json(&x->out, &x->job, x->gateway->conf.target_name))
+        if (pgw_job_json(&x->out, &x->job, x->gateway->targets[0].name))
                 x->status = 500;
 }
 

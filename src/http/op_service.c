@@ -17,6 +17,8 @@ enum pgw_step pgw_op_livez(struct pgw_exchange *x)
         return PGW_NEXT;
 }
 
+#define PGW_CHECKS_MAX (8 + PGW_TARGETS_MAX)
+
 struct check {
         const char *name;
         bool passed;
@@ -30,6 +32,16 @@ static struct check check_link(const char *name, const struct pgw_redis *redis)
         return (struct check){name, ready, ready ? "connected" : "not connected"};
 }
 
+/* A target is named when there is another one. */
+static struct check check_target(const struct pgw_gateway_target *target)
+{
+        const bool ready = pgw_deployment_is_ready(target->worker),
+                   is_only = strcmp(target->name, PGW_TARGET_DEFAULT) == 0;
+
+        return (struct check){is_only ? "target" : target->name, ready,
+                              ready ? "connected" : "not connected"};
+}
+
 static size_t run_checks(const struct pgw_gateway *g, struct check *out)
 {
         const enum pgw_err verdict = pgw_broker_check_verdict(g->links.check);
@@ -41,8 +53,9 @@ static size_t run_checks(const struct pgw_gateway *g, struct check *out)
                                   : g->check_fault.detail[0] ? g->check_fault.detail
                                                              : pgw_err_title(verdict)};
         out[n++] = check_link("results", g->links.results);
-        if (g->links.target)
-                out[n++] = check_link("target", g->links.target);
+        for (size_t i = 0; i < g->links.target_count; i++)
+                if (g->targets[i].worker)
+                        out[n++] = check_target(&g->targets[i]);
         out[n++] = (struct check){"serving", !g->draining, g->draining ? "shutting down" : "yes"};
         return n;
 }
@@ -65,7 +78,7 @@ static enum pgw_err write_checks(struct pgw_buf *out, const struct check *checks
 
 enum pgw_step pgw_op_readyz(struct pgw_exchange *x)
 {
-        struct check checks[8];
+        struct check checks[PGW_CHECKS_MAX];
         const size_t count = run_checks(x->gateway, checks);
         bool ready = true;
         enum pgw_err err;

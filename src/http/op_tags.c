@@ -5,6 +5,7 @@
  * them fails the request fails, and doing it again does no harm.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <h2o.h>
 
@@ -15,30 +16,46 @@
 #include "domain/target_check.h"
 #include "http/operations.h"
 #include "http/selectors.h"
+#include "http/targets.h"
 
 #define PGW_TAG_TTL_FACTOR 2 /* of the time to live of a key: it may be written again */
 #define PGW_TAG_TTL_MORE   10000
 #define PGW_PAGE_DEFAULT   100
 
-enum { ANSWERS_MAX = 64 };
-
 struct call;
 
-/* What a command said; the reply itself does not live long enough. */
+/* A command and what it said; the reply itself does not live long enough. */
 struct answer {
+        struct pgw_call command;
         struct call *call;
+        struct pgw_str *argv;
+        char key[PGW_TAG_KEY_MAX];
+        char number_text[20], size_text[20];
         uint64_t number;
 };
 
-/* The commands of one request. */
+/* The commands of one request. What they say is kept here: the request may be gone before they are
+ * answered. */
 struct call {
         struct pgw_exchange *x;
         size_t awaited;
         enum pgw_err err;
         enum pgw_err (*finish)(struct call *);
-        size_t count;
-        struct answer answers[ANSWERS_MAX];
+        char *bytes; /* of the keys */
+        struct pgw_selectors keys;
+        size_t tag_count;
+        size_t count, max;
+        struct answer *answers;
 };
+
+static void call_free(struct call *c)
+{
+        for (size_t i = 0; i < c->count; i++)
+                pgw_free(c->answers[i].argv);
+        pgw_free(c->answers);
+        pgw_free(c->bytes);
+        pgw_free(c);
+}
 
 static void conclude(struct call *c)
 {
@@ -49,13 +66,13 @@ static void conclude(struct call *c)
                 err = c->finish(c);
         x->status = 200;
         x->content_type = "application/json";
-        pgw_free(c);
+        call_free(c);
         pgw_exchange_resume(x, err);
 }
 
-static void on_number(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void on_number(struct pgw_call *command, enum pgw_err err, const struct pgw_reply *reply)
 {
-        struct answer *a = ctx;
+        struct answer *a = PGW_CONTAINER(command, struct answer, command);
         struct call *c = a->call;
         const int64_t number = err ? 0 : pgw_reply_int(reply, 0);
 
@@ -66,23 +83,60 @@ static void on_number(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 conclude(c);
 }
 
-static struct call *call_new(struct pgw_exchange *x, enum pgw_err (*finish)(struct call *))
+static struct call *call_new(struct pgw_exchange *x, size_t max,
+                             enum pgw_err (*finish)(struct call *))
 {
         struct call *c = pgw_alloc(sizeof *c);
 
         c->x = x;
         c->finish = finish;
+        c->max = max;
+        c->answers = pgw_alloc(max * sizeof *c->answers);
         return c;
 }
 
-/* The command that was begun ends with its answer in the next slot. */
-static void end_command(struct call *c)
+/* The keys of the request, in memory of the call's own. */
+static enum pgw_err take_keys(struct call *c)
+{
+        size_t size = 0;
+        char *at;
+        enum pgw_err err = pgw_selectors_keys(c->x, &c->keys);
+
+        if (err)
+                return err;
+        for (size_t i = 0; i < c->keys.count; i++)
+                size += c->keys.items[i].n;
+        at = c->bytes = pgw_alloc(size + 1);
+        for (size_t i = 0; i < c->keys.count; i++) {
+                struct pgw_str *key = &c->keys.items[i];
+                if (key->n)
+                        memcpy(at, key->p, key->n);
+                key->p = at;
+                at += key->n;
+        }
+        return PGW_OK;
+}
+
+/* The next command, with room for so many words. */
+static struct answer *begin_command(struct call *c, size_t argc)
 {
         struct answer *a = &c->answers[c->count++];
 
-        PGW_ASSERT(c->count <= ANSWERS_MAX);
+        PGW_ASSERT(c->count <= c->max);
         a->call = c;
-        enum pgw_err err = pgw_redis_end(c->x->gateway->links.tags, on_number, a);
+        a->argv = pgw_alloc(argc * sizeof *a->argv);
+        a->command.argv = a->argv;
+        a->command.argc = argc;
+        a->command.reply = on_number;
+        return a;
+}
+
+static void end_command(struct answer *a, size_t key, struct pgw_deployment *to)
+{
+        struct call *c = a->call;
+
+        a->command.key = key;
+        enum pgw_err err = pgw_deployment_call(to, &a->command);
         if (!err)
                 c->awaited++;
         else if (!c->err)
@@ -97,8 +151,14 @@ static enum pgw_step await_answers(struct call *c)
         if (c->awaited)
                 return PGW_WAIT;
         x->err = c->err;
-        pgw_free(c);
+        call_free(c);
         return PGW_FAIL;
+}
+
+static enum pgw_step give_up(struct call *c, enum pgw_err err)
+{
+        c->err = err;
+        return await_answers(c);
 }
 
 /* ---- put under tags, taken away ---- */
@@ -110,13 +170,16 @@ static enum pgw_err write_counts(struct call *c, const char *word)
         enum pgw_err err = pgw_buf_printf(&x->out, "{\"tags\":[");
 
         pgw_selectors_texts(x, "tags", &tags);
-        for (size_t i = 0; i < c->count && !err; i++) {
+        for (size_t i = 0; i < c->tag_count && !err; i++) {
+                uint64_t sum = 0;
+                for (size_t k = i; k < c->count; k += c->tag_count)
+                        sum += c->answers[k].number;
                 err = pgw_buf_printf(&x->out, "%s{\"tag\":", i ? "," : "");
                 if (!err)
                         err = pgw_json_escape(&x->out, tags.items[i]);
                 if (!err)
-                        err = pgw_buf_printf(&x->out, ",\"%s\":%llu}", word,
-                                             (unsigned long long)c->answers[i].number);
+                        err =
+                            pgw_buf_printf(&x->out, ",\"%s\":%llu}", word, (unsigned long long)sum);
         }
         return err ? err : pgw_buf_printf(&x->out, "]}\n");
 }
@@ -131,15 +194,17 @@ static enum pgw_err write_removed(struct call *c)
         return write_counts(c, "removed");
 }
 
-/* The schema cannot say "one of these". */
+/* The schema cannot say "one of these", nor which targets there are. */
 enum pgw_step pgw_op_tagging_understand(struct pgw_exchange *x)
 {
         if (json_array_size(json_object_get(x->body, "keys")) +
-            json_array_size(json_object_get(x->body, "keys_base64")))
-                return PGW_NEXT;
-        pgw_violations_add(&x->violations, "#", "name at least one key in `keys` or `keys_base64`");
-        x->err = PGW_E_SCHEMA;
-        return PGW_FAIL;
+                json_array_size(json_object_get(x->body, "keys_base64")) ==
+            0)
+                pgw_violations_add(&x->violations, "#",
+                                   "name at least one key in `keys` or `keys_base64`");
+        (void)pgw_targets_of_body(x);
+        x->err = pgw_violations_count(&x->violations) ? PGW_E_SCHEMA : PGW_OK;
+        return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
 /* How long a set must live for a key of this time to live; 0: for good. */
@@ -152,54 +217,86 @@ static uint64_t set_ttl_ms(const struct pgw_exchange *x, enum pgw_tags_policy po
         return (uint64_t)ttl_ms * PGW_TAG_TTL_FACTOR + PGW_TAG_TTL_MORE;
 }
 
+static void add_keys(struct answer *a, size_t from)
+{
+        const struct pgw_selectors *keys = &a->call->keys;
+
+        if (keys->count)
+                memcpy(a->argv + from, keys->items, keys->count * sizeof *keys->items);
+}
+
+static void send_tagging(struct call *c, const struct pgw_gateway_target *target,
+                         struct pgw_str tag, uint64_t ttl_ms)
+{
+        struct answer *a = begin_command(c, 5 + c->keys.count);
+
+        a->argv[0] = PGW_STR("EVAL");
+        a->argv[1] = pgw_script_text(PGW_SCRIPT_TAG);
+        a->argv[2] = PGW_STR("1");
+        a->argv[3] = pgw_tag_key(tag, a->key);
+        a->argv[4] = PGW_STR("");
+        if (ttl_ms)
+                a->argv[4] = pgw_str_of(a->number_text, pgw_u64_text(ttl_ms, a->number_text));
+        add_keys(a, 5);
+        end_command(a, 3, target->tags);
+}
+
+/* Nothing is written anywhere before it is known that all can keep tags. */
+static enum pgw_err check_targets(struct pgw_exchange *x, pgw_target_set set,
+                                  enum pgw_tags_policy *policies)
+{
+        for (size_t i = 0; i < x->gateway->links.target_count; i++) {
+                if (!pgw_targets_has(set, i))
+                        continue;
+                enum pgw_err err =
+                    pgw_target_check_tags(x->gateway->targets[i].check, &policies[i], &x->fault);
+                if (err)
+                        return err;
+        }
+        return PGW_OK;
+}
+
 enum pgw_step pgw_op_tagging(struct pgw_exchange *x)
 {
-        struct pgw_redis *target = x->gateway->links.tags;
-        struct pgw_selectors keys, tags;
-        enum pgw_tags_policy policy;
-        char key[PGW_TAG_KEY_MAX];
+        const pgw_target_set set = pgw_targets_of_body(x);
+        const struct pgw_gateway *g = x->gateway;
+        enum pgw_tags_policy policies[PGW_TARGETS_MAX];
+        struct pgw_selectors tags;
 
-        x->err = pgw_target_check_tags(x->gateway->links.target_check, &policy, &x->fault);
-        if (!x->err)
-                x->err = pgw_selectors_keys(x, &keys);
-        if (x->err)
-                return PGW_FAIL;
-        const uint64_t ttl_ms = set_ttl_ms(x, policy);
         pgw_selectors_texts(x, "tags", &tags);
-        struct call *c = call_new(x, write_added);
-        for (size_t i = 0; i < tags.count; i++) {
-                pgw_script_begin(target, PGW_SCRIPT_TAG, 1, 1 + keys.count);
-                pgw_redis_arg(target, pgw_tag_key(tags.items[i], key));
-                if (ttl_ms)
-                        pgw_redis_arg_u64(target, ttl_ms);
-                else
-                        pgw_redis_arg(target, PGW_STR(""));
-                for (size_t k = 0; k < keys.count; k++)
-                        pgw_redis_arg(target, keys.items[k]);
-                end_command(c);
-        }
+        struct call *c = call_new(x, tags.count * g->links.target_count, write_added);
+        c->tag_count = tags.count;
+        enum pgw_err err = check_targets(x, set, policies);
+        if (!err)
+                err = take_keys(c);
+        if (err)
+                return give_up(c, err);
+        for (size_t i = 0; i < g->links.target_count; i++)
+                for (size_t k = 0; k < tags.count && pgw_targets_has(set, i); k++)
+                        send_tagging(c, &g->targets[i], tags.items[k], set_ttl_ms(x, policies[i]));
         return await_answers(c);
 }
 
 enum pgw_step pgw_op_untagging(struct pgw_exchange *x)
 {
-        struct pgw_redis *target = x->gateway->links.tags;
-        struct pgw_selectors keys, tags;
-        char key[PGW_TAG_KEY_MAX];
+        const pgw_target_set set = pgw_targets_of_body(x);
+        const struct pgw_gateway *g = x->gateway;
+        struct pgw_selectors tags;
 
-        x->err = pgw_selectors_keys(x, &keys);
-        if (x->err)
-                return PGW_FAIL;
         pgw_selectors_texts(x, "tags", &tags);
-        struct call *c = call_new(x, write_removed);
-        for (size_t i = 0; i < tags.count; i++) {
-                pgw_redis_begin(target, 2 + keys.count);
-                pgw_redis_arg(target, PGW_STR("SREM"));
-                pgw_redis_arg(target, pgw_tag_key(tags.items[i], key));
-                for (size_t k = 0; k < keys.count; k++)
-                        pgw_redis_arg(target, keys.items[k]);
-                end_command(c);
-        }
+        struct call *c = call_new(x, tags.count * g->links.target_count, write_removed);
+        c->tag_count = tags.count;
+        enum pgw_err err = take_keys(c);
+        if (err)
+                return give_up(c, err);
+        for (size_t i = 0; i < g->links.target_count; i++)
+                for (size_t k = 0; k < tags.count && pgw_targets_has(set, i); k++) {
+                        struct answer *a = begin_command(c, 2 + c->keys.count);
+                        a->argv[0] = PGW_STR("SREM");
+                        a->argv[1] = pgw_tag_key(tags.items[k], a->key);
+                        add_keys(a, 2);
+                        end_command(a, 1, g->targets[i].tags);
+                }
         return await_answers(c);
 }
 
@@ -222,29 +319,33 @@ static enum pgw_err write_tag(struct call *c)
         return err ? err : pgw_buf_printf(&x->out, "}\n");
 }
 
-static void key_command(struct call *c, const char *const *words, struct pgw_str key)
+static void key_command(struct call *c, const struct pgw_gateway_target *target, const char *first,
+                        const char *second)
 {
-        struct pgw_redis *target = c->x->gateway->links.tags;
-        size_t count = 0;
+        struct answer *a = begin_command(c, second ? 3 : 2);
+        size_t n = 0;
 
-        while (words[count])
-                count++;
-        pgw_redis_begin(target, count + 1);
-        for (size_t i = 0; i < count; i++)
-                pgw_redis_arg(target, pgw_str_z(words[i]));
-        pgw_redis_arg(target, key);
-        end_command(c);
+        a->argv[n++] = pgw_str_z(first);
+        if (second)
+                a->argv[n++] = pgw_str_z(second);
+        a->argv[n] = pgw_tag_key(pgw_params_get(&c->x->params, "tag"), a->key);
+        end_command(a, n, target->tags);
+}
+
+enum pgw_step pgw_op_tag_understand(struct pgw_exchange *x)
+{
+        x->err = pgw_targets_of_query(x) ? PGW_OK : PGW_E_SCHEMA;
+        return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
 enum pgw_step pgw_op_tag(struct pgw_exchange *x)
 {
-        char text[PGW_TAG_KEY_MAX];
-        const struct pgw_str key = pgw_tag_key(pgw_params_get(&x->params, "tag"), text);
-        struct call *c = call_new(x, write_tag);
+        const struct pgw_gateway_target *target = pgw_targets_of_query(x);
+        struct call *c = call_new(x, 3, write_tag);
 
-        key_command(c, (const char *const[]){"SCARD", NULL}, key);
-        key_command(c, (const char *const[]){"MEMORY", "USAGE", NULL}, key);
-        key_command(c, (const char *const[]){"PTTL", NULL}, key);
+        key_command(c, target, "SCARD", NULL);
+        key_command(c, target, "MEMORY", "USAGE");
+        key_command(c, target, "PTTL", NULL);
         return await_answers(c);
 }
 
@@ -304,10 +405,12 @@ static enum pgw_err write_page(struct pgw_exchange *x, const struct pgw_reply *r
         return err ? err : pgw_buf_printf(&x->out, "}\n");
 }
 
-static void on_page(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void on_page(struct pgw_call *command, enum pgw_err err, const struct pgw_reply *reply)
 {
-        struct pgw_exchange *x = ctx;
+        struct call *c = PGW_CONTAINER(command, struct answer, command)->call;
+        struct pgw_exchange *x = c->x;
 
+        call_free(c);
         if (!err && !x->gone)
                 err = write_page(x, reply);
         x->status = 200;
@@ -317,9 +420,8 @@ static void on_page(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 
 enum pgw_step pgw_op_tag_members(struct pgw_exchange *x)
 {
-        struct pgw_redis *target = x->gateway->links.tags;
+        const struct pgw_gateway_target *target = pgw_targets_of_query(x);
         uint64_t size = PGW_PAGE_DEFAULT, cursor = 0;
-        char key[PGW_TAG_KEY_MAX];
 
         (void)!pgw_params_get_u64(&x->params, "page_size", &size);
         const struct pgw_str token = pgw_params_get(&x->params, "page_token");
@@ -329,12 +431,14 @@ enum pgw_step pgw_op_tag_members(struct pgw_exchange *x)
                 x->err = PGW_E_SCHEMA;
                 return PGW_FAIL;
         }
-        pgw_redis_begin(target, 5);
-        pgw_redis_arg(target, PGW_STR("SSCAN"));
-        pgw_redis_arg(target, pgw_tag_key(pgw_params_get(&x->params, "tag"), key));
-        pgw_redis_arg_u64(target, cursor);
-        pgw_redis_arg(target, PGW_STR("COUNT"));
-        pgw_redis_arg_u64(target, size);
-        x->err = pgw_redis_end(target, on_page, x);
-        return x->err ? PGW_FAIL : PGW_WAIT;
+        struct call *c = call_new(x, 1, NULL);
+        struct answer *a = begin_command(c, 5);
+        a->argv[0] = PGW_STR("SSCAN");
+        a->argv[1] = pgw_tag_key(pgw_params_get(&x->params, "tag"), a->key);
+        a->argv[2] = pgw_str_of(a->number_text, pgw_u64_text(cursor, a->number_text));
+        a->argv[3] = PGW_STR("COUNT");
+        a->argv[4] = pgw_str_of(a->size_text, pgw_u64_text(size, a->size_text));
+        a->command.reply = on_page;
+        end_command(a, 1, target->tags);
+        return await_answers(c);
 }

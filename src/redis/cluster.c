@@ -212,7 +212,7 @@ static void plan_refresh(struct pgw_deployment *dep)
         c->again = false;
 }
 
-static void refresh_soon(struct pgw_deployment *dep)
+void pgw_cluster_refresh(struct pgw_deployment *dep)
 {
         struct pgw_cluster *c = dep->cluster;
         const uint64_t now_ms = pgw_loop_now_ms(dep->loop);
@@ -319,7 +319,7 @@ static void on_trouble(struct pgw_node *node, enum pgw_err err)
         (void)err;
         if (c->hint == node)
                 c->hint = NULL;
-        refresh_soon(node->dep);
+        pgw_cluster_refresh(node->dep);
 }
 
 const struct pgw_topology pgw_topology_cluster = {
@@ -374,7 +374,7 @@ void pgw_cluster_redirect(struct pgw_call *call, const struct pgw_reply *reply)
                 dep->counts.moved++;
                 if (!pgw_link_is_on(&from->grave))
                         dep->cluster->hint = from;
-                refresh_soon(dep);
+                pgw_cluster_refresh(dep);
                 give_slot(to, r.slot);
         }
         pgw_node_send_or_wait(to, call);

@@ -378,6 +378,47 @@ void pgw_deployment_doubt(struct pgw_deployment *dep, struct pgw_str key, enum p
                 dep->topology->on_trouble(node, err);
 }
 
+void pgw_deployment_refresh(struct pgw_deployment *dep)
+{
+        if (dep->cluster && !dep->is_closing)
+                pgw_cluster_refresh(dep);
+}
+
+struct pgw_node *pgw_deployment_owner(const struct pgw_deployment *dep, struct pgw_str key)
+{
+        return owner_of_key(dep, key);
+}
+
+bool pgw_deployment_is_cluster(const struct pgw_deployment *dep)
+{
+        return dep->cluster != NULL;
+}
+
+uint64_t pgw_deployment_map(const struct pgw_deployment *dep)
+{
+        uint64_t sum = 14695981039346656037u;
+
+        for (unsigned slot = 0; dep->cluster && slot < PGW_REDIS_SLOTS; slot++) {
+                const struct pgw_node *now = pgw_cluster_owner(dep->cluster, slot);
+                if (slot && now == pgw_cluster_owner(dep->cluster, slot - 1))
+                        continue;
+                sum = (sum ^ slot) * 1099511628211u;
+                for (const char *c = now ? now->id : ""; *c; c++)
+                        sum = (sum ^ (unsigned char)*c) * 1099511628211u;
+        }
+        return dep->cluster ? sum : 0;
+}
+
+const char *pgw_node_run_id(const struct pgw_node *node)
+{
+        return node->run_id;
+}
+
+bool pgw_node_is_ready(const struct pgw_node *node)
+{
+        return node->state == PGW_NODE_READY;
+}
+
 const char *pgw_deployment_reason(const struct pgw_deployment *dep)
 {
         return dep->reason;

@@ -88,6 +88,10 @@ bool pgw_deployment_is_ready(const struct pgw_deployment *);
 bool pgw_deployment_where(const struct pgw_deployment *, struct pgw_str key, const char **ret_host,
                           const char **ret_port);
 
+/* Look soon whether who owns what has changed: what nobody asks for moves unseen for up to half a
+ * minute. */
+void pgw_deployment_refresh(struct pgw_deployment *);
+
 /* Somebody with a link of his own to the master of `key` had trouble there: look whether it is
  * still the master. */
 void pgw_deployment_doubt(struct pgw_deployment *, struct pgw_str key, enum pgw_err);
@@ -157,6 +161,20 @@ struct pgw_node *pgw_deployment_master(const struct pgw_deployment *, size_t ind
 /* A text that names this node and no other: the cluster's own name for it, else the run id, else
  * the address. */
 const char *pgw_node_id(const struct pgw_node *);
+
+/* The process that answers there (run_id); "" when it does not say, or did not yet. */
+const char *pgw_node_run_id(const struct pgw_node *);
+
+/* Its link is there and it was looked at. */
+bool pgw_node_is_ready(const struct pgw_node *);
+
+/* Who has the key; NULL while nobody has. */
+struct pgw_node *pgw_deployment_owner(const struct pgw_deployment *, struct pgw_str key);
+
+bool pgw_deployment_is_cluster(const struct pgw_deployment *);
+
+/* A number for who owns which slot, the same for whoever looks; 0 without a cluster. */
+uint64_t pgw_deployment_map(const struct pgw_deployment *);
 
 bool pgw_node_owns(const struct pgw_node *, unsigned slot);
 

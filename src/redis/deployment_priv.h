@@ -34,6 +34,7 @@ struct pgw_node {
         char port[8];
         char id[PGW_NODE_HOST_MAX + 16];
         char replid[PGW_REPLID_MAX + 1]; /* as last seen; "": not seen */
+        char run_id[PGW_REPLID_MAX + 1]; /* likewise */
         bool is_asked;                   /* who it is, and has not answered */
         /* In a cluster: */
         bool is_named; /* the id is the cluster's own, not the address */
@@ -182,6 +183,9 @@ void pgw_node_reap(struct pgw_deployment *);
 /* ---- cluster.c ---- */
 
 struct pgw_node *pgw_cluster_owner(const struct pgw_cluster *, unsigned slot);
+
+/* Ask for the map, at once or as soon as it may be asked for again. */
+void pgw_cluster_refresh(struct pgw_deployment *);
 
 /* Follow a redirection; the call is taken in any case. */
 void pgw_cluster_redirect(struct pgw_call *, const struct pgw_reply *);

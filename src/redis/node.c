@@ -65,11 +65,12 @@ static void identified(struct pgw_node *node, struct pgw_str info)
         const struct pgw_str run_id = info_value(info, PGW_STR("\nrun_id:"));
         const bool is_other = replid.n && last[0] && !pgw_str_eq_z(replid, last);
 
-        if (!dep->cluster && run_id.n && !pgw_str_eq_z(run_id, node->id)) {
+        if (!dep->cluster)
                 keep_text(node->id, sizeof node->id, run_id);
-                dep->epoch++;
-        }
-        dep->epoch += is_other;
+        /* What cannot be told apart is taken for another. */
+        dep->epoch += is_other || run_id.n == 0 || !pgw_str_eq_z(run_id, node->run_id);
+        node->run_id[0] = '\0';
+        keep_text(node->run_id, sizeof node->run_id, run_id);
         keep_text(last, sizeof node->replid, replid);
         node->state = PGW_NODE_READY;
         if (is_other)

@@ -41,9 +41,14 @@ static enum pgw_err open_target(struct pgw_plan *plan, struct pgw_str name, cons
         PGW_ASSERT(plan->target_count < PGW_TARGETS_MAX);
         memcpy(target->name, name.p, name.n);
         enum pgw_err err = pgw_place_open(&target->place, url, password, fault);
-        if (!err)
-                plan->target_count++;
-        return err;
+        if (err)
+                return err;
+        plan->target_count++;
+        const char *own = target->place.url.rebounds;
+        const char *text = own[0] ? own : plan->settings->rebounds;
+        /* What was checked can be parsed. */
+        PGW_ASSERT(pgw_rebounds_parse(pgw_str_z(text), &target->rebounds) == PGW_OK);
+        return PGW_OK;
 }
 
 /* The one without a name of its own comes first; it is left out when there are only others. */
@@ -115,8 +120,6 @@ enum pgw_err pgw_plan_make(struct pgw_plan *plan, const struct pgw_settings *s, 
             .replicas = (unsigned)s->broker_replicas,
             .allow_eviction = s->broker_allow_eviction,
         };
-        /* Settings that were checked can be parsed. */
-        PGW_ASSERT(pgw_rebounds_parse(pgw_str_z(s->rebounds), &plan->rebounds) == PGW_OK);
         name_instance(plan);
         return open_all(plan, embedded_socket, fault);
 }

@@ -19,6 +19,7 @@ enum pgw_role { PGW_ROLE_SERVE, PGW_ROLE_GATEWAY, PGW_ROLE_WORKER };
 struct pgw_plan_target {
         char name[PGW_TARGET_NAME_MAX + 1];
         struct pgw_place place;
+        struct pgw_rebounds rebounds;
 };
 
 struct pgw_plan {
@@ -33,7 +34,6 @@ struct pgw_plan {
         size_t target_count;
         bool results_beside; /* results live in the broker's server and database */
         struct pgw_broker_demands demands;
-        struct pgw_rebounds rebounds;
         char instance[80]; /* host, pid and random bits: no two processes ever share it */
 };
 

@@ -29,6 +29,7 @@
 #include "role/notify.h"
 #include "role/thread.h"
 #include "role/usage.h"
+#include "work/worker.h"
 
 #define PGW_PROCESS_TICK_MS        100
 #define PGW_PROCESS_TLS_WAIT_MS    500
@@ -53,7 +54,7 @@ struct process {
         struct pgw_plan plan;
         struct pgw_contract *contract;
         struct pgw_tls_server *tls, *old_tls;
-        uint64_t sweep_gate_us; /* of all threads (work/worker.h) */
+        uint64_t gates_us[PGW_TARGETS_MAX * PGW_GATES]; /* of all threads (work/worker.h) */
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
         struct pgw_signals *signals;
@@ -367,7 +368,7 @@ static void start_threads(struct process *p)
                     .plan = &p->plan,
                     .contract = p->contract,
                     .surveyor = p->surveyor,
-                    .sweep_gate_us = &p->sweep_gate_us,
+                    .gates_us = p->gates_us,
                     .tls = p->tls,
                     .listeners = p->listeners[i],
                     .listener_count = p->listener_count,

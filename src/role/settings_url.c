@@ -66,6 +66,7 @@ static bool take_option(struct pgw_redis_url *url, struct pgw_str name, struct p
             {"cert", url->cert, sizeof url->cert},
             {"key", url->key, sizeof url->key},
             {"name", url->name, sizeof url->name},
+            {"rebounds", url->rebounds, sizeof url->rebounds},
         };
 
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -93,13 +94,13 @@ static enum pgw_err parse_query(struct pgw_str query, struct pgw_redis_url *url,
                         continue;
                 if (!pgw_str_cut(option, '=', &name, &value))
                         name = PGW_STR("");
-                pgw_fault_set(
-                    fault, "",
-                    "behind '?' stand db, password_file, sentinel_user, "
-                    "sentinel_password_file, ca, cert, key, name or verify, each with its "
-                    "value%s%.*s",
-                    name.n ? ", not what is there for " : "", name.n < 24 ? (int)name.n : 24,
-                    name.n ? name.p : "");
+                pgw_fault_set(fault, "",
+                              "behind '?' stand db, password_file, sentinel_user, "
+                              "sentinel_password_file, ca, cert, key, name, verify or rebounds, "
+                              "each with its "
+                              "value%s%.*s",
+                              name.n ? ", not what is there for " : "",
+                              name.n < 24 ? (int)name.n : 24, name.n ? name.p : "");
                 return PGW_E_CONFIG;
         }
         return PGW_OK;
@@ -201,9 +202,12 @@ static enum pgw_err parse_path(struct pgw_str path, struct pgw_redis_url *url,
 
 static enum pgw_err check(const struct pgw_redis_url *url, struct pgw_fault *fault)
 {
+        struct pgw_rebounds rebounds;
         const bool asks_tls =
             url->ca[0] || url->cert[0] || url->key[0] || url->name[0] || url->unverified;
 
+        if (pgw_rebounds_parse(pgw_str_z(url->rebounds), &rebounds))
+                return refuse(fault, "rebounds must be ascending numbers of milliseconds");
         if (asks_tls && !url->tls)
                 return refuse(fault, "ca, cert, key, name and verify go with rediss");
         if (!url->cert[0] != !url->key[0])

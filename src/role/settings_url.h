@@ -13,6 +13,7 @@
  *      cert=PATH, key=PATH     the certificate to show, and its key
  *      name=NAME               what the server's certificate must say, instead of the host
  *      verify=no               trust whoever answers
+ *      rebounds=1000,3000      of a target: when what was removed there is removed again
  * with %XX for what would be misread. A password never stands in an address: it would be printed
  * and logged.
  */
@@ -20,6 +21,7 @@
 #define PGW_ROLE_SETTINGS_URL_H
 
 #include "base/err.h"
+#include "domain/rebound.h"
 #include "redis/deployment.h"
 
 #define PGW_REDIS_DB_MAX    1048576
@@ -43,6 +45,7 @@ struct pgw_redis_url {
         char ca[PGW_URL_PATH_MAX], cert[PGW_URL_PATH_MAX], key[PGW_URL_PATH_MAX];
         char name[256];
         bool unverified;
+        char rebounds[PGW_REBOUNDS_TEXT_MAX];
 };
 
 enum pgw_err pgw_redis_url_parse(const char *text, struct pgw_redis_url *ret,

@@ -36,16 +36,25 @@ struct link {
         bool told; /* the loss was logged */
 };
 
+/* A target, as one of its users sees it. */
+struct site {
+        struct pgw_thread *thread;
+        const char *name, *use;
+        struct pgw_deployment *deployment;
+        struct pgw_target_check *check; /* of the gateway's; else NULL */
+        bool told;
+};
+
 struct pgw_thread {
         struct pgw_thread_conf conf;
         pthread_t pthread;
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
-        struct pgw_leader *broker, *results, *target;
-        struct link gate_broker, gate_results, gate_target, work_reader, work_broker, work_results,
-            work_target, work_sweep;
+        struct pgw_leader *broker, *results;
+        struct link gate_broker, gate_results, work_reader, work_broker, work_results;
+        struct site gate_targets[PGW_TARGETS_MAX], work_keys[PGW_TARGETS_MAX],
+            work_sweeps[PGW_TARGETS_MAX];
         struct pgw_broker_check *check;
-        struct pgw_target_check *target_check;
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
         struct pgw_gateway *gateway;
@@ -73,8 +82,26 @@ static void on_link_state(void *ctx, bool ready, enum pgw_err err)
         l->told = !ready;
         if (l == &t->gate_broker && t->check)
                 pgw_broker_check_on_state(t->check, ready, err);
-        if (l == &t->gate_target && t->target_check)
-                pgw_target_check_on_state(t->target_check, ready);
+        if (t->worker)
+                pgw_worker_on_state(t->worker);
+}
+
+static void on_site_state(void *ctx, bool ready, enum pgw_err err)
+{
+        struct site *site = ctx;
+        struct pgw_thread *t = site->thread;
+
+        if (ready || !site->told)
+                PGW_LOG(ready ? PGW_LOG_INFO : PGW_LOG_WARN, ready ? "redis.ready" : "redis.lost",
+                        PGW_L_STR("link", site->use), PGW_L_STR("target", site->name),
+                        PGW_L_INT("thread", t->conf.index),
+                        PGW_L_STR("error", ready ? "" : pgw_err_slug(err)),
+                        PGW_L_STR("detail", ready || !site->deployment
+                                                ? ""
+                                                : pgw_deployment_reason(site->deployment)));
+        site->told = !ready;
+        if (site->check)
+                pgw_target_check_on_state(site->check, ready);
         if (t->worker)
                 pgw_worker_on_state(t->worker);
 }
@@ -146,6 +173,48 @@ static struct pgw_redis_conf link_conf(const struct pgw_plan *plan, uint64_t tim
         };
 }
 
+static struct pgw_leader *lead(struct pgw_thread *t, const struct pgw_place *place,
+                               uint64_t timeout_ms, unsigned histogram)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        struct pgw_deployment_conf conf = pgw_place_conf(place);
+
+        conf.name = plan->instance;
+        conf.timeout_ms = timeout_ms;
+        conf.in_flight_max = PGW_THREAD_GUIDE_IN_FLIGHT;
+        conf.write_max = PGW_THREAD_GUIDE_BYTES;
+        conf.reply_max = PGW_THREAD_GUIDE_BYTES;
+        conf.latency_histogram = histogram;
+        return pgw_leader_open(t->loop, t->resolver, &conf,
+                               pgw_keyspace_stream(&plan->keyspace, PGW_LANE_HIGH));
+}
+
+static void build_leaders(struct pgw_thread *t)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        const struct pgw_settings *s = plan->settings;
+
+        t->broker = lead(t, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
+        t->results = lead(t, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
+}
+
+static void open_site(struct pgw_thread *t, struct site *site, size_t index, const char *use)
+{
+        const struct pgw_plan *plan = t->conf.plan;
+        struct pgw_deployment_conf conf = pgw_place_conf(&plan->targets[index].place);
+
+        conf.name = plan->instance;
+        conf.timeout_ms = plan->settings->target_timeout_ms;
+        conf.in_flight_max = PGW_THREAD_WORK_IN_FLIGHT;
+        conf.write_max = PGW_THREAD_WORK_BYTES;
+        conf.reply_max = PGW_THREAD_REPLY_MAX;
+        conf.latency_histogram = PGW_H_REDIS_TARGET;
+        site->thread = t;
+        site->name = plan->targets[index].name;
+        site->use = use;
+        site->deployment = pgw_deployment_open(t->loop, t->resolver, &conf, on_site_state, site);
+}
+
 static void build_gateway(struct pgw_thread *t)
 {
         const struct pgw_plan *plan = t->conf.plan;
@@ -159,9 +228,15 @@ static void build_gateway(struct pgw_thread *t)
         open_link(t, &t->gate_broker, "gateway.broker", t->broker, &conf);
         conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
         open_link(t, &t->gate_results, "gateway.results", t->results, &conf);
-        conf = link_conf(plan, s->target_timeout_ms, PGW_H_REDIS_TARGET);
-        open_link(t, &t->gate_target, "gateway.target", t->target, &conf);
-        t->target_check = pgw_target_check_new(t->loop, t->gate_target.redis);
+        struct pgw_gateway_target targets[PGW_TARGETS_MAX];
+        for (size_t i = 0; i < plan->target_count; i++) {
+                struct site *site = &t->gate_targets[i];
+                open_site(t, site, i, "gateway.target");
+                site->check = pgw_target_check_new(t->loop, site->deployment);
+                targets[i] =
+                    (struct pgw_gateway_target){site->name, site->deployment, site->check,
+                                                plan->works ? t->work_keys[i].deployment : NULL};
+        }
         t->check =
             pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
         t->intake = pgw_intake_new(t->loop, t->gate_broker.redis, &plan->keyspace, &intake);
@@ -172,9 +247,8 @@ static void build_gateway(struct pgw_thread *t)
             .keyspace = &plan->keyspace,
             .broker = t->gate_broker.redis,
             .results = t->gate_results.redis,
-            .tags = t->gate_target.redis,
-            .target_check = t->target_check,
-            .target = t->work_target.redis,
+            .targets = targets,
+            .target_count = plan->target_count,
             .intake = t->intake,
             .jobs = t->jobs,
             .check = t->check,
@@ -182,7 +256,6 @@ static void build_gateway(struct pgw_thread *t)
         };
         const struct pgw_gateway_conf gateway = {
             .queue_depth_max = s->queue_depth,
-            .target_name = "default",
             .log_requests = s->log_access,
             .has_worker = plan->works,
             .patterns_allowed = s->patterns_allowed,
@@ -204,22 +277,30 @@ static void build_worker(struct pgw_thread *t)
         open_link(t, &t->work_reader, "worker.reader", t->broker, &conf);
         conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
         open_link(t, &t->work_results, "worker.results", t->results, &conf);
-        conf = link_conf(plan, s->target_timeout_ms, PGW_H_REDIS_TARGET);
-        open_link(t, &t->work_target, "worker.target", t->target, &conf);
-        open_link(t, &t->work_sweep, "worker.sweep", t->target, &conf);
+        struct pgw_worker_target targets[PGW_TARGETS_MAX];
+        for (size_t i = 0; i < plan->target_count; i++) {
+                open_site(t, &t->work_keys[i], i, "worker.target");
+                open_site(t, &t->work_sweeps[i], i, "worker.sweep");
+                targets[i] = (struct pgw_worker_target){
+                    .name = plan->targets[i].name,
+                    .keys = t->work_keys[i].deployment,
+                    .sweeps = t->work_sweeps[i].deployment,
+                    .gates_us = t->conf.gates_us + i * PGW_GATES,
+                    .rebounds = plan->targets[i].rebounds,
+                };
+        }
 
         const struct pgw_worker_links links = {t->work_reader.redis, t->work_broker.redis,
-                                               t->work_results.redis, t->work_target.redis,
-                                               t->work_sweep.redis};
+                                               t->work_results.redis, targets, plan->target_count};
         struct pgw_worker_conf worker = {
             .batch = s->worker_batch,
             .in_hand_max = s->worker_in_hand,
             .idle_ms = s->worker_idle_ms,
             .beat_ms = s->worker_beat_ms ? s->worker_beat_ms : s->worker_idle_ms / 3,
             .result_ttl_s = s->results_ttl_s,
-            .rebounds = plan->rebounds,
             .sweep_share = s->sweep_share,
-            .sweep_gate_us = t->conf.sweep_gate_us,
+            .journal_ms = s->journal_ms,
+            .journal_bytes = s->journal_bytes,
             .results_beside = plan->results_beside,
         };
         snprintf(worker.consumer, sizeof worker.consumer, "%s-%u", plan->instance, t->conf.index);
@@ -231,12 +312,14 @@ static bool all_ready(const struct pgw_thread *t)
         if (t->gateway && (!t->front || pgw_broker_check_verdict(t->check) != PGW_OK ||
                            !pgw_redis_is_ready(t->gate_results.redis)))
                 return false;
-        if (t->worker &&
-            (!pgw_redis_is_ready(t->work_reader.redis) ||
-             !pgw_redis_is_ready(t->work_broker.redis) ||
-             !pgw_redis_is_ready(t->work_results.redis) ||
-             !pgw_redis_is_ready(t->work_target.redis) || !pgw_redis_is_ready(t->work_sweep.redis)))
+        if (t->worker && (!pgw_redis_is_ready(t->work_reader.redis) ||
+                          !pgw_redis_is_ready(t->work_broker.redis) ||
+                          !pgw_redis_is_ready(t->work_results.redis)))
                 return false;
+        for (size_t i = 0; t->worker && i < t->conf.plan->target_count; i++)
+                if (!pgw_deployment_is_ready(t->work_keys[i].deployment) ||
+                    !pgw_deployment_is_ready(t->work_sweeps[i].deployment))
+                        return false;
         return true;
 }
 
@@ -293,32 +376,6 @@ static void on_tick(struct pgw_timer *timer)
         pgw_timer_arm(t->loop, timer, t->tick_due_us / 1000);
 }
 
-static struct pgw_leader *lead(struct pgw_thread *t, const struct pgw_place *place,
-                               uint64_t timeout_ms, unsigned histogram)
-{
-        const struct pgw_plan *plan = t->conf.plan;
-        struct pgw_deployment_conf conf = pgw_place_conf(place);
-
-        conf.name = plan->instance;
-        conf.timeout_ms = timeout_ms;
-        conf.in_flight_max = PGW_THREAD_GUIDE_IN_FLIGHT;
-        conf.write_max = PGW_THREAD_GUIDE_BYTES;
-        conf.reply_max = PGW_THREAD_GUIDE_BYTES;
-        conf.latency_histogram = histogram;
-        return pgw_leader_open(t->loop, t->resolver, &conf,
-                               pgw_keyspace_stream(&plan->keyspace, PGW_LANE_HIGH));
-}
-
-static void build_leaders(struct pgw_thread *t)
-{
-        const struct pgw_plan *plan = t->conf.plan;
-        const struct pgw_settings *s = plan->settings;
-
-        t->broker = lead(t, &plan->broker, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
-        t->results = lead(t, &plan->results, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
-        t->target = lead(t, &plan->targets[0].place, s->target_timeout_ms, PGW_H_REDIS_TARGET);
-}
-
 static void build(struct pgw_thread *t)
 {
         const struct pgw_plan *plan = t->conf.plan;
@@ -347,19 +404,20 @@ static void tear_down(struct pgw_thread *t)
                 pgw_front_stop(t->front);
         pgw_leader_close(t->broker);
         pgw_leader_close(t->results);
-        pgw_leader_close(t->target);
         pgw_redis_close(t->gate_broker.redis);
         pgw_redis_close(t->gate_results.redis);
-        pgw_redis_close(t->gate_target.redis);
         pgw_redis_close(t->work_reader.redis);
         pgw_redis_close(t->work_broker.redis);
         pgw_redis_close(t->work_results.redis);
-        pgw_redis_close(t->work_target.redis);
-        pgw_redis_close(t->work_sweep.redis);
+        for (size_t i = 0; i < PGW_TARGETS_MAX; i++) {
+                pgw_deployment_close(t->gate_targets[i].deployment);
+                pgw_deployment_close(t->work_keys[i].deployment);
+                pgw_deployment_close(t->work_sweeps[i].deployment);
+                pgw_target_check_free(t->gate_targets[i].check);
+        }
         if (t->gateway)
                 pgw_poll_cancel_all(t->gateway);
         pgw_broker_check_free(t->check);
-        pgw_target_check_free(t->target_check);
         pgw_worker_free(t->worker);
         pgw_intake_free(t->intake);
         pgw_jobs_free(t->jobs);

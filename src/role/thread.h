@@ -23,7 +23,7 @@ struct pgw_thread_conf {
         const struct pgw_front_listener *listeners;
         size_t listener_count;
         unsigned index;
-        uint64_t *sweep_gate_us; /* one for all threads (work/worker.h) */
+        uint64_t *gates_us; /* one for all threads (work/worker.h) */
 };
 
 /* Start the thread. Everything in `conf` is borrowed until it is joined; the descriptors

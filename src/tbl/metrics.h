@@ -30,6 +30,14 @@ C(JOBS_FAILED, "purgeway_jobs_finished_total", "status=\"failed\"", "")
 C(KEYS_REMOVED, "purgeway_keys_total", "result=\"removed\"",
   "Keys named by jobs, by what became of them.")
 C(KEYS_MISSING, "purgeway_keys_total", "result=\"missing\"", "")
+C(JOBS_COALESCED, "purgeway_jobs_coalesced_total", "",
+  "Jobs whose keys were removed together with those of an equal job that waited.")
+C(JOURNAL_REPLAYS, "purgeway_journal_replays_total", "",
+  "Times that removals were repeated because a target's data may have gone back.")
+C(RESURRECTIONS, "purgeway_resurrections_prevented_total", "",
+  "Keys that had come back with a failover of a target and were removed again.")
+C(JOURNAL_DROPPED, "purgeway_journal_dropped_keys_total", "",
+  "Removed keys forgotten before their time for want of room.")
 C(LATE_WRITES_REFUSED, "purgeway_late_writes_refused_total", "",
   "Results of workers that had lost their job.")
 C(ENTRIES_VANISHED, "purgeway_entries_vanished_total", "",

@@ -80,6 +80,12 @@ N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,
   "Bytes before the first wildcard that a pattern must have.")
 N(sweep_share, "sweep.share", COUNT, 10, 1, 100, false,
   "Most that the sweeps of a process take of a target's time, in percent.")
+N(journal_ms, "journal.ms", MS, 30000, 0, 3600000, false,
+  "How long what was removed is remembered, to remove it again when a target fails over; 0 is not "
+  "at "
+  "all.")
+N(journal_bytes, "journal.bytes", BYTES, 33554432, 4096, 4294967296, false,
+  "Memory for that, for each thread.")
 S(rebounds, "rebounds", "1000,3000,11000", false,
   "When jobs are repeated, ms after they have ended, ascending, at most 5; - is never.")
 N(worker_batch, "worker.batch", COUNT, 100, 1, 1000, false, "Jobs of one read.")

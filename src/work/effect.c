@@ -1,39 +1,129 @@
 /* Keys that were cut short together would come back to the caches' origin together: the time
- * that is left to them is up to a tenth less than asked for. */
+ * that is left to them is up to a tenth less than asked for.
+ *
+ * A command is an object, because a cluster may send it elsewhere before it is answered. There
+ * are as many as are under way, and they are used again.
+ */
 #include "work/effect.h"
 
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/rand.h"
+#include "work/journal.h"
 
-size_t pgw_effect_chunk(const struct pgw_run *run)
+#define PGW_EFFECTS_UNUSED_MAX 8192
+
+size_t pgw_effect_chunk(const struct pgw_part *part)
 {
-        return run->soft_ttl_ms ? 1 : PGW_EFFECT_CHUNK_MAX;
+        if (part->run->soft_ttl_ms || pgw_deployment_is_cluster(part->target->conf.sweeps))
+                return 1;
+        return PGW_EFFECT_CHUNK_MAX;
 }
 
-static void begin_soft(struct pgw_redis *r, uint64_t ttl_ms, struct pgw_str key)
+static struct pgw_effect *effect_new(struct pgw_worker *w)
 {
-        const uint32_t spread = (uint32_t)(ttl_ms / 10 + 1);
+        struct pgw_link *link = pgw_list_first(&w->unused_effects);
 
-        pgw_redis_begin(r, 4);
-        pgw_redis_arg(r, PGW_STR("PEXPIRE"));
-        pgw_redis_arg(r, key);
-        pgw_redis_arg_u64(r, ttl_ms - pgw_rand_below(spread));
-        pgw_redis_arg(r, PGW_STR("LT"));
+        if (!link)
+                return pgw_alloc(sizeof(struct pgw_effect));
+        pgw_list_remove(&w->unused_effects, link);
+        return PGW_CONTAINER(link, struct pgw_effect, _unused);
 }
 
-enum pgw_err pgw_effect_send(struct pgw_redis *r, const struct pgw_run *run,
-                             const struct pgw_str *keys, size_t count, pgw_redis_reply_f *done,
-                             void *ctx)
+static void effect_free(struct pgw_effect *e, struct pgw_worker *w)
 {
-        PGW_ASSERT(count >= 1 && count <= pgw_effect_chunk(run));
-        if (run->soft_ttl_ms && !run->is_dry) {
-                begin_soft(r, run->soft_ttl_ms, keys[0]);
-                return pgw_redis_end(r, done, ctx);
-        }
-        pgw_redis_begin(r, 1 + count);
-        pgw_redis_arg(r, run->is_dry ? PGW_STR("EXISTS") : PGW_STR("UNLINK"));
+        pgw_free(e->_copy);
+        e->_copy = NULL;
+        if (w->unused_effects.count < PGW_EFFECTS_UNUSED_MAX)
+                pgw_list_append(&w->unused_effects, &e->_unused);
+        else
+                pgw_free(e);
+}
+
+static bool removes(const struct pgw_run *run)
+{
+        return !run->soft_ttl_ms && !run->is_dry;
+}
+
+static void on_reply(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_effect *e = PGW_CONTAINER(call, struct pgw_effect, call);
+        struct pgw_target *target = e->part->target;
+        const int64_t number = err ? 0 : pgw_reply_int(reply, 0);
+
+        /* A key that was not there may be at the replica that is the next master. */
+        if (!err && target->journal && removes(e->part->run))
+                for (size_t i = 0; i < e->key_count; i++)
+                        pgw_journal_add(target->journal, e->keys[i]);
+        e->_done(e, err, number > 0 ? (uint64_t)number : 0, reply);
+        effect_free(e, target->worker);
+}
+
+/* Where the keys are until the answer. */
+static void hold_keys(struct pgw_effect *e, struct pgw_str *argv, const struct pgw_str *keys,
+                      size_t count, enum pgw_keys_life life)
+{
+        size_t size = 0;
+        char *at;
+
+        memcpy(argv, keys, count * sizeof *keys);
+        e->keys = argv;
+        e->key_count = count;
+        if (life == PGW_KEYS_STAY)
+                return;
         for (size_t i = 0; i < count; i++)
-                pgw_redis_arg(r, keys[i]);
-        return pgw_redis_end(r, done, ctx);
+                size += keys[i].n;
+        at = e->_copy = pgw_alloc(size + 1);
+        for (size_t i = 0; i < count; i++) {
+                if (keys[i].n)
+                        memcpy(at, keys[i].p, keys[i].n);
+                argv[i].p = at;
+                at += keys[i].n;
+        }
+}
+
+static size_t write_command(struct pgw_effect *e, const struct pgw_str *keys, size_t count,
+                            enum pgw_keys_life life)
+{
+        const struct pgw_run *run = e->part->run;
+
+        hold_keys(e, e->_argv + 1, keys, count, life);
+        if (run->is_dry) {
+                e->_argv[0] = PGW_STR("EXISTS");
+                return 1 + count;
+        }
+        if (!run->soft_ttl_ms) {
+                e->_argv[0] = PGW_STR("UNLINK");
+                return 1 + count;
+        }
+        const uint32_t spread = (uint32_t)(run->soft_ttl_ms / 10 + 1);
+        e->_argv[0] = PGW_STR("PEXPIRE");
+        e->_argv[2] = pgw_str_of(
+            e->_number, pgw_u64_text(run->soft_ttl_ms - pgw_rand_below(spread), e->_number));
+        e->_argv[3] = PGW_STR("LT");
+        return 4;
+}
+
+enum pgw_err pgw_effect_send(struct pgw_deployment *deployment, struct pgw_part *part,
+                             const struct pgw_str *keys, size_t count, enum pgw_keys_life life,
+                             pgw_effect_f *done, void *ctx)
+{
+        struct pgw_worker *w = part->run->worker;
+        struct pgw_effect *e = effect_new(w);
+
+        PGW_ASSERT(count >= 1 && count <= pgw_effect_chunk(part));
+        e->part = part;
+        e->ctx = ctx;
+        e->_done = done;
+        e->call.argc = write_command(e, keys, count, life);
+        e->call.argv = e->_argv;
+        e->call.key = 1;
+        e->call.reply = on_reply;
+        enum pgw_err err = pgw_deployment_call(deployment, &e->call);
+        if (err)
+                effect_free(e, w);
+        return err;
 }
 
 void pgw_effect_show(struct pgw_run *run, struct pgw_str key)
@@ -42,4 +132,14 @@ void pgw_effect_show(struct pgw_run *run, struct pgw_str key)
                 return;
         if (pgw_keys_encode(&run->sample, &key, 1) == PGW_OK)
                 run->sample_count++;
+}
+
+void pgw_effects_free(struct pgw_worker *w)
+{
+        struct pgw_link *link;
+
+        while ((link = pgw_list_first(&w->unused_effects))) {
+                pgw_list_remove(&w->unused_effects, link);
+                pgw_free(PGW_CONTAINER(link, struct pgw_effect, _unused));
+        }
 }

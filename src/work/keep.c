@@ -103,15 +103,31 @@ static void on_beat_timer(struct pgw_timer *timer)
         arm_beat(w);
 }
 
+/* Nothing known, or nothing that can be read: the whole way. */
+static void resume(struct pgw_part *part, const struct pgw_reply *reply)
+{
+        const char *target = part->target->conf.name;
+
+        if (pgw_progress_read(reply, target, &part->progress))
+                return;
+        part->run->is_written = true;
+        part->resumed = pgw_alloc(PGW_POSITIONS_MAX * sizeof *part->resumed);
+        part->resumed_count =
+            pgw_progress_positions(reply, target, part->resumed, PGW_POSITIONS_MAX);
+        if (part->resumed_count)
+                part->resumed =
+                    pgw_realloc(part->resumed, part->resumed_count * sizeof *part->resumed);
+}
+
 static void on_progress(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_run *run = ctx;
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        /* Nothing known, or nothing that can be read: the whole way. */
-        run->is_written = !err && pgw_progress_read(reply, &run->progress) == PGW_OK;
-        pgw_remove_add(run);
+        for (size_t i = 0; i < run->part_count && !err; i++)
+                resume(&run->parts[i], reply);
+        pgw_run_begin(run);
 }
 
 static void go_on_from_progress(struct pgw_run *run)
@@ -120,7 +136,7 @@ static void go_on_from_progress(struct pgw_run *run)
 
         if (run->pattern_count + run->tag_count == 0 ||
             pgw_progress_ask(w->links.broker, w->keyspace, &run->id, on_progress, run))
-                pgw_remove_add(run);
+                pgw_run_begin(run);
 }
 
 static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -140,12 +156,10 @@ static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *re
                 go_on_from_progress(run);
                 break;
         case 2: /* it had ended; only its acknowledgement is missing */
-                run->error = PGW_OK;
                 pgw_settle_add(run);
                 break;
         default:
-                run->lost = true;
-                pgw_run_end(run);
+                pgw_run_lose(run);
                 break;
         }
 }

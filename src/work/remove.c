@@ -1,26 +1,18 @@
-/* Emptying the caches of keys: one command for each, pipelined as far as the target's link has
- * room. No EXISTS before it: it would save nothing, and a missing key is no error.
+/* Emptying a cache of the keys that jobs name: one command for each, pipelined as far as the
+ * links have room. No EXISTS before it: it would save nothing, and a missing key is no error.
  *
- * The answers come in the order of the commands, so what has been answered is a prefix of
- * the job's keys. When an answer is missing or transient the job goes on from the first
- * key without an answer, once no answer of the broken try is awaited any more; removing a
- * key twice does no harm.
+ * The answers of several nodes come in any order. A key whose answer is missing or transient is
+ * put on a list of its part, and when no answer is awaited any more the part goes on with
+ * that list after a pause; removing a key twice does no harm. A part that pauses keeps no other
+ * out, so a node that is down delays the jobs that need it and nobody else.
+ *
+ * Equal keys that wait together are sent once (work/twins.h).
  */
 #include "base/log.h"
 #include "base/metric.h"
 #include "work/effect.h"
 
-static void rest(struct pgw_worker *w)
-{
-        if (!pgw_timer_is_armed(&w->remove_timer))
-                pgw_timer_arm(w->loop, &w->remove_timer,
-                              pgw_loop_now_ms(w->loop) + pgw_worker_pause_ms(w->remove_failures++));
-}
-
-static bool is_permanent(enum pgw_err err)
-{
-        return pgw_err_class(err) == PGW_CLASS_PERMANENT;
-}
+#define PGW_AGAIN_MAX (128u << 20)
 
 static void count_error(enum pgw_err err)
 {
@@ -30,108 +22,242 @@ static void count_error(enum pgw_err err)
                 pgw_metric_add(PGW_M_ERRORS_CONNECTION, 1);
         else if (pgw_err_class(err) == PGW_CLASS_REFUSED)
                 pgw_metric_add(PGW_M_ERRORS_REFUSED, 1);
-        else if (is_permanent(err))
+        else if (pgw_err_class(err) == PGW_CLASS_PERMANENT)
                 pgw_metric_add(PGW_M_ERRORS_PERMANENT, 1);
         else
                 pgw_metric_add(PGW_M_ERRORS_SERVER, 1);
 }
 
-/* No answer is awaited any more: the job has ended, or goes on from where it broke. */
-static void conclude(struct pgw_run *run)
+static void begin_sending(struct pgw_part *part)
 {
-        struct pgw_worker *w = run->worker;
+        part->unsent = part->run->keys;
+        pgw_buf_init(&part->again[0], PGW_AGAIN_MAX);
+        pgw_buf_init(&part->again[1], PGW_AGAIN_MAX);
+        pgw_list_append(&part->target->remover.to_send, &part->stage);
+        pgw_remove_go_on(part->target);
+}
 
-        if (run->error || run->lost || (!run->broken && run->unsent.n == 0)) {
-                if (pgw_link_is_on(&run->stage))
-                        pgw_list_remove(&w->to_remove, &run->stage);
-                if (!run->broken)
-                        w->remove_failures = 0;
-                pgw_run_end(run);
+static struct pgw_part *part_of(struct pgw_twin *twin)
+{
+        return PGW_CONTAINER(twin, struct pgw_part, twin);
+}
+
+static bool is_repeated_alike(const struct pgw_part *a, const struct pgw_part *b)
+{
+        const struct pgw_rebounds *x = pgw_part_rebounds(a), *y = pgw_part_rebounds(b);
+
+        return !a->run->has_own_rebounds && !b->run->has_own_rebounds && x->count == y->count;
+}
+
+/* What came of the keys came of them for all that joined. Whose leader has lost its job have had
+ * nothing done for them. */
+static void end_joined(struct pgw_part *part, const struct pgw_part *leader)
+{
+        part->is_twin = false;
+        if (leader->run->lost && !leader->error) {
+                pgw_remove_add(part);
                 return;
         }
-        if (run->broken) {
-                run->broken = PGW_OK;
-                run->unsent = run->unsettled;
-                if (!pgw_link_is_on(&run->stage))
-                        pgw_list_append(&w->to_remove, &run->stage);
-                rest(w);
+        pgw_metric_add(PGW_M_JOBS_COALESCED, 1);
+        part->removed = leader->removed;
+        part->missing = leader->missing;
+        part->error = leader->error;
+        part->has_joined = is_repeated_alike(part, leader);
+        part->keys_done = true;
+        pgw_part_end(part);
+}
+
+static void leave_twins(struct pgw_part *leader)
+{
+        struct pgw_list joined;
+        struct pgw_twin *twin;
+        struct pgw_link *link;
+
+        if (!leader->is_twin)
+                return;
+        leader->is_twin = false;
+        pgw_list_init(&joined);
+        while ((twin = pgw_twins_next(&leader->twin)))
+                pgw_list_append(&joined, &part_of(twin)->stage);
+        struct pgw_twin *held = pgw_twins_leave(leader->target->remover.twins, &leader->twin);
+        if (held)
+                begin_sending(part_of(held));
+        while ((link = pgw_list_first(&joined))) {
+                pgw_list_remove(&joined, link);
+                end_joined(PGW_CONTAINER(link, struct pgw_part, stage), leader);
         }
 }
 
-static void note_found(struct pgw_run *run, struct pgw_str key)
+static void end(struct pgw_part *part)
 {
-        run->found++;
-        pgw_effect_show(run, key);
+        struct pgw_remover *r = &part->target->remover;
+
+        if (!part->broken)
+                r->failures = 0;
+        pgw_buf_fini(&part->again[0]);
+        pgw_buf_fini(&part->again[1]);
+        part->keys_done = true;
+        leave_twins(part);
+        pgw_part_end(part);
 }
 
-static void on_unlinked(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void retry_later(struct pgw_part *part)
 {
-        struct pgw_run *run = ctx;
-        struct pgw_str key;
+        struct pgw_target *t = part->target;
+        struct pgw_remover *r = &t->remover;
 
-        PGW_ASSERT(run->awaited > 0);
-        run->awaited--;
-        if (!err && !run->broken && !run->error) {
-                PGW_ASSERT(pgw_keys_next(&run->unsettled, &key) == PGW_OK);
-                if (pgw_reply_int(reply, 0) <= 0)
-                        run->missing++;
-                else if (!run->is_dry)
-                        run->removed++;
-                else
-                        note_found(run, key);
-        } else if (err) {
-                count_error(err);
-                if (is_permanent(err) && !run->error) {
-                        run->error = err;
-                        PGW_LOG(PGW_LOG_WARN, "job.key_refused",
-                                PGW_L_STR("error", pgw_err_slug(err)),
-                                PGW_L_BYTES("detail", reply->str.p, reply->str.n));
-                } else if (!run->broken) {
-                        run->broken = err;
-                }
+        part->unsent = pgw_buf_str(&part->again[part->filling]);
+        part->filling ^= 1;
+        pgw_buf_clear(&part->again[part->filling]);
+        part->broken = PGW_OK;
+        pgw_list_append(&r->to_retry, &part->stage);
+        if (!pgw_timer_is_armed(&r->timer))
+                pgw_timer_arm(t->worker->loop, &r->timer,
+                              pgw_loop_now_ms(t->worker->loop) +
+                                  pgw_worker_pause_ms(r->failures++));
+}
+
+/* No answer is awaited and nothing is left to send: it has ended, or goes on with what broke. */
+static void conclude(struct pgw_part *part)
+{
+        if (pgw_part_is_off(part) || part->again[part->filling].n == 0)
+                end(part);
+        else
+                retry_later(part);
+}
+
+static void put_back(struct pgw_part *part, struct pgw_str key, enum pgw_err err)
+{
+        part->broken = err;
+        /* The keys fitted into the job's own bytes; these are some of them. */
+        PGW_ASSERT(pgw_keys_encode(&part->again[part->filling], &key, 1) == PGW_OK);
+}
+
+static void take_error(struct pgw_part *part, struct pgw_str key, enum pgw_err err,
+                       const struct pgw_reply *reply)
+{
+        count_error(err);
+        if (pgw_err_class(err) != PGW_CLASS_PERMANENT) {
+                put_back(part, key, err);
+                return;
         }
-        if (run->awaited == 0)
-                conclude(run);
+        if (!part->error)
+                PGW_LOG(PGW_LOG_WARN, "job.key_refused",
+                        PGW_L_STR("target", part->target->conf.name),
+                        PGW_L_STR("error", pgw_err_slug(err)),
+                        PGW_L_BYTES("detail", reply ? reply->str.p : "", reply ? reply->str.n : 0));
+        part->error = err;
 }
 
-/* Send what fits of one job; true when all of it is on its way. */
-static bool send_keys(struct pgw_run *run)
+static void on_removed(struct pgw_effect *e, enum pgw_err err, uint64_t affected,
+                       const struct pgw_reply *reply)
 {
-        struct pgw_redis *target = run->worker->links.target;
+        struct pgw_part *part = e->part;
 
-        while (run->unsent.n && !run->broken && !run->error) {
-                struct pgw_str rest_of_keys = run->unsent, key;
-                PGW_ASSERT(pgw_keys_next(&rest_of_keys, &key) == PGW_OK);
-                if (pgw_effect_send(target, run, &key, 1, on_unlinked, run))
+        PGW_ASSERT(part->awaited > 0);
+        part->awaited--;
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (err) {
+                take_error(part, e->keys[0], err, reply);
+        } else if (!affected) {
+                part->missing++;
+        } else if (!part->run->is_dry) {
+                part->removed++;
+        } else {
+                part->found++;
+                pgw_effect_show(part->run, e->keys[0]);
+        }
+        if (part->awaited == 0 && !pgw_link_is_on(&part->stage))
+                conclude(part);
+}
+
+/* Send what fits of one part; true when all of it is on its way. */
+static bool send_keys(struct pgw_part *part)
+{
+        struct pgw_deployment *to = part->target->conf.keys;
+
+        while (part->unsent.n && !pgw_part_is_off(part)) {
+                struct pgw_str rest = part->unsent, key;
+                PGW_ASSERT(pgw_keys_next(&rest, &key) == PGW_OK);
+                enum pgw_err err =
+                    pgw_effect_send(to, part, &key, 1, PGW_KEYS_STAY, on_removed, NULL);
+                if (err == PGW_E_REDIS_FULL)
                         return false;
-                run->awaited++;
-                run->unsent = rest_of_keys;
+                if (err) {
+                        put_back(part, key, err);
+                } else {
+                        part->awaited++;
+                        if (part->is_twin)
+                                pgw_twins_sent(&part->twin);
+                }
+                part->unsent = rest;
         }
         return true;
 }
 
-static void remove_some(struct pgw_deferred *d)
+/* Where one server has it all there is no use in trying while it is not there. */
+static bool is_reachable(const struct pgw_target *t)
 {
-        struct pgw_worker *w = PGW_CONTAINER(d, struct pgw_worker, remove);
-        struct pgw_link *link;
+        return pgw_deployment_is_ready(t->conf.keys) ||
+               (pgw_deployment_is_cluster(t->conf.keys) && pgw_deployment_masters(t->conf.keys));
+}
 
-        if (pgw_timer_is_armed(&w->remove_timer) || !pgw_redis_is_ready(w->links.target))
+static void send_some(struct pgw_deferred *d)
+{
+        struct pgw_target *t = PGW_CONTAINER(d, struct pgw_target, remover.send);
+        struct pgw_list *list = &t->remover.to_send;
+        struct pgw_link *link, *next;
+
+        if (!is_reachable(t))
                 return;
-        while ((link = pgw_list_first(&w->to_remove))) {
-                struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
-                if (!send_keys(run)) {
-                        /* The link tells when it has room again. */
-                        return;
+        for (link = pgw_list_first(list); link; link = next) {
+                struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
+                next = pgw_list_next(list, link);
+                /* Without room the link tells when there is; other nodes may have some now. */
+                if (!send_keys(part)) {
+                        if (!pgw_deployment_is_cluster(t->conf.keys))
+                                return;
+                        continue;
                 }
-                pgw_list_remove(&w->to_remove, link);
-                if (run->awaited == 0)
-                        conclude(run);
+                pgw_list_remove(list, link);
+                if (part->awaited == 0)
+                        conclude(part);
         }
 }
 
-static void on_remove_timer(struct pgw_timer *timer)
+static void on_timer(struct pgw_timer *timer)
 {
-        pgw_remove_go_on(PGW_CONTAINER(timer, struct pgw_worker, remove_timer));
+        struct pgw_target *t = PGW_CONTAINER(timer, struct pgw_target, remover.timer);
+        struct pgw_remover *r = &t->remover;
+        struct pgw_link *link;
+
+        while ((link = pgw_list_first(&r->to_retry))) {
+                pgw_list_remove(&r->to_retry, link);
+                pgw_list_append(&r->to_send, link);
+        }
+        pgw_remove_go_on(t);
+}
+
+void pgw_remove_go_on(struct pgw_target *t)
+{
+        if (t->remover.to_send.count)
+                pgw_loop_defer(t->worker->loop, &t->remover.send);
+}
+
+/* A later pass comes when its time has come, for the keys of many. */
+static bool may_join(const struct pgw_run *run)
+{
+        return run->keys.n && !run->pass && !run->soft_ttl_ms && !run->is_dry;
+}
+
+void pgw_remove_add(struct pgw_part *part)
+{
+        struct pgw_twins *twins = part->target->remover.twins;
+
+        part->is_twin = may_join(part->run);
+        if (!part->is_twin || pgw_twins_enter(twins, &part->twin, part->run->keys) == PGW_TWIN_GO)
+                begin_sending(part);
 }
 
 static void on_room(void *ctx)
@@ -139,27 +265,29 @@ static void on_room(void *ctx)
         pgw_remove_go_on(ctx);
 }
 
-void pgw_remove_go_on(struct pgw_worker *w)
+void pgw_remove_init(struct pgw_target *t)
 {
-        if (w->to_remove.count)
-                pgw_loop_defer(w->loop, &w->remove);
+        t->remover.twins = pgw_twins_new();
+        pgw_list_init(&t->remover.to_send);
+        pgw_list_init(&t->remover.to_retry);
+        pgw_deferred_init(&t->remover.send, send_some);
+        pgw_timer_init(&t->remover.timer, on_timer);
+        pgw_deployment_on_room(t->conf.keys, on_room, t);
 }
 
-void pgw_remove_add(struct pgw_run *run)
+static void forget_all(struct pgw_list *list)
 {
-        pgw_list_append(&run->worker->to_remove, &run->stage);
-        pgw_remove_go_on(run->worker);
+        struct pgw_link *link;
+
+        while ((link = pgw_list_first(list)))
+                pgw_list_remove(list, link);
 }
 
-void pgw_remove_init(struct pgw_worker *w)
+void pgw_remove_fini(struct pgw_target *t)
 {
-        pgw_deferred_init(&w->remove, remove_some);
-        pgw_timer_init(&w->remove_timer, on_remove_timer);
-        pgw_redis_on_room(w->links.target, on_room, w);
-}
-
-void pgw_remove_fini(struct pgw_worker *w)
-{
-        pgw_loop_undefer(w->loop, &w->remove);
-        pgw_timer_disarm(w->loop, &w->remove_timer);
+        pgw_loop_undefer(t->worker->loop, &t->remover.send);
+        pgw_timer_disarm(t->worker->loop, &t->remover.timer);
+        forget_all(&t->remover.to_send);
+        forget_all(&t->remover.to_retry);
+        pgw_twins_free(t->remover.twins);
 }

@@ -1,4 +1,4 @@
-/* A run is allocated with its keys behind it, one block for one job. */
+/* A run is allocated with its parts and its keys behind it, one block for one job. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,119 +10,243 @@
 
 /* An entry that cannot be read must not come back for ever; it ends as failed when it has
  * a name to fail under, and is let go of, loudly, when it has none. */
-static void take_unreadable(struct pgw_run *run, bool has_nonce)
+static void end_unreadable(struct pgw_run *run, enum pgw_err err, bool has_nonce)
 {
         char id[PGW_ENTRY_ID_SIZE];
         const size_t n = pgw_entry_id_text(run->id.entry, id);
 
         PGW_LOG(PGW_LOG_ERROR, "job.unreadable", PGW_L_BYTES("entry", id, n),
-                PGW_L_STR("lane", pgw_lane_name(run->id.lane)));
-        run->error = PGW_E_CODEC;
+                PGW_L_STR("lane", pgw_lane_name(run->id.lane)),
+                PGW_L_STR("error", pgw_err_slug(err)));
+        run->error = err;
         if (!has_nonce)
                 run->id.nonce = 0;
-        pgw_run_end(run);
+        pgw_settle_add(run);
+}
+
+/* ---- which targets ---- */
+
+static struct pgw_target *find_target(struct pgw_worker *w, struct pgw_str name)
+{
+        for (size_t i = 0; i < w->target_count; i++)
+                if (pgw_str_eq_z(name, w->targets[i].conf.name))
+                        return &w->targets[i];
+        return NULL;
+}
+
+/* PGW_E_TARGET when one of the names is not known here. */
+static enum pgw_err choose_targets(struct pgw_worker *w, struct pgw_str names, pgw_target_set *ret)
+{
+        pgw_target_set set = 0;
+        bool more = names.n > 0;
+
+        while (more) {
+                struct pgw_str name = names;
+                more = pgw_str_cut(names, ',', &name, &names);
+                const struct pgw_target *target = find_target(w, more ? name : names);
+                if (!target)
+                        return PGW_E_TARGET;
+                set |= (pgw_target_set)1 << target->index;
+        }
+        *ret = set ? set : (pgw_target_set)(((uint64_t)1 << w->target_count) - 1);
+        return PGW_OK;
+}
+
+static void add_parts(struct pgw_run *run, pgw_target_set set)
+{
+        struct pgw_worker *w = run->worker;
+
+        for (size_t i = 0; i < w->target_count; i++) {
+                if (!(set >> i & 1))
+                        continue;
+                struct pgw_part *part = &run->parts[run->part_count++];
+                part->run = run;
+                part->target = &w->targets[i];
+                part->patterns_done = run->pattern_count == 0;
+                part->tags_done = run->tag_count == 0;
+        }
+        run->parts_left = run->part_count;
+}
+
+/* ---- into hand ---- */
+
+static struct pgw_str keep(char **at, struct pgw_str bytes)
+{
+        const struct pgw_str kept = pgw_str_of(*at, bytes.n);
+
+        if (bytes.n)
+                memcpy(*at, bytes.p, bytes.n);
+        *at += bytes.n;
+        return kept;
+}
+
+static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, size_t targets)
+{
+        const size_t parts = targets * sizeof(struct pgw_part);
+        struct pgw_run *run =
+            pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n + e->tags.n);
+        char *at = (char *)(run + 1) + parts;
+
+        run->worker = w;
+        run->parts = (struct pgw_part *)(run + 1);
+        run->id = e->id;
+        run->started_ms = pgw_wall_ms();
+        if (run->started_ms < e->id.entry.ms)
+                run->started_ms = e->id.entry.ms; /* clocks of two machines */
+        run->taken_us = pgw_mono_us();
+        run->keys = keep(&at, e->keys);
+        run->patterns = keep(&at, e->patterns);
+        run->tags = keep(&at, e->tags);
+        run->key_count = e->key_count;
+        run->pattern_count = e->pattern_count;
+        run->tag_count = e->tag_count;
+        run->selector_count = run->key_count + run->pattern_count + run->tag_count;
+        run->all_tags = e->all_tags;
+        run->pass = e->pass;
+        run->origin_ms = e->origin_ms;
+        run->job = e->pass ? e->job : e->id;
+        run->soft_ttl_ms = e->soft_ttl_ms;
+        run->is_dry = e->is_dry;
+        run->has_own_rebounds = e->has_rebounds;
+        run->rebounds = e->rebounds;
+        if (run->pass && run->pass < e->rebounds.count)
+                run->pattern_count = 0; /* they have their turn in the last pass */
+        pgw_buf_init(&run->sample, PGW_SAMPLE_BYTES_MAX);
+        pgw_list_append(&w->in_hand, &run->in_hand);
+        return run;
 }
 
 void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_lane lane,
                   uint64_t attempt)
 {
         struct pgw_entry entry;
+        pgw_target_set targets = 0;
         bool has_nonce;
         enum pgw_err err = pgw_entry_read(reply, lane, &entry, &has_nonce);
-        const size_t keys = err ? 0 : entry.keys.n, patterns = err ? 0 : entry.patterns.n,
-                     tags = err ? 0 : entry.tags.n;
-        struct pgw_run *run = pgw_alloc(sizeof *run + keys + patterns + tags);
 
         if (!err && entry.tag_count > PGW_TAGS_MAX)
                 err = PGW_E_CODEC;
-
-        run->worker = w;
-        run->id = entry.id;
+        if (!err)
+                err = choose_targets(w, entry.targets, &targets);
+        if (err)
+                entry = (struct pgw_entry){.id = entry.id};
+        struct pgw_run *run = run_new(w, &entry, err ? 0 : w->target_count);
         run->attempt = attempt;
-        run->started_ms = pgw_wall_ms();
-        if (run->started_ms < entry.id.entry.ms)
-                run->started_ms = entry.id.entry.ms; /* clocks of two machines */
-        run->taken_us = pgw_mono_us();
-        if (keys)
-                memcpy(run->bytes, entry.keys.p, keys);
-        if (patterns)
-                memcpy(run->bytes + keys, entry.patterns.p, patterns);
-        if (tags)
-                memcpy(run->bytes + keys + patterns, entry.tags.p, tags);
-        run->keys = run->unsent = run->unsettled = pgw_str_of(run->bytes, keys);
-        run->patterns = pgw_str_of(run->bytes + keys, patterns);
-        run->key_count = err ? 0 : entry.key_count;
-        run->pattern_count = err ? 0 : entry.pattern_count;
-        run->tags = pgw_str_of(run->bytes + keys + patterns, tags);
-        run->tag_count = err ? 0 : entry.tag_count;
-        run->all_tags = entry.all_tags;
-        run->pass = entry.pass;
-        run->origin_ms = entry.origin_ms;
-        run->job = entry.pass ? entry.job : entry.id;
-        if (run->pass && run->pass < entry.rebounds.count)
-                run->pattern_count = 0; /* they have their turn in the last pass */
-        run->soft_ttl_ms = entry.soft_ttl_ms;
-        run->is_dry = entry.is_dry;
-        pgw_buf_init(&run->sample, PGW_SAMPLE_BYTES_MAX);
-        run->has_own_rebounds = entry.has_rebounds;
-        /* To cut short once more what was refilled since would help nobody. */
-        if (entry.has_rebounds)
-                run->rebounds = entry.rebounds;
-        else if (!entry.soft_ttl_ms && !entry.is_dry)
-                run->rebounds = w->conf.rebounds;
-        run->selector_count = run->key_count + run->pattern_count + run->tag_count;
-        pgw_list_append(&w->in_hand, &run->in_hand);
-
         if (run->pass == 0) {
                 pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
                 pgw_metric_observe_us(PGW_H_ACCEPT_TO_START,
                                       (run->started_ms - entry.id.entry.ms) * 1000);
         }
         PGW_FAILPOINT("take.after");
-        if (err)
-                take_unreadable(run, has_nonce);
-        else if (attempt > 1 && run->pass == 0)
+        if (err) {
+                end_unreadable(run, err, has_nonce);
+                return;
+        }
+        add_parts(run, targets);
+        if (attempt > 1 && run->pass == 0)
                 pgw_keep_announce(run); /* a later pass has no result to fence */
         else
-                pgw_remove_add(run);
+                pgw_run_begin(run);
 }
 
-unsigned pgw_run_next_pass(const struct pgw_run *run)
+void pgw_run_begin(struct pgw_run *run)
 {
-        const unsigned count = (unsigned)run->rebounds.count;
+        /* The last part may end, and the run with it, before the loop does. */
+        const size_t count = run->part_count;
+        struct pgw_part *parts = run->parts;
 
-        if (run->error || run->is_dry || run->pass >= count)
+        for (size_t i = 0; i < count; i++)
+                pgw_remove_add(&parts[i]);
+}
+
+/* ---- passes ---- */
+
+unsigned pgw_run_next_pass(const struct pgw_run *run, const struct pgw_rebounds *rebounds)
+{
+        const unsigned count = (unsigned)rebounds->count;
+
+        if (run->is_dry || run->pass >= count)
                 return 0;
         return run->keys.n || run->tags.n ? run->pass + 1 : count;
 }
 
-void pgw_run_end(struct pgw_run *run)
+const struct pgw_rebounds *pgw_part_rebounds(const struct pgw_part *part)
 {
-        PGW_ASSERT(run->awaited == 0);
+        static const struct pgw_rebounds none = {.count = 0};
+        const struct pgw_run *run = part->run;
+
+        if (run->has_own_rebounds)
+                return &run->rebounds;
+        /* To cut short once more what was refilled since would help nobody. */
+        return run->soft_ttl_ms || run->is_dry ? &none : &part->target->conf.rebounds;
+}
+
+/* ---- out of hand ---- */
+
+static void sum_up(struct pgw_run *run)
+{
+        for (size_t i = 0; i < run->part_count; i++) {
+                struct pgw_part *part = &run->parts[i];
+                /* Of its keys as many as went, or would go. */
+                run->matched += part->removed + part->found + part->progress.matched;
+                part->removed += part->progress.removed;
+                run->removed += part->removed;
+                run->missing += part->missing;
+                if (!run->error)
+                        run->error = part->error;
+        }
+}
+
+static void end_run(struct pgw_run *run)
+{
         PGW_FAILPOINT("effect.after");
         if (run->lost) {
-                pgw_metric_add(PGW_M_LATE_WRITES_REFUSED, 1);
+                pgw_run_lose(run);
+        } else if (run->is_left) {
                 pgw_run_free(run);
-                return;
+        } else {
+                sum_up(run);
+                pgw_settle_add(run);
         }
-        if (run->pattern_count && !run->error) {
-                pgw_sweep_add(run);
-                run->pattern_count = 0;
-                return;
+}
+
+void pgw_run_lose(struct pgw_run *run)
+{
+        pgw_metric_add(PGW_M_LATE_WRITES_REFUSED, 1);
+        pgw_run_free(run);
+}
+
+void pgw_part_end(struct pgw_part *part)
+{
+        struct pgw_run *run = part->run;
+
+        PGW_ASSERT(part->awaited == 0 && !part->ended);
+        if (!pgw_part_is_off(part) && !run->is_left) {
+                if (!part->patterns_done) {
+                        pgw_sweep_add(part);
+                        return;
+                }
+                if (!part->tags_done) {
+                        pgw_tag_sweep_add(part);
+                        return;
+                }
         }
-        if (run->tag_count && !run->error) {
-                pgw_tag_sweep_add(run);
-                return;
-        }
-        /* Of its keys as many as went, or would go. */
-        run->matched = run->removed + run->found + run->progress.matched;
-        run->removed += run->progress.removed;
-        pgw_settle_add(run);
+        part->ended = true;
+        PGW_ASSERT(run->parts_left > 0);
+        if (--run->parts_left == 0)
+                end_run(run);
 }
 
 void pgw_run_free(struct pgw_run *run)
 {
-        PGW_ASSERT(!pgw_link_is_on(&run->stage) && !run->sweep);
+        PGW_ASSERT(!pgw_link_is_on(&run->stage));
+        for (size_t i = 0; i < run->part_count; i++) {
+                struct pgw_part *part = &run->parts[i];
+                PGW_ASSERT(!pgw_link_is_on(&part->stage) && !part->sweep);
+                pgw_buf_fini(&part->again[0]);
+                pgw_buf_fini(&part->again[1]);
+                pgw_free(part->resumed);
+        }
         pgw_list_remove(&run->worker->in_hand, &run->in_hand);
         pgw_buf_fini(&run->sample);
         pgw_free(run);

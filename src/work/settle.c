@@ -10,6 +10,9 @@
  * acknowledged first, their results are tried for a while, and a result that still has
  * no room is given up and counted; its job was done.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -18,7 +21,7 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
-#define PGW_SETTLE_ARGS          11
+#define PGW_SETTLE_ARGS          12
 #define PGW_SETTLE_TRIES_REFUSED 20
 #define PGW_SETTLE_MERGED_MAX    (8u << 20) /* bytes of keys that are repeated together */
 
@@ -166,9 +169,43 @@ static void on_settled(void *ctx, enum pgw_err err, const struct pgw_reply *repl
         pgw_settle_go_on(w);
 }
 
+enum { TARGETS_TEXT_MAX = PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 3 * 21 + 48) };
+
+/* What became of each target, when there is more than one to tell apart (domain/job.h). */
+static size_t say_targets(const struct pgw_run *run, char out[TARGETS_TEXT_MAX])
+{
+        size_t n = 0;
+
+        if (run->worker->target_count == 1)
+                return 0;
+        for (size_t i = 0; i < run->part_count; i++) {
+                const struct pgw_part *part = &run->parts[i];
+                n += (size_t)snprintf(out + n, TARGETS_TEXT_MAX - n, "%s%s %llu %llu %s",
+                                      n ? "," : "", part->target->conf.name,
+                                      (unsigned long long)part->removed,
+                                      (unsigned long long)part->missing,
+                                      part->error ? pgw_err_slug(part->error) : "-");
+        }
+        return n;
+}
+
+/* When it is repeated, where that is most often; NULL: nowhere. */
+static const struct pgw_rebounds *longest_rebounds(const struct pgw_run *run)
+{
+        const struct pgw_rebounds *longest = NULL;
+
+        for (size_t i = 0; i < run->part_count; i++) {
+                const struct pgw_rebounds *r = pgw_part_rebounds(&run->parts[i]);
+                if (!run->parts[i].error && pgw_run_next_pass(run, r) &&
+                    (!longest || r->count > longest->count))
+                        longest = r;
+        }
+        return longest;
+}
+
 static void say_run(struct pgw_redis *r, const struct pgw_run *run)
 {
-        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX];
+        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX], targets[TARGETS_TEXT_MAX];
 
         pgw_redis_arg(r, pgw_str_of(id, pgw_entry_id_text(run->id.entry, id)));
         pgw_redis_arg_u64(r, run->attempt);
@@ -183,9 +220,10 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
                 pgw_redis_arg_u64(r, run->matched);
         else
                 pgw_redis_arg(r, PGW_STR(""));
-        pgw_redis_arg(r, pgw_run_next_pass(run) ? pgw_rebounds_text(&run->rebounds, times)
-                                                : PGW_STR(""));
+        const struct pgw_rebounds *rebounds = longest_rebounds(run);
+        pgw_redis_arg(r, rebounds ? pgw_rebounds_text(rebounds, times) : PGW_STR(""));
         pgw_redis_arg(r, pgw_buf_str(&run->sample));
+        pgw_redis_arg(r, pgw_str_of(targets, say_targets(run, targets)));
 }
 
 static enum pgw_err send_batch(struct batch *b)
@@ -265,15 +303,32 @@ static void on_scheduled(void *ctx, enum pgw_err err, const struct pgw_reply *re
                 go_on_with(b);
 }
 
-static void schedule_one(struct batch *b, const struct pgw_run *run, struct pgw_str keys)
+/* Empty when all are meant. */
+static struct pgw_str name_targets(const struct pgw_worker *w, pgw_target_set set, char *out,
+                                   size_t size)
+{
+        size_t n = 0;
+
+        if (set == (pgw_target_set)(((uint64_t)1 << w->target_count) - 1))
+                return PGW_STR("");
+        for (size_t i = 0; i < w->target_count; i++)
+                if (set >> i & 1)
+                        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "",
+                                              w->targets[i].conf.name);
+        return pgw_str_of(out, n);
+}
+
+static void schedule_one(struct batch *b, const struct pgw_run *run, pgw_target_set set,
+                         const struct pgw_rebounds *rebounds, struct pgw_str keys)
 {
         struct pgw_worker *w = b->worker;
-        const unsigned pass = pgw_run_next_pass(run);
+        char names[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
         const struct pgw_rebound rebound = {
             .job = run->job,
-            .pass = pass,
+            .pass = pgw_run_next_pass(run, rebounds),
             .origin_ms = run->pass ? run->origin_ms : pgw_wall_ms(),
-            .rebounds = run->rebounds,
+            .rebounds = *rebounds,
+            .targets = name_targets(w, set, names, sizeof names),
             .keys = keys,
             .patterns = run->patterns,
             .tags = run->tags,
@@ -287,26 +342,93 @@ static void schedule_one(struct batch *b, const struct pgw_run *run, struct pgw_
                 b->awaited++;
 }
 
-/* Most jobs name keys only and are repeated when the worker says: theirs go together. */
+static bool is_same(const struct pgw_rebounds *a, const struct pgw_rebounds *b)
+{
+        return a->count == b->count &&
+               memcmp(a->at_ms, b->at_ms, a->count * sizeof a->at_ms[0]) == 0;
+}
+
+/* The targets of the run that are visited again at these times. */
+static pgw_target_set set_of(const struct pgw_run *run, const struct pgw_rebounds *rebounds)
+{
+        pgw_target_set set = 0;
+
+        for (size_t i = 0; i < run->part_count; i++) {
+                const struct pgw_part *part = &run->parts[i];
+                if (!part->error && !part->has_joined && is_same(pgw_part_rebounds(part), rebounds))
+                        set |= (pgw_target_set)1 << part->target->index;
+        }
+        return set;
+}
+
+/* Keys of jobs that ended together and are repeated at the same places and times. */
+struct merged {
+        const struct pgw_run *first;
+        const struct pgw_rebounds *rebounds;
+        pgw_target_set set;
+        struct pgw_buf keys;
+};
+
+static void flush(struct batch *b, struct merged *m)
+{
+        if (m->first && !b->refused)
+                schedule_one(b, m->first, m->set, m->rebounds, pgw_buf_str(&m->keys));
+        m->first = NULL;
+        pgw_buf_clear(&m->keys);
+}
+
+/* Most jobs name keys only and are repeated when the target says: theirs go together. */
+static bool is_plain(const struct pgw_run *run)
+{
+        return !run->pass && !run->has_own_rebounds && !run->patterns.n && !run->tags.n;
+}
+
+static void schedule_at(struct batch *b, struct merged *m, const struct pgw_run *run,
+                        const struct pgw_rebounds *rebounds)
+{
+        const pgw_target_set set = set_of(run, rebounds);
+
+        if (set == 0 || !pgw_run_next_pass(run, rebounds))
+                return;
+        if (!is_plain(run)) {
+                schedule_one(b, run, set, rebounds, run->keys);
+                return;
+        }
+        if (m->first && (m->set != set || !is_same(m->rebounds, rebounds)))
+                flush(b, m);
+        if (pgw_buf_add_str(&m->keys, run->keys)) {
+                schedule_one(b, run, set, rebounds, run->keys);
+                return;
+        }
+        if (!m->first)
+                m->first = run;
+        m->set = set;
+        m->rebounds = rebounds;
+}
+
+static bool is_first_with(const struct pgw_run *run, size_t index)
+{
+        const struct pgw_rebounds *own = pgw_part_rebounds(&run->parts[index]);
+
+        for (size_t i = 0; i < index; i++)
+                if (is_same(pgw_part_rebounds(&run->parts[i]), own))
+                        return false;
+        return true;
+}
+
 static void schedule_passes(struct batch *b)
 {
-        const struct pgw_run *first = NULL;
-        struct pgw_buf merged;
+        struct merged m = {.first = NULL};
 
-        pgw_buf_init(&merged, PGW_SETTLE_MERGED_MAX);
-        for (size_t i = 0; i < b->count && !b->refused; i++) {
+        pgw_buf_init(&m.keys, PGW_SETTLE_MERGED_MAX);
+        for (size_t i = 0; i < b->count; i++) {
                 const struct pgw_run *run = b->runs[i];
-                if (!pgw_run_next_pass(run))
-                        continue;
-                if (run->pass || run->has_own_rebounds || run->patterns.n || run->tags.n ||
-                    pgw_buf_add_str(&merged, run->keys))
-                        schedule_one(b, run, run->keys);
-                else if (!first)
-                        first = run;
+                for (size_t k = 0; k < run->part_count && !b->refused; k++)
+                        if (is_first_with(run, k))
+                                schedule_at(b, &m, run, pgw_part_rebounds(&run->parts[k]));
         }
-        if (first && !b->refused)
-                schedule_one(b, first, pgw_buf_str(&merged));
-        pgw_buf_fini(&merged);
+        flush(b, &m);
+        pgw_buf_fini(&m.keys);
         if (b->awaited == 0)
                 go_on_with(b);
 }

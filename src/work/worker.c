@@ -7,7 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/rand.h"
-#include "work/worker_priv.h"
+#include "work/effect.h"
+#include "work/journal.h"
 
 #define PGW_WORKER_PAUSE_MIN_MS 20
 #define PGW_WORKER_PAUSE_MAX_MS 2000
@@ -19,6 +20,58 @@ uint64_t pgw_worker_pause_ms(unsigned failures)
         while (failures-- > 0 && pause_ms < PGW_WORKER_PAUSE_MAX_MS)
                 pause_ms *= 2;
         return 1 + pgw_rand_below(pause_ms);
+}
+
+static void on_room(void *ctx)
+{
+        struct pgw_target *t = ctx;
+
+        pgw_sweep_go_on(t);
+        pgw_tag_sweep_go_on(t);
+}
+
+static void on_keys_change(void *ctx, enum pgw_change change, struct pgw_node *node, unsigned first,
+                           unsigned last)
+{
+        struct pgw_target *t = ctx;
+
+        (void)node;
+        pgw_journal_on_change(t->journal, change, first, last);
+}
+
+static void open_targets(struct pgw_worker *w)
+{
+        const struct pgw_worker_links *links = &w->links;
+
+        PGW_ASSERT(links->target_count >= 1 && links->target_count <= PGW_TARGETS_MAX);
+        w->targets = pgw_alloc(links->target_count * sizeof *w->targets);
+        w->target_count = links->target_count;
+        for (size_t i = 0; i < w->target_count; i++) {
+                struct pgw_target *t = &w->targets[i];
+                t->worker = w;
+                t->conf = links->targets[i];
+                t->index = (unsigned)i;
+                pgw_remove_init(t);
+                pgw_sweep_init(t);
+                pgw_tag_sweep_init(t);
+                pgw_deployment_on_room(t->conf.sweeps, on_room, t);
+                if (w->conf.journal_ms == 0)
+                        continue;
+                t->journal = pgw_journal_new(t, w->conf.journal_ms,
+                                             w->conf.journal_bytes / w->target_count + 1);
+                pgw_deployment_on_change(t->conf.keys, on_keys_change, t);
+        }
+}
+
+static void close_targets(struct pgw_worker *w)
+{
+        for (size_t i = 0; i < w->target_count; i++) {
+                struct pgw_target *t = &w->targets[i];
+                pgw_remove_fini(t);
+                pgw_sweep_fini(t);
+                pgw_tag_sweep_fini(t);
+                pgw_journal_free(t->journal);
+        }
 }
 
 struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker_links *links,
@@ -33,12 +86,10 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         w->conf = *conf;
         pgw_list_init(&w->in_hand);
         pgw_list_init(&w->to_announce);
-        pgw_list_init(&w->to_remove);
         pgw_list_init(&w->to_settle);
-        pgw_sweep_init(w);
-        pgw_tag_sweep_init(w);
+        pgw_list_init(&w->unused_effects);
+        open_targets(w);
         pgw_take_init(w);
-        pgw_remove_init(w);
         pgw_later_init(w);
         pgw_settle_init(w);
         pgw_keep_init(w);
@@ -48,16 +99,21 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
 void pgw_worker_on_state(struct pgw_worker *w)
 {
         pgw_take_more(w);
-        pgw_remove_go_on(w);
-        pgw_sweep_go_on(w);
-        pgw_tag_sweep_go_on(w);
+        for (size_t i = 0; i < w->target_count; i++) {
+                pgw_remove_go_on(&w->targets[i]);
+                pgw_sweep_go_on(&w->targets[i]);
+                pgw_tag_sweep_go_on(&w->targets[i]);
+                if (w->targets[i].journal)
+                        pgw_journal_go_on(w->targets[i].journal);
+        }
         pgw_settle_go_on(w);
         pgw_keep_go_on(w);
 }
 
 size_t pgw_worker_room(const struct pgw_worker *w)
 {
-        const size_t walking = pgw_worker_sweeps(w),
+        const size_t parts = pgw_worker_sweeps(w),
+                     walking = parts < w->in_hand.count ? parts : w->in_hand.count,
                      free_of_charge = walking < PGW_SWEEPS_MAX ? walking : PGW_SWEEPS_MAX,
                      held = w->in_hand.count - free_of_charge;
 
@@ -67,8 +123,10 @@ size_t pgw_worker_room(const struct pgw_worker *w)
 void pgw_worker_drain(struct pgw_worker *w)
 {
         w->draining = true;
-        pgw_sweep_go_on(w);
-        pgw_tag_sweep_go_on(w);
+        for (size_t i = 0; i < w->target_count; i++) {
+                pgw_sweep_go_on(&w->targets[i]);
+                pgw_tag_sweep_go_on(&w->targets[i]);
+        }
 }
 
 bool pgw_worker_is_idle(const struct pgw_worker *w)
@@ -83,7 +141,11 @@ size_t pgw_worker_in_hand(const struct pgw_worker *w)
 
 size_t pgw_worker_sweeps(const struct pgw_worker *w)
 {
-        return w->sweeps.count + w->tagged.count;
+        size_t count = 0;
+
+        for (size_t i = 0; i < w->target_count; i++)
+                count += w->targets[i].pass.sweeps.count + w->targets[i].tags.parts.count;
+        return count;
 }
 
 void pgw_worker_free(struct pgw_worker *w)
@@ -93,19 +155,17 @@ void pgw_worker_free(struct pgw_worker *w)
         if (!w)
                 return;
         pgw_take_fini(w);
-        pgw_remove_fini(w);
-        pgw_sweep_fini(w);
-        pgw_tag_sweep_fini(w);
+        close_targets(w);
         pgw_later_fini(w);
         pgw_settle_fini(w);
         pgw_keep_fini(w);
         while ((link = pgw_list_first(&w->to_announce)))
                 pgw_list_remove(&w->to_announce, link);
-        while ((link = pgw_list_first(&w->to_remove)))
-                pgw_list_remove(&w->to_remove, link);
         while ((link = pgw_list_first(&w->to_settle)))
                 pgw_list_remove(&w->to_settle, link);
         while ((link = pgw_list_first(&w->in_hand)))
                 pgw_run_free(PGW_CONTAINER(link, struct pgw_run, in_hand));
+        pgw_effects_free(w);
+        pgw_free(w->targets);
         pgw_free(w);
 }

@@ -7,7 +7,8 @@
  * attempt, announced on the result backend so that a late predecessor's writes are
  * refused.
  *
- *      taken -> (attempt > 1: announced) -> removing -> sweeping -> settling -> gone
+ *      taken -> (attempt > 1: announced) -> at each target: removing -> sweeping
+ *            -> settling -> gone
  *
  * A transient error of the target or of a store never ends a job: it is tried again
  * after a growing pause for as long as it takes, and its beat goes on. A permanent
@@ -17,7 +18,9 @@
 #define PGW_WORK_WORKER_H
 
 #include "domain/rebound.h"
+#include "domain/target.h"
 #include "redis/client.h"
+#include "redis/deployment.h"
 
 struct pgw_worker;
 
@@ -28,10 +31,22 @@ struct pgw_worker_conf {
         uint64_t idle_ms;   /* a job without a beat for so long may be taken over */
         uint64_t beat_ms;
         uint64_t result_ttl_s;
-        uint64_t sweep_share;         /* percent of a node's time, 1 to 100 */
-        uint64_t *sweep_gate_us;      /* shared by all workers of the process; zeroed at first */
+        uint64_t sweep_share; /* percent of a node's time, 1 to 100 */
+        uint64_t journal_ms;  /* how long what was removed is remembered; 0: not at all */
+        size_t journal_bytes; /* the most that takes */
+        bool results_beside;  /* the results live in the same server and database as the queue */
+};
+
+#define PGW_GATES 64
+
+/* A cache that keys are removed from. */
+struct pgw_worker_target {
+        const char *name;
+        struct pgw_deployment *keys;   /* for what is named */
+        struct pgw_deployment *sweeps; /* the same once more, for walks and what they find */
+        uint64_t *gates_us; /* PGW_GATES of them, shared by all workers of the process and zero at
+                             * first: until when the walks leave a node alone */
         struct pgw_rebounds rebounds; /* of jobs that do not say when themselves */
-        bool results_beside; /* the results live in the same server and database as the queue */
 };
 
 /* The connections of a worker. Reading blocks, so it has one of its own. */
@@ -39,8 +54,8 @@ struct pgw_worker_links {
         struct pgw_redis *reader;
         struct pgw_redis *broker;
         struct pgw_redis *results;
-        struct pgw_redis *target;
-        struct pgw_redis *sweep; /* the target once more, for SCAN and what it finds */
+        const struct pgw_worker_target *targets; /* copied */
+        size_t target_count;
 };
 
 /* The worker starts at once and is ready whenever its links are. Links and keyspace must

@@ -91,9 +91,9 @@ def fill_up(client):
 # ---- settle ----
 
 def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, removed=2, missing=1,
-        error="", matched="", rebounds="", sample=""):
+        error="", matched="", rebounds="", sample="", targets=""):
     return [entry, attempt, status, started, requested, removed, missing, error, matched,
-            rebounds, sample]
+            rebounds, sample, targets]
 
 
 def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100):

@@ -74,12 +74,11 @@ static void reads_a_result(void **state)
         struct pgw_job job = {.id = {.nonce = 77}};
 
         (void)state;
-        assert_int_equal(
-            pgw_job_read(
-                parse("*11\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
-                      "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
-                &job),
-            PGW_OK);
+        assert_int_equal(pgw_job_read(parse("*12\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
+                                            "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n$-"
+                                            "1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+                                      &job),
+                         PGW_OK);
         assert_int_equal(job.id.nonce, 77);
         assert_int_equal(job.state, PGW_JOB_SUCCEEDED);
         assert_int_equal(job.attempts, 2);
@@ -90,16 +89,16 @@ static void reads_a_result(void **state)
         assert_int_equal(job.missing, 2);
         assert_int_equal(job.matched, 3); /* of keys as many as were removed */
         assert_int_equal(job.error, PGW_OK);
-        assert_int_equal(pgw_job_read(parse("*11\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
+        assert_int_equal(pgw_job_read(parse("*12\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
                                             "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n"
-                                            "$1\r\n7\r\n$-1\r\n$-1\r\n"),
+                                            "$1\r\n7\r\n$-1\r\n$-1\r\n$-1\r\n"),
                                       &job),
                          PGW_OK);
         assert_int_equal(job.matched, 7);
         assert_int_equal(job.rebounds.count, 0);
-        assert_int_equal(pgw_job_read(parse("*11\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
+        assert_int_equal(pgw_job_read(parse("*12\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
                                             "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n"
-                                            "$-1\r\n$9\r\n1000,3000\r\n$-1\r\n"),
+                                            "$-1\r\n$9\r\n1000,3000\r\n$-1\r\n$-1\r\n"),
                                       &job),
                          PGW_OK);
         assert_int_equal(job.rebounds.count, 2);
@@ -110,10 +109,11 @@ static void takes_what_is_missing_for_zero(void **state)
         struct pgw_job job = {.attempts = 9, .error = PGW_E_CODEC};
 
         (void)state;
-        assert_int_equal(pgw_job_read(parse("*11\r\n$7\r\nrunning\r\n$-1\r\n$2\r\n-5\r\n$1\r\nx\r\n"
-                                            "*0\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
-                                      &job),
-                         PGW_OK);
+        assert_int_equal(
+            pgw_job_read(parse("*12\r\n$7\r\nrunning\r\n$-1\r\n$2\r\n-5\r\n$1\r\nx\r\n"
+                               "*0\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+                         &job),
+            PGW_OK);
         assert_int_equal(job.state, PGW_JOB_RUNNING);
         assert_int_equal(job.attempts, 0);
         assert_int_equal(job.started_ms, 0);
@@ -128,18 +128,18 @@ static void reads_errors_by_their_slug(void **state)
 
         (void)state;
         assert_int_equal(
-            pgw_job_read(parse("*11\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
+            pgw_job_read(parse("*12\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
                                "$1\r\n0\r\n$1\r\n0\r\n$1\r\n0\r\n$14\r\nunreadable-job\r\n$-1\r\n$-"
-                               "1\r\n$-1\r\n"),
+                               "1\r\n$-1\r\n$-1\r\n"),
                          &job),
             PGW_OK);
         assert_int_equal(job.state, PGW_JOB_FAILED);
         assert_int_equal(job.error, PGW_E_CODEC);
         assert_int_equal(
-            pgw_job_read(
-                parse("*11\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
-                      "$1\r\n0\r\n$1\r\n0\r\n$1\r\n0\r\n$9\r\nof-a-next\r\n$-1\r\n$-1\r\n$-1\r\n"),
-                &job),
+            pgw_job_read(parse("*12\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
+                               "$1\r\n0\r\n$1\r\n0\r\n$1\r\n0\r\n$9\r\nof-a-next\r\n$-1\r\n$-1\r\n$"
+                               "-1\r\n$-1\r\n"),
+                         &job),
             PGW_OK);
         assert_int_equal(job.error, PGW_E_INTERNAL);
 }
@@ -150,8 +150,8 @@ static void knows_when_there_is_no_result(void **state)
 
         (void)state;
         assert_int_equal(
-            pgw_job_read(parse("*11\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-                               "$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+            pgw_job_read(parse("*12\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+                               "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
                          &job),
             PGW_E_NO_JOB);
         assert_int_equal(job.attempts, 9);
@@ -165,12 +165,12 @@ static void refuses_what_is_not_ours(void **state)
             "*0\r\n",
             "*1\r\n$6\r\nfailed\r\n",
             "*7\r\n$6\r\nfailed\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n",
-            "*12\r\n$6\r\nfailed\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
+            "*13\r\n$6\r\nfailed\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
+            "1\r\n$-1\r\n$-1\r\n",
+            "*12\r\n$6\r\nFAILED\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
             "1\r\n$-1\r\n",
-            "*11\r\n$6\r\nFAILED\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
-            "1\r\n",
-            "*11\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
-            "*11\r\n*0\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+            "*12\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+            "*12\r\n*0\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
         };
         struct pgw_job job = {.attempts = 9};
 

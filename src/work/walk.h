@@ -1,0 +1,85 @@
+/* work/walk.h - walking over all keys of a target, one walk for each of its masters.
+ *
+ * A walk goes round and round over one node's keys, slice by slice, and shows each slice to the
+ * sweeps that take part (work/sweep.c), which say what to remove. It keeps to its share of
+ * the node's time.
+ *
+ * SCAN hands out cursors that count with their bits reversed, so the reversed cursor only
+ * grows during a round, whatever the table does: when it grows, a bucket splits into two
+ * that stand where the one stood; when it shrinks, the walk steps back a little. That makes
+ * the reversed cursor a position in a circle. A position belongs to one process of Redis:
+ * after a restart, or at another node, the order is another.
+ *
+ * A position is passed only when every removal behind it was answered. A slice that breaks
+ * is done again from its beginning; removing a key twice does no harm.
+ */
+#ifndef PGW_WORK_WALK_H
+#define PGW_WORK_WALK_H
+
+#include "work/worker_priv.h"
+
+struct pgw_walk {
+        struct pgw_target *target;
+        struct pgw_node *node;     /* NULL: it is no master any more */
+        size_t index;              /* among the target's walks */
+        char id[PGW_NODE_ID_SIZE]; /* of the process; "": it does not tell */
+        uint64_t *gate_us;
+        uint64_t at, next;   /* up to where all is removed; what the slice adds */
+        bool uncommitted;    /* a slice was scanned, its removals are not all answered */
+        bool scanning;       /* an answer to SCAN is awaited */
+        size_t awaited;      /* answers to removals */
+        enum pgw_err broken; /* the slice must be done again */
+        bool is_timed;
+        uint64_t count;            /* of the next SCAN */
+        uint64_t begun_us, way_us; /* the slice; there and back without work */
+        uint64_t saved_ms;
+        unsigned failures;
+        struct pgw_call call;
+        struct pgw_str argv[6];
+        char cursor_text[20], count_text[20];
+        struct pgw_deferred step;
+        struct pgw_timer timer;
+};
+
+struct pgw_walk *pgw_walk_new(struct pgw_target *, struct pgw_node *, size_t index);
+
+/* It goes when nothing is awaited any more. */
+void pgw_walk_leave(struct pgw_walk *);
+
+/* At the end of the worker, whatever is awaited. */
+void pgw_walk_free(struct pgw_walk *);
+
+void pgw_walk_go_on(struct pgw_walk *);
+
+/* A removal of the slice was answered, or could not be sent. */
+void pgw_walk_answered(struct pgw_walk *, enum pgw_err);
+
+/* ---- what the sweeps say to it (work/sweep.c) ---- */
+
+/* Nobody takes part in this walk: it rests. */
+bool pgw_sweep_wants(const struct pgw_walk *);
+
+/* Somebody joined since the last slice. */
+bool pgw_sweep_has_newcomers(const struct pgw_walk *);
+void pgw_sweep_place_newcomers(struct pgw_walk *);
+
+/* The only pattern there is, or an empty slice. */
+struct pgw_str pgw_sweep_only_pattern(const struct pgw_walk *);
+
+/* Remove what matches; adds to walk->awaited, or sets walk->broken. */
+void pgw_sweep_look_at(struct pgw_walk *, const struct pgw_reply *keys);
+
+/* The slice was done from walk->at to walk->next, or must be done again. */
+void pgw_sweep_commit(struct pgw_walk *);
+void pgw_sweep_forget_slice(struct pgw_walk *);
+
+/* SCAN itself was refused for good. */
+void pgw_sweep_fail_all(struct pgw_walk *, enum pgw_err);
+
+/* The pause that keeps the walks of all threads at their share of the node's time, and whether it
+ * is still on: then the timer is armed for its end. */
+void pgw_gate_pause_behind(const struct pgw_worker *, uint64_t *gate_us, uint64_t busy_us);
+bool pgw_gate_must_wait(struct pgw_worker *, const uint64_t *gate_us, struct pgw_timer *);
+uint64_t *pgw_gate_of(const struct pgw_target *, const struct pgw_node *);
+
+#endif
