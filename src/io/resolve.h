@@ -18,7 +18,8 @@ struct pgw_lookup;   /* one look-up under way */
 typedef void pgw_resolve_f(void *ctx, enum pgw_err, const struct sockaddr *addr, socklen_t size);
 
 struct pgw_resolver *pgw_resolver_new(struct pgw_loop *);
-void pgw_resolver_free(struct pgw_resolver *); /* no look-up may be under way */
+/* All look-ups must have been answered or cancelled. May turn the loop. */
+void pgw_resolver_free(struct pgw_resolver *);
 
 /* Start a look-up of a TCP address; both texts are copied. The callback comes once,
  * later, unless pgw_lookup_cancel() is called before. */

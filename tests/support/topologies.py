@@ -93,6 +93,15 @@ class Cluster:
                 return False
         return True
 
+    def agrees(self):
+        """Every node has the same view of who owns what, and at which epoch."""
+        views = set()
+        for node in self.alive():
+            lines = self.ask(node, "CLUSTER", "NODES").decode().splitlines()
+            views.add(tuple(sorted((words[0], words[6], *words[8:]) for words in
+                                   (line.split() for line in lines) if "slave" not in words[2])))
+        return len(views) == 1
+
     def masters(self):
         return [n for n in self.alive() if self.ask(n, "ROLE")[0] == b"master"]
 
