@@ -1,9 +1,11 @@
 /* The bytes come from Redis, where anybody may have written: nothing is taken on trust. */
 #include "domain/entry.h"
 
+#include "domain/hold.h"
+
 /* What is read once it is known that it is ours to read. */
 struct raw {
-        struct pgw_str version, nonce, rebounds, pass, origin, job, soft;
+        struct pgw_str version, nonce, rebounds, pass, origin, job, soft, hold;
 };
 
 static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name,
@@ -32,6 +34,12 @@ static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name
                 break;
         case 's':
                 raw->soft = value;
+                break;
+        case 'h':
+                raw->hold = value;
+                break;
+        case 'c':
+                e->version = value;
                 break;
         case 'd':
                 e->is_dry = pgw_str_eq_z(value, "1");
@@ -89,6 +97,10 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
         else if (raw->pass.n)
                 err = read_pass(e, raw);
         if (raw->soft.n && pgw_str_to_u64(raw->soft, UINT64_MAX, &e->soft_ttl_ms))
+                err = PGW_E_CODEC;
+        if (raw->hold.n && pgw_str_to_u64(raw->hold, UINT64_MAX, &e->hold_ms))
+                err = PGW_E_CODEC;
+        if (e->version.n > PGW_HOLD_VERSION_MAX)
                 err = PGW_E_CODEC;
         e->has_rebounds = raw->rebounds.n > 0;
         if (!err && pgw_rebounds_parse(raw->rebounds, &e->rebounds))

@@ -18,7 +18,9 @@ struct pgw_entry {
         struct pgw_str tags; /* field g, as k */
         size_t tag_count;
         bool all_tags;
-        uint64_t soft_ttl_ms; /* 0: the keys go */
+        uint64_t soft_ttl_ms;   /* 0: the keys go */
+        uint64_t hold_ms;       /* 0: no marker */
+        struct pgw_str version; /* that the marker asks for */
         bool is_dry;
         bool has_rebounds; /* field w; else they are the worker's own */
         struct pgw_rebounds rebounds;

@@ -134,7 +134,7 @@ void pgw_intake_free(struct pgw_intake *intake)
 static struct pgw_str version_of(const struct pgw_invalidation *inv)
 {
         if (inv->targets.n || inv->pattern_count + inv->tag_count || inv->soft_ttl_ms ||
-            inv->is_dry)
+            inv->hold_ms || inv->is_dry)
                 return PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS);
         return PGW_STR(PGW_INVALIDATION_VERSION_KEYS);
 }
@@ -144,8 +144,9 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
 {
         static const struct pgw_str none = {NULL, 0};
         struct pgw_redis *redis = intake->redis;
-        char nonce[PGW_NONCE_SIZE], soft[20];
+        char nonce[PGW_NONCE_SIZE], soft[20], hold[20];
         const size_t soft_n = inv->soft_ttl_ms ? pgw_u64_text(inv->soft_ttl_ms, soft) : 0;
+        const size_t hold_n = inv->hold_ms ? pgw_u64_text(inv->hold_ms, hold) : 0;
         const struct {
                 struct pgw_str name, value; /* an empty value is left out */
         } fields[] = {
@@ -157,6 +158,8 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
             {PGW_STR("g"), pgw_buf_str(&intake->tags)},
             {PGW_STR("a"), inv->all_tags ? PGW_STR("1") : none},
             {PGW_STR("s"), pgw_str_of(soft, soft_n)},
+            {PGW_STR("h"), pgw_str_of(hold, hold_n)},
+            {PGW_STR("c"), inv->version},
             {PGW_STR("d"), inv->is_dry ? PGW_STR("1") : none},
             {PGW_STR("w"), inv->rebounds},
             {PGW_STR("r"), inv->reason},

@@ -11,6 +11,8 @@
  *      p  the patterns, g the tags, in the same form; only in version 2
  *      a  "1" when a key must be under all of the tags; only in version 2
  *      s  the time that is left to the keys, ms, when they are not to go at once (soft)
+ *      h  how long a marker keeps old values out, ms   c  the version that it asks for, when it
+ *         does (domain/hold.h); only in version 2
  *      d  "1" when nothing is to be touched (a dry run)
  *      w  when it is to be repeated (domain/rebound.h, which has more fields of version 2)
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
@@ -38,6 +40,8 @@ struct pgw_invalidation {
         bool all_tags;              /* keys under all of them, not any */
         struct pgw_str rebounds;    /* as pgw_rebounds_text(); empty: the worker's own */
         uint64_t soft_ttl_ms;       /* 0: the keys go */
+        uint64_t hold_ms;           /* 0: no marker */
+        struct pgw_str version;     /* that the marker asks for; empty: a tombstone */
         bool is_dry;                /* count only */
         struct pgw_str reason;      /* empty: none */
         struct pgw_str request_id;  /* empty: none */

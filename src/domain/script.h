@@ -18,7 +18,8 @@ enum pgw_script {
         PGW_SCRIPT_SURVEY,
         PGW_SCRIPT_CLAIM,
         PGW_SCRIPT_TAG,
-        PGW_SCRIPT_WAKE
+        PGW_SCRIPT_WAKE,
+        PGW_SCRIPT_HOLD
 };
 
 /* Its text, for who writes an EVAL himself. */

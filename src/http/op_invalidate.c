@@ -14,6 +14,7 @@
 #include "base/failpoint.h"
 #include "base/metric.h"
 #include "domain/glob.h"
+#include "domain/hold.h"
 #include "domain/target_check.h"
 #include "http/answer.h"
 #include "http/front.h"
@@ -25,6 +26,8 @@
 
 #define PGW_FIRST_LOOK_MS 1
 #define PGW_SOFT_TTL_MS   10000
+#define PGW_TOMBSTONE_MS  11000 /* longer than almost every commit and lag take */
+#define PGW_VERSIONED_MS  60000
 
 /* A pattern costs a walk over all keys, and one that is too open empties the cache: both are
  * the operator's to bound. */
@@ -78,12 +81,49 @@ static struct pgw_str rebounds_text(const struct pgw_exchange *x, char out[PGW_R
         return pgw_rebounds_text(&r, out);
 }
 
+static bool is_mode(const struct pgw_exchange *x, const char *mode)
+{
+        return pgw_str_eq_z(pgw_selectors_text(x, "mode"), mode);
+}
+
+static void check_goes_with(struct pgw_exchange *x, const char *member, bool fits, const char *with)
+{
+        char pointer[32];
+
+        if (fits || !json_object_get(x->body, member))
+                return;
+        snprintf(pointer, sizeof pointer, "#/%s", member);
+        pgw_violations_add(&x->violations, pointer, "goes with %s only", with);
+}
+
+/* A marker must share the key's slot. */
+static void check_markers(struct pgw_exchange *x)
+{
+        struct pgw_selectors keys;
+
+        if (pgw_selectors_keys(x, &keys))
+                return;
+        for (size_t i = 0; i < keys.count; i++)
+                if (!pgw_hold_is_possible(keys.items[i]))
+                        pgw_violations_add(&x->violations, "#/mode",
+                                           "key %zu has braces without a hash tag, and can have no "
+                                           "marker",
+                                           i);
+}
+
 static void check_mode(struct pgw_exchange *x)
 {
-        const bool is_soft = pgw_str_eq_z(pgw_selectors_text(x, "mode"), "soft");
+        const bool is_versioned = is_mode(x, "versioned"),
+                   is_held = is_versioned || is_mode(x, "tombstone");
 
-        if (!is_soft && json_object_get(x->body, "soft_ttl_ms"))
-                pgw_violations_add(&x->violations, "#/soft_ttl_ms", "goes with `mode: soft` only");
+        check_goes_with(x, "soft_ttl_ms", is_mode(x, "soft"), "`mode: soft`");
+        check_goes_with(x, "hold_ms", is_held, "`mode: tombstone` and `mode: versioned`");
+        check_goes_with(x, "version", is_versioned, "`mode: versioned`");
+        if (is_versioned && !json_object_get(x->body, "version"))
+                pgw_violations_add(&x->violations, "#/version",
+                                   "is missing; `mode: versioned` needs it");
+        if (is_held)
+                check_markers(x);
 }
 
 /* 0: the keys go. */
@@ -91,9 +131,22 @@ static uint64_t soft_ttl_ms(const struct pgw_exchange *x)
 {
         const json_t *ttl = json_object_get(x->body, "soft_ttl_ms");
 
-        if (!pgw_str_eq_z(pgw_selectors_text(x, "mode"), "soft"))
+        if (!is_mode(x, "soft"))
                 return 0;
         return ttl ? (uint64_t)json_integer_value(ttl) : PGW_SOFT_TTL_MS;
+}
+
+/* 0: no marker. */
+static uint64_t hold_ms(const struct pgw_exchange *x)
+{
+        const json_t *hold = json_object_get(x->body, "hold_ms");
+        const bool is_versioned = is_mode(x, "versioned");
+
+        if (!is_versioned && !is_mode(x, "tombstone"))
+                return 0;
+        if (hold)
+                return (uint64_t)json_integer_value(hold);
+        return is_versioned ? PGW_VERSIONED_MS : PGW_TOMBSTONE_MS;
 }
 
 static enum pgw_err check_tags(struct pgw_exchange *x, pgw_target_set set)
@@ -264,6 +317,8 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .all_tags = pgw_str_eq_z(pgw_selectors_text(x, "tags_match"), "all"),
             .rebounds = rebounds_text(x, times),
             .soft_ttl_ms = soft_ttl_ms(x),
+            .hold_ms = hold_ms(x),
+            .version = pgw_selectors_text(x, "version"),
             .is_dry = json_is_true(json_object_get(x->body, "dry_run")),
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),

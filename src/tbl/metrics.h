@@ -32,6 +32,8 @@ C(KEYS_REMOVED, "purgeway_keys_total", "result=\"removed\"",
 C(KEYS_MISSING, "purgeway_keys_total", "result=\"missing\"", "")
 C(JOBS_COALESCED, "purgeway_jobs_coalesced_total", "",
   "Jobs whose keys were removed together with those of an equal job that waited.")
+C(HOLDS_LOST, "purgeway_holds_lost_total", "",
+  "Keys that were removed without the marker that was asked for.")
 C(JOURNAL_REPLAYS, "purgeway_journal_replays_total", "",
   "Times that removals were repeated because a target's data may have gone back.")
 C(RESURRECTIONS, "purgeway_resurrections_prevented_total", "",

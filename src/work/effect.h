@@ -3,7 +3,8 @@
  *      hard      UNLINK: the key is gone
  *      soft      PEXPIRE LT: it may be read for a little while longer, never for longer than it
  *                could be before
- *      dry run   nothing: it is only counted
+ *      held      lua/hold.lua: the key is gone, and a marker keeps old values out for a while; a
+ * key that can have no marker is just gone dry run   nothing: it is only counted
  *
  * The answer to the command is how many of its keys were affected, or for a dry run how
  * many there are.
@@ -34,6 +35,8 @@ struct pgw_effect {
         struct pgw_link _unused;
         pgw_effect_f *_done;
         char *_copy;
+        bool _is_held;
+        char *_marker;
         char _number[20];
         struct pgw_str _argv[PGW_EFFECT_CHUNK_MAX + 3];
 };

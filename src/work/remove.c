@@ -248,7 +248,7 @@ void pgw_remove_go_on(struct pgw_target *t)
 /* A later pass comes when its time has come, for the keys of many. */
 static bool may_join(const struct pgw_run *run)
 {
-        return run->keys.n && !run->pass && !run->soft_ttl_ms && !run->is_dry;
+        return run->keys.n && !run->pass && !run->soft_ttl_ms && !run->hold_ms && !run->is_dry;
 }
 
 void pgw_remove_add(struct pgw_part *part)

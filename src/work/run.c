@@ -106,6 +106,9 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->origin_ms = e->origin_ms;
         run->job = e->pass ? e->job : e->id;
         run->soft_ttl_ms = e->soft_ttl_ms;
+        run->hold_ms = e->hold_ms;
+        if (e->version.n)
+                memcpy(run->version, e->version.p, e->version.n);
         run->is_dry = e->is_dry;
         run->has_own_rebounds = e->has_rebounds;
         run->rebounds = e->rebounds;
@@ -178,7 +181,12 @@ const struct pgw_rebounds *pgw_part_rebounds(const struct pgw_part *part)
         if (run->has_own_rebounds)
                 return &run->rebounds;
         /* To cut short once more what was refilled since would help nobody. */
-        return run->soft_ttl_ms || run->is_dry ? &none : &part->target->conf.rebounds;
+        if (run->soft_ttl_ms || run->is_dry)
+                return &none;
+        /* A marker does better what they do, where it stands. */
+        if (run->hold_ms && !part->has_unheld)
+                return &none;
+        return &part->target->conf.rebounds;
 }
 
 /* ---- out of hand ---- */

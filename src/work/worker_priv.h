@@ -8,6 +8,7 @@
 #define PGW_WORK_WORKER_PRIV_H
 
 #include "domain/entry.h"
+#include "domain/hold.h"
 #include "domain/job.h"
 #include "domain/progress.h"
 #include "io/timer.h"
@@ -45,6 +46,7 @@ struct pgw_part {
         uint64_t removed;
         uint64_t missing;
         uint64_t found;               /* keys by name that are there; only for a dry run */
+        bool has_unheld;              /* some markers could not be written */
         struct pgw_sweep *sweep;      /* while it takes part in the pass */
         struct pgw_progress progress; /* of patterns and tags */
         struct pgw_position *resumed; /* where an earlier worker was; NULL: nowhere */
@@ -68,9 +70,11 @@ struct pgw_run {
         struct pgw_job_id job; /* whose pass it is */
         bool has_own_rebounds; /* the request's, not the targets' */
         struct pgw_rebounds rebounds;
-        uint64_t soft_ttl_ms;  /* 0: the keys go */
-        bool is_dry;           /* nothing is touched */
-        struct pgw_buf sample; /* of what would go, as a list of keys */
+        uint64_t soft_ttl_ms; /* 0: the keys go */
+        uint64_t hold_ms;     /* how long a marker keeps old values out; 0: there is none */
+        char version[PGW_HOLD_VERSION_MAX + 1]; /* that it asks for; "": none */
+        bool is_dry;                            /* nothing is touched */
+        struct pgw_buf sample;                  /* of what would go, as a list of keys */
         size_t sample_count;
         size_t selector_count; /* keys, patterns and tags */
         bool is_written;       /* its progress */

@@ -1,9 +1,16 @@
-"""Soft purges and dry runs: keys that live a little longer, and keys that are only counted."""
+"""Soft purges and dry runs, and markers that keep old values out."""
 import base64
+import os
 
 import pytest
 
 from checks import is_accepted, is_problem, pointers
+from support.processes import eventually
+from support.servers import Purgeway, Redis
+
+with open(os.path.join(os.path.dirname(__file__), "..", "..", "lua", "fill.lua"),
+          encoding="utf-8") as script:
+    FILL = script.read()
 
 
 def post(server, **body):
@@ -103,3 +110,76 @@ def test_refusals(beside):
         "#/mode", "#/dry_run"}
     assert pointers(is_problem(post(server, keys=["a"], mode="soft", soft_ttl_ms=0), 422)) == {
         "#/soft_ttl_ms"}
+
+
+# ---- markers ----
+
+
+def refill(cache, key, value, version="", interim=""):
+    marker = f"purgeway:hold:{key}" if "{" in key else f"purgeway:hold:{{{key}}}"
+    return cache.eval(FILL, 2, key, marker, value, 60000, version, interim)
+
+
+def test_tombstone_keeps_old_values_out(api, cache, unique):
+    key = unique()
+    cache.set(key, "old")
+    job = api.finished(is_accepted(api.purge(key, mode="tombstone", hold_ms=700))["job_id"])
+    assert job["result"]["removed"] == 1 and "rebounds_at" not in job
+    assert refill(cache, key, "old") == 0 and not cache.exists(key)
+    assert refill(cache, key, "old", interim=100) == 2 and cache.pttl(key) <= 100
+    eventually(lambda: refill(cache, key, "new") == 1)
+    assert cache.get(key) == b"new" and cache.pttl(key) > 1000
+
+
+def test_versions_keep_older_rows_out(api, cache, unique):
+    key = f"{{{unique()}}}:row"
+    cache.set(key, "old")
+    for version in ("18446744073709551615", "5"):
+        body = {"mode": "versioned", "version": version}
+        assert api.finished(is_accepted(api.purge(key, **body))["job_id"])["status"] == "succeeded"
+    assert refill(cache, key, "old", "18446744073709551614") == 0
+    assert refill(cache, key, "unversioned") == 0
+    assert refill(cache, key, "new", "018446744073709551615") == 1 and cache.get(key) == b"new"
+    assert 0 < cache.pttl(f"purgeway:hold:{key}") <= 60000
+
+
+def test_markers_of_what_tags_and_patterns_find(api, cache, unique):
+    stem = unique()
+    cache.mset({f"{stem}:{i}": 1 for i in range(5)})
+    api.post("/v1/taggings", {"tags": [stem], "keys": [f"{stem}:0", f"{stem}:1"]})
+    for body in ({"tags": [stem]}, {"patterns": [f"{stem}:*"]}):
+        done = api.post("/v1/invalidations", {**body, "mode": "tombstone"})
+        assert api.finished(is_accepted(done)["job_id"])["status"] == "succeeded"
+    for i in range(5):
+        assert refill(cache, f"{stem}:{i}", "old") == 0
+
+
+@pytest.mark.parametrize("body, pointer", [
+    ({"mode": "versioned"}, "#/version"), ({"mode": "hard", "hold_ms": 5}, "#/hold_ms"),
+    ({"mode": "tombstone", "version": "5"}, "#/version"),
+    ({"mode": "versioned", "version": "-5"}, "#/version"),
+    ({"mode": "versioned", "version": "123456789012345678901"}, "#/version"),
+    ({"mode": "tombstone", "soft_ttl_ms": 5}, "#/soft_ttl_ms"),
+    ({"mode": "tombstone", "hold_ms": 0}, "#/hold_ms")])
+def test_markers_that_make_no_sense_are_refused(api, body, pointer):
+    answer = api.purge("k", **body)
+    assert answer.status == 422 and pointer in [e["pointer"] for e in answer.json["errors"]]
+
+
+def test_keys_that_can_have_no_marker_are_refused(api):
+    for key in ("a}b", "{}x", "a{b"):
+        answer = api.purge("fine", key, mode="tombstone")
+        assert answer.status == 422 and "key 1" in answer.json["errors"][0]["detail"]
+
+
+def test_full_target_loses_the_marker_and_not_the_purge(make):
+    cache = make(Redis, maxmemory_policy="noeviction")
+    broker = make(Redis)
+    server = make(Purgeway, broker_url=broker.url(), broker_durability="memory",
+                  target_url=cache.url(), rebounds="200")
+    client = cache.client()
+    client.set("k", "x" * 1000)
+    client.config_set("maxmemory", 1)
+    job = server.api.finished(is_accepted(server.api.purge("k", mode="tombstone"))["job_id"])
+    assert job["status"] == "succeeded" and job["result"]["removed"] == 1
+    assert client.exists("k") == 0
