@@ -1,10 +1,11 @@
 -- wake.lua - what was put off and is due now becomes entries of its lanes.
 --
 -- A member is a list of texts, each a length (unsigned LEB128) and its bytes: the number
--- of a lane from 0, then fields and values. On a full server the first XADD is refused and
--- nothing has happened.
+-- of a lane from 0, then fields and values. Or it is '@' and the id of a job whose such list is in
+-- a hash, behind the time and a space; there the place of its entry is then written down. On a
+-- full server the first XADD is refused and nothing has happened.
 --
--- KEYS  1 sorted set, score is the wall ms when it is due   2.. the lanes' streams
+-- KEYS  1 sorted set, score is the wall ms when it is due   2 hash   3.. the lanes' streams
 -- ARGV  1 at most so many
 -- returns  how many
 -- keeps    what is due is in the set or in its lane, never in none
@@ -29,9 +30,22 @@ local function texts(record)
   return found
 end
 
-for _, record in ipairs(due) do
+local function add(record)
   local fields = texts(record)
-  redis.call('XADD', KEYS[2 + tonumber(fields[1])], '*', unpack(fields, 2))
-  redis.call('ZREM', KEYS[1], record)
+  return fields[1], redis.call('XADD', KEYS[3 + tonumber(fields[1])], '*', unpack(fields, 2))
+end
+
+for _, member in ipairs(due) do
+  if string.sub(member, 1, 1) ~= '@' then
+    add(member)
+  else
+    local id = string.sub(member, 2)
+    local kept = redis.call('HGET', KEYS[2], id)
+    if kept then
+      local lane, entry = add(string.sub(kept, string.find(kept, ' ', 1, true) + 1))
+      redis.call('HSET', KEYS[2], id, '=' .. lane .. ' ' .. entry)
+    end
+  end
+  redis.call('ZREM', KEYS[1], member)
 end
 return #due

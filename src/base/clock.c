@@ -56,3 +56,91 @@ void pgw_rfc3339(uint64_t wall_ms, char out[PGW_RFC3339_SIZE])
         digits(out + 17, 2, (unsigned)tm.tm_sec);
         digits(out + 20, 3, (unsigned)(wall_ms % 1000u));
 }
+
+/* Two or four digits at the front, which are taken away. */
+static bool take_digits(struct pgw_str *text, size_t count, int max, int *ret)
+{
+        int value = 0;
+
+        if (text->n < count)
+                return false;
+        for (size_t i = 0; i < count; i++) {
+                if (text->p[i] < '0' || text->p[i] > '9')
+                        return false;
+                value = value * 10 + (text->p[i] - '0');
+        }
+        *text = pgw_str_of(text->p + count, text->n - count);
+        *ret = value;
+        return value <= max;
+}
+
+static bool take_char(struct pgw_str *text, const char *any_of)
+{
+        if (text->n == 0 || !text->p[0] || !strchr(any_of, text->p[0]))
+                return false;
+        *text = pgw_str_of(text->p + 1, text->n - 1);
+        return true;
+}
+
+static bool take_fraction(struct pgw_str *text, unsigned *ret_ms)
+{
+        unsigned ms = 0, scale = 100;
+        size_t n = 0;
+
+        *ret_ms = 0;
+        if (!take_char(text, "."))
+                return true;
+        for (; n < text->n && text->p[n] >= '0' && text->p[n] <= '9'; n++, scale /= 10)
+                ms += (unsigned)(text->p[n] - '0') * scale;
+        *text = pgw_str_of(text->p + n, text->n - n);
+        *ret_ms = ms;
+        return n > 0;
+}
+
+static bool take_offset(struct pgw_str *text, int *ret_minutes)
+{
+        int hours, minutes;
+
+        *ret_minutes = 0;
+        if (take_char(text, "Zz"))
+                return true;
+        const bool is_behind = text->n && text->p[0] == '-';
+        if (!take_char(text, "+-") || !take_digits(text, 2, 23, &hours) || !take_char(text, ":") ||
+            !take_digits(text, 2, 59, &minutes))
+                return false;
+        *ret_minutes = (hours * 60 + minutes) * (is_behind ? -1 : 1);
+        return true;
+}
+
+static int days_of(int year, int month)
+{
+        static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+        const bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+        return days[month - 1] + (month == 2 && is_leap);
+}
+
+enum pgw_err pgw_rfc3339_parse(struct pgw_str text, uint64_t *ret_wall_ms)
+{
+        struct tm tm = {.tm_isdst = 0};
+        int year, month, offset;
+        unsigned ms;
+
+        if (!take_digits(&text, 4, 9999, &year) || !take_char(&text, "-") ||
+            !take_digits(&text, 2, 12, &month) || !take_char(&text, "-") ||
+            !take_digits(&text, 2, 31, &tm.tm_mday) || !take_char(&text, "Tt ") ||
+            !take_digits(&text, 2, 23, &tm.tm_hour) || !take_char(&text, ":") ||
+            !take_digits(&text, 2, 59, &tm.tm_min) || !take_char(&text, ":") ||
+            !take_digits(&text, 2, 60, &tm.tm_sec) || !take_fraction(&text, &ms) ||
+            !take_offset(&text, &offset) || text.n || month < 1 || tm.tm_mday < 1)
+                return PGW_E_INVALID;
+        tm.tm_year = year - 1900;
+        tm.tm_mon = month - 1;
+        if (tm.tm_mday > days_of(year, month))
+                return PGW_E_INVALID;
+        const time_t seconds = timegm(&tm);
+        if (year < 1970 || seconds - offset * 60 < 0)
+                return PGW_E_INVALID;
+        *ret_wall_ms = (uint64_t)(seconds - offset * 60) * 1000 + ms;
+        return PGW_OK;
+}

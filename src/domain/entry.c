@@ -96,6 +96,9 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
                 return PGW_E_CODEC;
         else if (raw->pass.n)
                 err = read_pass(e, raw);
+        else if (raw->job.n)
+                err = pgw_job_id_parse(raw->job, &e->job);
+        e->has_job = raw->job.n > 0;
         if (raw->soft.n && pgw_str_to_u64(raw->soft, UINT64_MAX, &e->soft_ttl_ms))
                 err = PGW_E_CODEC;
         if (raw->hold.n && pgw_str_to_u64(raw->hold, UINT64_MAX, &e->hold_ms))

@@ -26,7 +26,8 @@ struct pgw_entry {
         struct pgw_rebounds rebounds;
         unsigned pass; /* 0: the first */
         uint64_t origin_ms;
-        struct pgw_job_id job; /* whose pass it is; only when `pass` */
+        bool has_job;          /* field j: `pass`, or it was put off */
+        struct pgw_job_id job; /* whose pass it is, or which it is */
         struct pgw_str reason;
         struct pgw_str request_id;
         struct pgw_str traceparent;

@@ -6,8 +6,10 @@
 #include "domain/intake.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/rand.h"
+#include "domain/script.h"
 
 #define PGW_INTAKE_KEYS_MAX     (64u << 20)
 #define PGW_INTAKE_FREE_TICKETS 4096
@@ -81,16 +83,22 @@ static void send_wait(struct pgw_deferred *d)
                 pgw_loop_defer(intake->loop, &intake->send_wait);
 }
 
+/* Redis has it; whether that is enough is a matter of the class. */
+static void on_kept(struct ticket *t, enum pgw_err err)
+{
+        if (!err && t->intake->conf.durability == PGW_DURABILITY_REPLICATED)
+                pgw_list_append(&t->intake->confirming, &t->link);
+        else
+                finish(t, err);
+}
+
 static void on_added(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct ticket *t = ctx;
 
         if (!err && pgw_entry_id_parse(pgw_reply_str(reply), &t->id.entry))
                 err = PGW_E_REDIS_PROTOCOL;
-        if (!err && t->intake->conf.durability == PGW_DURABILITY_REPLICATED)
-                pgw_list_append(&t->intake->confirming, &t->link);
-        else
-                finish(t, err);
+        on_kept(t, err);
 }
 
 struct pgw_intake *pgw_intake_new(struct pgw_loop *loop, struct pgw_redis *redis,
@@ -130,35 +138,55 @@ void pgw_intake_free(struct pgw_intake *intake)
         pgw_free(intake);
 }
 
+/* ---- the fields of an entry ---- */
+
+enum { FIELDS_MAX = 18 };
+
+struct field {
+        struct pgw_str name, value;
+};
+
+/* What the fields that are numbers point to. */
+struct field_texts {
+        char nonce[PGW_NONCE_SIZE], soft[20], hold[20], job[PGW_JOB_ID_SIZE];
+};
+
 /* Version 1 can be done by any reader; whatever else there is must not be ignored. */
 static struct pgw_str version_of(const struct pgw_invalidation *inv)
 {
         if (inv->targets.n || inv->pattern_count + inv->tag_count || inv->soft_ttl_ms ||
-            inv->hold_ms || inv->is_dry)
+            inv->hold_ms || inv->due_ms || inv->is_dry)
                 return PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS);
         return PGW_STR(PGW_INVALIDATION_VERSION_KEYS);
 }
 
-static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalidation *inv,
-                             struct ticket *t)
+static struct pgw_str number(char out[20], uint64_t value)
 {
-        static const struct pgw_str none = {NULL, 0};
-        struct pgw_redis *redis = intake->redis;
-        char nonce[PGW_NONCE_SIZE], soft[20], hold[20];
-        const size_t soft_n = inv->soft_ttl_ms ? pgw_u64_text(inv->soft_ttl_ms, soft) : 0;
-        const size_t hold_n = inv->hold_ms ? pgw_u64_text(inv->hold_ms, hold) : 0;
-        const struct {
-                struct pgw_str name, value; /* an empty value is left out */
-        } fields[] = {
+        return value ? pgw_str_of(out, pgw_u64_text(value, out)) : PGW_STR("");
+}
+
+/* Those that have a value; returns how many. */
+static size_t list_fields(const struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                          const struct ticket *t, struct field_texts *texts,
+                          struct field out[FIELDS_MAX])
+{
+        const struct pgw_str none = {NULL, 0};
+        const bool is_later = pgw_job_id_is_later(&t->id);
+
+        pgw_nonce_text(t->id.nonce, texts->nonce);
+        if (is_later)
+                pgw_job_id_text(&t->id, texts->job);
+        const struct field all[] = {
             {PGW_STR("v"), version_of(inv)},
-            {PGW_STR("n"), pgw_str_of(nonce, sizeof nonce)},
+            {PGW_STR("n"), pgw_str_of(texts->nonce, sizeof texts->nonce)},
+            {PGW_STR("j"), is_later ? pgw_str_of(texts->job, sizeof texts->job) : none},
             {PGW_STR("x"), inv->targets},
             {PGW_STR("k"), pgw_buf_str(&intake->keys)},
             {PGW_STR("p"), pgw_buf_str(&intake->patterns)},
             {PGW_STR("g"), pgw_buf_str(&intake->tags)},
             {PGW_STR("a"), inv->all_tags ? PGW_STR("1") : none},
-            {PGW_STR("s"), pgw_str_of(soft, soft_n)},
-            {PGW_STR("h"), pgw_str_of(hold, hold_n)},
+            {PGW_STR("s"), number(texts->soft, inv->soft_ttl_ms)},
+            {PGW_STR("h"), number(texts->hold, inv->hold_ms)},
             {PGW_STR("c"), inv->version},
             {PGW_STR("d"), inv->is_dry ? PGW_STR("1") : none},
             {PGW_STR("w"), inv->rebounds},
@@ -166,23 +194,80 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
             {PGW_STR("q"), inv->request_id},
             {PGW_STR("t"), inv->traceparent},
         };
-        const size_t field_count = sizeof fields / sizeof fields[0];
         size_t count = 0;
 
-        pgw_nonce_text(t->id.nonce, nonce);
-        for (size_t i = 0; i < field_count; i++)
-                count += fields[i].value.n > 0;
+        _Static_assert(sizeof all / sizeof all[0] <= FIELDS_MAX, "room for all");
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+                if (all[i].value.n)
+                        out[count++] = all[i];
+        return count;
+}
+
+static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                             struct ticket *t)
+{
+        struct pgw_redis *redis = intake->redis;
+        struct field_texts texts;
+        struct field fields[FIELDS_MAX];
+        const size_t count = list_fields(intake, inv, t, &texts, fields);
+
         pgw_redis_begin(redis, 3 + 2 * count);
         pgw_redis_arg(redis, PGW_STR("XADD"));
         pgw_redis_arg(redis, pgw_keyspace_stream(intake->keyspace, inv->lane));
         pgw_redis_arg(redis, PGW_STR("*"));
-        for (size_t i = 0; i < field_count; i++) {
-                if (fields[i].value.n == 0)
-                        continue;
+        for (size_t i = 0; i < count; i++) {
                 pgw_redis_arg(redis, fields[i].name);
                 pgw_redis_arg(redis, fields[i].value);
         }
         return pgw_redis_end(redis, on_added, t);
+}
+
+/* ---- jobs that are put off ---- */
+
+static void on_put_off(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        (void)reply;
+        on_kept(ctx, err);
+}
+
+static enum pgw_err write_record(struct pgw_buf *record, enum pgw_lane lane,
+                                 const struct field *fields, size_t count)
+{
+        char text[20];
+        const struct pgw_str lane_text = pgw_str_of(text, pgw_u64_text((uint64_t)lane, text));
+        enum pgw_err err = pgw_keys_encode(record, &lane_text, 1);
+
+        for (size_t i = 0; i < count && !err; i++) {
+                const struct pgw_str pair[] = {fields[i].name, fields[i].value};
+                err = pgw_keys_encode(record, pair, 2);
+        }
+        return err;
+}
+
+static enum pgw_err send_put_off(struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                                 struct ticket *t)
+{
+        struct pgw_redis *redis = intake->redis;
+        char key[PGW_STREAM_KEY_MAX], id[PGW_JOB_ID_SIZE];
+        struct field_texts texts;
+        struct field fields[FIELDS_MAX];
+        const size_t count = list_fields(intake, inv, t, &texts, fields);
+        struct pgw_buf record;
+
+        pgw_buf_init(&record, 2 * PGW_INTAKE_KEYS_MAX);
+        enum pgw_err err = write_record(&record, inv->lane, fields, count);
+        if (!err) {
+                pgw_job_id_text(&t->id, id);
+                pgw_script_begin(redis, PGW_SCRIPT_PUT_OFF, 2, 3);
+                pgw_redis_arg(redis, pgw_keyspace_scheduled(intake->keyspace, key));
+                pgw_redis_arg(redis, pgw_keyspace_later(intake->keyspace, key));
+                pgw_redis_arg_u64(redis, inv->due_ms);
+                pgw_redis_arg(redis, pgw_str_of(id, sizeof id));
+                pgw_redis_arg(redis, pgw_buf_str(&record));
+                err = pgw_redis_end(redis, on_put_off, t);
+        }
+        pgw_buf_fini(&record);
+        return err;
 }
 
 enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalidation *inv,
@@ -207,11 +292,15 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
                              .id = {.lane = inv->lane, .nonce = pgw_rand_u64()},
                              .done = done,
                              .ctx = ctx};
+        if (inv->due_ms) {
+                t->id.partition = PGW_PARTITION_LATER;
+                t->id.entry = (struct pgw_entry_id){pgw_wall_ms(), pgw_rand_below(UINT32_MAX)};
+        }
 
         /* Deferred before the XADD, so that the WAIT leaves in the same write. */
         if (intake->conf.durability == PGW_DURABILITY_REPLICATED)
                 pgw_loop_defer(intake->loop, &intake->send_wait);
-        err = send_add(intake, inv, t);
+        err = inv->due_ms ? send_put_off(intake, inv, t) : send_add(intake, inv, t);
         if (err)
                 pgw_free(t);
         return err;

@@ -6,6 +6,7 @@
  * In the stream an invalidation is the fields
  *      v  version of this form: "1", or "2" when there is a field that must not be ignored
  *      n  the random bits of the job's id, 16 hexadecimal digits
+ *      j  the id of the job, when the entry lies elsewhere than that says; only in version 2
  *      x  the names of the targets, separated by commas, when not all are meant; only in version 2
  *      k  the keys, each a length (unsigned LEB128) and its bytes
  *      p  the patterns, g the tags, in the same form; only in version 2
@@ -42,6 +43,7 @@ struct pgw_invalidation {
         uint64_t soft_ttl_ms;       /* 0: the keys go */
         uint64_t hold_ms;           /* 0: no marker */
         struct pgw_str version;     /* that the marker asks for; empty: a tombstone */
+        uint64_t due_ms;            /* wall; 0: at once */
         bool is_dry;                /* count only */
         struct pgw_str reason;      /* empty: none */
         struct pgw_str request_id;  /* empty: none */

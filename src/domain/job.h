@@ -39,6 +39,7 @@ struct pgw_job {
         struct pgw_job_id id;
         enum pgw_job_state state;
         uint64_t attempts;
+        uint64_t due_ms;      /* wall; while it is scheduled */
         uint64_t started_ms;  /* wall; 0: not yet */
         uint64_t finished_ms; /* wall; 0: not yet */
         uint64_t requested;   /* selectors named; known once it has ended */

@@ -29,6 +29,16 @@ struct pgw_job_id {
         uint64_t nonce;
 };
 
+/* The partition of jobs that were put off: where their entry lies is not known when they are named,
+ * and is kept beside the queue (domain/later.h). Their `entry` is when they were accepted, and a
+ * number. */
+#define PGW_PARTITION_LATER 0xffff
+
+static inline bool pgw_job_id_is_later(const struct pgw_job_id *id)
+{
+        return id->partition == PGW_PARTITION_LATER;
+}
+
 /* Write the text, not terminated. The milliseconds must fit 48 bits and the sequence 32,
  * as pgw_entry_id_parse() makes sure. */
 void pgw_job_id_text(const struct pgw_job_id *, char out[PGW_JOB_ID_SIZE]);

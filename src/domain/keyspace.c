@@ -35,6 +35,23 @@ struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *ks, char out[PG
         return pgw_str_of(out, (size_t)n);
 }
 
+struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:later", ks->queue);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
+struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
+                                  char out[PGW_STREAM_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:group:%.*s", ks->queue,
+                               (int)id.n, id.n ? id.p : "");
+
+        PGW_ASSERT(n > 0 && n < PGW_STREAM_KEY_MAX);
+        return pgw_str_of(out, (size_t)n);
+}
+
 static struct pgw_str key_of_job(const struct pgw_keyspace *ks, const char *kind,
                                  const struct pgw_job_id *id, char *out)
 {

@@ -35,6 +35,13 @@ struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *, enum pgw_lane);
 /* What is put off until it is due (domain/rebound.h); written to `out`. */
 struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The records of jobs that were put off, by their ids (domain/later.h); written to `out`. */
+struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
+/* The jobs of a group; written to `out`. */
+struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *, struct pgw_str id,
+                                  char out[PGW_STREAM_KEY_MAX]);
+
 /* How far the sweep of a job has come, beside its queue; written to `out`. */
 struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *, const struct pgw_job_id *,
                                      char out[PGW_PROGRESS_KEY_MAX]);

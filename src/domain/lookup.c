@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "domain/entry.h"
+#include "domain/later.h"
 #include "domain/script.h"
 
 struct pgw_jobs {
@@ -90,17 +91,48 @@ static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 finish(s, PGW_OK);
 }
 
-static enum pgw_err ask_queue(struct search *s)
+static enum pgw_err peek(struct search *s, enum pgw_lane lane, struct pgw_entry_id entry)
 {
         struct pgw_redis *broker = s->jobs->broker;
         char id[PGW_ENTRY_ID_SIZE];
 
-        s->asked_queue = true;
         pgw_script_begin(broker, PGW_SCRIPT_PEEK, 1, 2);
-        pgw_redis_arg(broker, pgw_keyspace_stream(s->jobs->keyspace, s->job.id.lane));
+        pgw_redis_arg(broker, pgw_keyspace_stream(s->jobs->keyspace, lane));
         pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
-        pgw_redis_arg(broker, pgw_str_of(id, pgw_entry_id_text(s->job.id.entry, id)));
+        pgw_redis_arg(broker, pgw_str_of(id, pgw_entry_id_text(entry, id)));
         return pgw_redis_end(broker, on_entry, s);
+}
+
+/* A job that was put off: it waits for its time, or it is known where its entry lies. */
+static void on_later(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct search *s = ctx;
+        struct pgw_later later;
+
+        if (!err)
+                err = pgw_later_read(reply, &later);
+        if (!err && later.due_ms) {
+                s->job.state = PGW_JOB_SCHEDULED;
+                s->job.due_ms = later.due_ms;
+                finish(s, PGW_OK);
+                return;
+        }
+        if (!err)
+                err = peek(s, later.lane, later.entry);
+        else if (err == PGW_E_NO_JOB)
+                err = ask_results(s); /* it may have ended since */
+        if (err)
+                finish(s, err);
+}
+
+static enum pgw_err ask_queue(struct search *s)
+{
+        const struct pgw_job_id *id = &s->job.id;
+
+        s->asked_queue = true;
+        if (pgw_job_id_is_later(id))
+                return pgw_later_ask(s->jobs->broker, s->jobs->keyspace, id, on_later, s);
+        return peek(s, id->lane, id->entry);
 }
 
 static void on_result(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -137,7 +169,7 @@ static enum pgw_err ask_results(struct search *s)
 enum pgw_err pgw_jobs_find(struct pgw_jobs *jobs, const struct pgw_job_id *id, pgw_lookup_f *done,
                            void *ctx)
 {
-        if (id->partition >= PGW_PARTITIONS)
+        if (id->partition >= PGW_PARTITIONS && !pgw_job_id_is_later(id))
                 return PGW_E_NO_JOB;
         struct search *s = pgw_alloc(sizeof *s);
         *s = (struct search){.jobs = jobs, .job = {.id = *id}, .done = done, .ctx = ctx};

@@ -122,8 +122,9 @@ enum pgw_err pgw_rebounds_wake(struct pgw_redis *redis, const struct pgw_keyspac
 {
         char key[PGW_STREAM_KEY_MAX];
 
-        pgw_script_begin(redis, PGW_SCRIPT_WAKE, 1 + PGW_LANE_COUNT, 1);
+        pgw_script_begin(redis, PGW_SCRIPT_WAKE, 2 + PGW_LANE_COUNT, 1);
         pgw_redis_arg(redis, pgw_keyspace_scheduled(ks, key));
+        pgw_redis_arg(redis, pgw_keyspace_later(ks, key));
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
                 pgw_redis_arg(redis, pgw_keyspace_stream(ks, (enum pgw_lane)i));
         pgw_redis_arg_u64(redis, count);

@@ -19,7 +19,8 @@ enum pgw_script {
         PGW_SCRIPT_CLAIM,
         PGW_SCRIPT_TAG,
         PGW_SCRIPT_WAKE,
-        PGW_SCRIPT_HOLD
+        PGW_SCRIPT_HOLD,
+        PGW_SCRIPT_PUT_OFF
 };
 
 /* Its text, for who writes an EVAL himself. */

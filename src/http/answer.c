@@ -87,11 +87,11 @@ static enum pgw_err add_code(struct pgw_buf *out, const char *slug)
         return pgw_buf_printf(out, ",\"code\":\"%s\"", code);
 }
 
-static const char *detail_of(const struct pgw_exchange *x)
+static const char *detail_of(const struct pgw_exchange *x, enum pgw_err refusal)
 {
         if (x->fault.detail[0])
                 return x->fault.detail;
-        switch (x->err) {
+        switch (refusal) {
         case PGW_E_SCHEMA:
                 return "See `errors` for each place and what would be right.";
         case PGW_E_NO_ROUTE:
@@ -101,25 +101,24 @@ static const char *detail_of(const struct pgw_exchange *x)
         case PGW_E_NO_JOB:
                 return "No job has this id, or its result has expired.";
         default:
-                return pgw_err_class(x->err) == PGW_CLASS_INPUT
+                return pgw_err_class(refusal) == PGW_CLASS_INPUT
                            ? "Correct the request and send it again."
                            : "Nothing was acknowledged. Send the request again after the time in "
                              "Retry-After; removing a key twice does no harm.";
         }
 }
 
-static enum pgw_err write_problem(struct pgw_exchange *x)
+enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *x,
+                                enum pgw_err refusal)
 {
-        struct pgw_buf *out = &x->out;
-        const char *slug = pgw_err_slug(x->err);
+        const char *slug = pgw_err_slug(refusal);
         enum pgw_err err;
 
-        pgw_buf_clear(out);
         err = pgw_buf_printf(out,
                              "{\"type\":\"" PGW_PROBLEM_BASE "%s\",\"title\":\"%s\",\"status\":%d",
-                             slug, pgw_err_title(x->err), x->status);
+                             slug, pgw_err_title(refusal), pgw_err_status(refusal));
         if (!err)
-                err = add_string(out, ",\"detail\":", pgw_str_z(detail_of(x)));
+                err = add_string(out, ",\"detail\":", pgw_str_z(detail_of(x, refusal)));
         if (!err)
                 err = add_string(out,
                                  ",\"instance\":", pgw_str_of(x->req->path.base, x->req->path.len));
@@ -127,9 +126,16 @@ static enum pgw_err write_problem(struct pgw_exchange *x)
                 err = add_code(out, slug);
         if (!err)
                 err = add_string(out, ",\"request_id\":", pgw_str_z(x->request_id));
-        if (!err && x->err == PGW_E_SCHEMA)
+        if (!err && refusal == PGW_E_SCHEMA)
                 err = add_violations(out, &x->violations);
-        return err ? err : pgw_buf_add(out, "}\n", 2);
+        return err ? err : pgw_buf_add(out, "}", 1);
+}
+
+static enum pgw_err write_problem(struct pgw_exchange *x)
+{
+        pgw_buf_clear(&x->out);
+        enum pgw_err err = pgw_answer_problem(&x->out, x, x->err);
+        return err ? err : pgw_buf_add(&x->out, "\n", 1);
 }
 
 static void refuse(struct pgw_exchange *x)

@@ -10,6 +10,11 @@
 /* Send the response of an exchange whose client is still there. */
 void pgw_answer(struct pgw_exchange *);
 
+/* Append what is said of a refusal (RFC 9457), with the exchange's fault and violations. Not once
+ * its client is gone. */
+enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *,
+                                enum pgw_err refusal) PGW_MUSTUSE;
+
 /* Count a response of this status. */
 void pgw_answer_count(int status);
 

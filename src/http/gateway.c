@@ -7,9 +7,23 @@
 #include "http/operations.h"
 
 const char *const pgw_gateway_operations[] = {
-    "create_invalidation", "get_job",          "list_queues",      "get_livez",        "get_readyz",
-    "get_healthz",         "get_metrics",      "get_openapi_yaml", "get_openapi_json", "get_docs",
-    "create_tagging",      "create_untagging", "get_tag",          "list_tag_members", NULL,
+    "create_invalidation",
+    "get_job",
+    "list_queues",
+    "get_livez",
+    "get_readyz",
+    "get_healthz",
+    "get_metrics",
+    "get_openapi_yaml",
+    "get_openapi_json",
+    "get_docs",
+    "create_tagging",
+    "create_untagging",
+    "get_tag",
+    "list_tag_members",
+    "create_batch",
+    "get_group",
+    NULL,
 };
 
 static const struct pgw_gateway_handler handlers[] = {
@@ -27,6 +41,8 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_tagging_understand, .act = pgw_op_untagging},
     {.understand = pgw_op_tag_understand, .act = pgw_op_tag},
     {.understand = pgw_op_tag_understand, .act = pgw_op_tag_members},
+    {.act = pgw_op_batch},
+    {.act = pgw_op_group},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

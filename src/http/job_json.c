@@ -193,6 +193,8 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
                 err = add_z(out, pgw_lane_name(job->id.lane));
         if (!err)
                 err = add_time(out, "\",\"accepted_at\":\"", job->id.entry.ms);
+        if (!err && job->state == PGW_JOB_SCHEDULED && job->due_ms)
+                err = add_time(out, ",\"scheduled_for\":\"", job->due_ms);
         if (!err && job->started_ms)
                 err = add_time(out, ",\"started_at\":\"", job->started_ms);
         if (!err && job->finished_ms)

@@ -1,196 +1,23 @@
 /* POST /v1/invalidations: the main job. The body becomes an invalidation, the invalidation
  * a stream entry, and only when Redis has confirmed it the caller hears 202.
- *
- * Selectors stay where the JSON parser put them until the XADD is written
- * (http/selectors.h).
  */
 #include <stdio.h>
-#include <string.h>
 
 #include <h2o.h>
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "base/failpoint.h"
-#include "base/metric.h"
-#include "domain/glob.h"
-#include "domain/hold.h"
-#include "domain/target_check.h"
-#include "http/answer.h"
+#include "http/accept.h"
 #include "http/front.h"
 #include "http/job_json.h"
 #include "http/operations.h"
 #include "http/poll.h"
-#include "http/selectors.h"
-#include "http/targets.h"
 
 #define PGW_FIRST_LOOK_MS 1
-#define PGW_SOFT_TTL_MS   10000
-#define PGW_TOMBSTONE_MS  11000 /* longer than almost every commit and lag take */
-#define PGW_VERSIONED_MS  60000
 
-/* A pattern costs a walk over all keys, and one that is too open empties the cache: both are
- * the operator's to bound. */
-static void check_pattern(struct pgw_exchange *x, struct pgw_str pattern, size_t index)
-{
-        const struct pgw_gateway_conf *conf = &x->gateway->conf;
-        struct pgw_glob *glob = pgw_glob_new(pattern);
-        char pointer[48];
-
-        snprintf(pointer, sizeof pointer, "#/patterns/%zu", index);
-        if (pgw_glob_stars(glob) > conf->pattern_stars_max)
-                pgw_violations_add(&x->violations, pointer, "at most %zu `*` are taken",
-                                   conf->pattern_stars_max);
-        if (pgw_glob_prefix(glob).n < conf->pattern_prefix_min)
-                pgw_violations_add(&x->violations, pointer,
-                                   "must begin with at least %zu bytes that are no wildcard",
-                                   conf->pattern_prefix_min);
-        pgw_glob_free(glob);
-}
-
-static size_t count_of(const struct pgw_exchange *x, const char *member)
-{
-        return json_array_size(json_object_get(x->body, member));
-}
-
-/* The schema bounds each number, but cannot say "ascending". */
-static void check_rebounds(struct pgw_exchange *x)
-{
-        const json_t *times = json_object_get(x->body, "rebounds_ms");
-
-        for (size_t i = 1; i < json_array_size(times); i++) {
-                char pointer[48];
-                if (json_integer_value(json_array_get(times, i)) >
-                    json_integer_value(json_array_get(times, i - 1)))
-                        continue;
-                snprintf(pointer, sizeof pointer, "#/rebounds_ms/%zu", i);
-                pgw_violations_add(&x->violations, pointer, "must be more than the one before it");
-        }
-}
-
-/* As text for the entry; empty when the request leaves it to the worker. */
-static struct pgw_str rebounds_text(const struct pgw_exchange *x, char out[PGW_REBOUNDS_TEXT_MAX])
-{
-        const json_t *times = json_object_get(x->body, "rebounds_ms");
-        struct pgw_rebounds r = {.count = 0};
-
-        if (!times)
-                return (struct pgw_str){NULL, 0};
-        for (; r.count < json_array_size(times); r.count++)
-                r.at_ms[r.count] = (uint64_t)json_integer_value(json_array_get(times, r.count));
-        return pgw_rebounds_text(&r, out);
-}
-
-static bool is_mode(const struct pgw_exchange *x, const char *mode)
-{
-        return pgw_str_eq_z(pgw_selectors_text(x, "mode"), mode);
-}
-
-static void check_goes_with(struct pgw_exchange *x, const char *member, bool fits, const char *with)
-{
-        char pointer[32];
-
-        if (fits || !json_object_get(x->body, member))
-                return;
-        snprintf(pointer, sizeof pointer, "#/%s", member);
-        pgw_violations_add(&x->violations, pointer, "goes with %s only", with);
-}
-
-/* A marker must share the key's slot. */
-static void check_markers(struct pgw_exchange *x)
-{
-        struct pgw_selectors keys;
-
-        if (pgw_selectors_keys(x, &keys))
-                return;
-        for (size_t i = 0; i < keys.count; i++)
-                if (!pgw_hold_is_possible(keys.items[i]))
-                        pgw_violations_add(&x->violations, "#/mode",
-                                           "key %zu has braces without a hash tag, and can have no "
-                                           "marker",
-                                           i);
-}
-
-static void check_mode(struct pgw_exchange *x)
-{
-        const bool is_versioned = is_mode(x, "versioned"),
-                   is_held = is_versioned || is_mode(x, "tombstone");
-
-        check_goes_with(x, "soft_ttl_ms", is_mode(x, "soft"), "`mode: soft`");
-        check_goes_with(x, "hold_ms", is_held, "`mode: tombstone` and `mode: versioned`");
-        check_goes_with(x, "version", is_versioned, "`mode: versioned`");
-        if (is_versioned && !json_object_get(x->body, "version"))
-                pgw_violations_add(&x->violations, "#/version",
-                                   "is missing; `mode: versioned` needs it");
-        if (is_held)
-                check_markers(x);
-}
-
-/* 0: the keys go. */
-static uint64_t soft_ttl_ms(const struct pgw_exchange *x)
-{
-        const json_t *ttl = json_object_get(x->body, "soft_ttl_ms");
-
-        if (!is_mode(x, "soft"))
-                return 0;
-        return ttl ? (uint64_t)json_integer_value(ttl) : PGW_SOFT_TTL_MS;
-}
-
-/* 0: no marker. */
-static uint64_t hold_ms(const struct pgw_exchange *x)
-{
-        const json_t *hold = json_object_get(x->body, "hold_ms");
-        const bool is_versioned = is_mode(x, "versioned");
-
-        if (!is_versioned && !is_mode(x, "tombstone"))
-                return 0;
-        if (hold)
-                return (uint64_t)json_integer_value(hold);
-        return is_versioned ? PGW_VERSIONED_MS : PGW_TOMBSTONE_MS;
-}
-
-static enum pgw_err check_tags(struct pgw_exchange *x, pgw_target_set set)
-{
-        enum pgw_tags_policy policy;
-
-        if (count_of(x, "tags") == 0) {
-                if (json_object_get(x->body, "tags_match"))
-                        pgw_violations_add(&x->violations, "#/tags_match", "goes with `tags` only");
-                return PGW_OK;
-        }
-        for (size_t i = 0; i < x->gateway->links.target_count; i++) {
-                /* A target that cannot be asked now may be the worker's to reach. */
-                if (pgw_targets_has(set, i) &&
-                    pgw_target_check_tags(x->gateway->targets[i].check, &policy, &x->fault) ==
-                        PGW_E_TAGS)
-                        return PGW_E_TAGS;
-        }
-        return PGW_OK;
-}
-
-/* What understand has to say beyond the contract: the schema cannot say "one of these". */
 enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
 {
-        struct pgw_selectors patterns;
-
-        if (count_of(x, "keys") + count_of(x, "keys_base64") + count_of(x, "patterns") +
-                count_of(x, "tags") ==
-            0)
-                pgw_violations_add(&x->violations, "#",
-                                   "name at least one selector in `keys`, `keys_base64`, "
-                                   "`patterns` or `tags`");
-        pgw_selectors_texts(x, "patterns", &patterns);
-        const pgw_target_set set = pgw_targets_of_body(x);
-        if (patterns.count && !x->gateway->conf.patterns_allowed)
-                x->err = PGW_E_PATTERNS;
-        else
-                x->err = check_tags(x, set);
-        for (size_t i = 0; i < patterns.count; i++)
-                check_pattern(x, patterns.items[i], i);
-        check_rebounds(x);
-        check_mode(x);
-        if (!x->err && pgw_violations_count(&x->violations))
-                x->err = PGW_E_SCHEMA;
+        x->err = pgw_accept_understand(x);
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
@@ -228,42 +55,20 @@ static void on_ended(void *ctx, enum pgw_err err, const struct pgw_job *job)
         pgw_exchange_resume(x, PGW_OK);
 }
 
-static void count_refusal(enum pgw_err err)
-{
-        switch (err) {
-        case PGW_E_QUEUE_FULL:
-                pgw_metric_add(PGW_M_REFUSED_QUEUE_FULL, 1);
-                break;
-        case PGW_E_REDIS_TIMEOUT:
-                pgw_metric_add(PGW_M_REFUSED_BROKER_TIMEOUT, 1);
-                break;
-        case PGW_E_REDIS_OOM:
-                pgw_metric_add(PGW_M_REFUSED_BROKER_OOM, 1);
-                break;
-        case PGW_E_DURABILITY:
-        case PGW_E_EVICTION:
-        case PGW_E_REDIS_NOREPLICAS:
-                pgw_metric_add(PGW_M_REFUSED_DURABILITY, 1);
-                break;
-        default:
-                pgw_metric_add(PGW_M_REFUSED_BROKER_DOWN, 1);
-                break;
-        }
-}
-
 static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id)
 {
         struct pgw_exchange *x = ctx;
 
         if (err) {
-                count_refusal(err);
+                pgw_accept_count_refusal(err);
                 pgw_exchange_resume(x, err);
                 return;
         }
-        PGW_FAILPOINT("accept.after_write");
-        pgw_metric_add(PGW_M_ACCEPTED, 1);
-        pgw_metric_observe_us(PGW_H_ACCEPT, pgw_mono_us() - x->begun_us);
-        x->job = (struct pgw_job){.id = *id, .state = PGW_JOB_QUEUED};
+        pgw_accept_count(x);
+        x->job = (struct pgw_job){
+            .id = *id,
+            .state = pgw_job_id_is_later(id) ? PGW_JOB_SCHEDULED : PGW_JOB_QUEUED,
+        };
         if (x->wait_s && !x->gone) {
                 pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
                 (void)pgw_poll_start(x->gateway, id, PGW_FIRST_LOOK_MS, x->wait_s * 1000, on_ended,
@@ -274,80 +79,10 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id
         pgw_exchange_resume(x, PGW_OK);
 }
 
-static enum pgw_err may_accept(struct pgw_exchange *x)
-{
-        const struct pgw_gateway *g = x->gateway;
-        const enum pgw_err verdict = pgw_broker_check_verdict(g->links.check);
-
-        if (verdict) {
-                x->fault = g->check_fault;
-                return verdict;
-        }
-        if (pgw_surveyor_depth(g->links.surveyor) >= g->conf.queue_depth_max) {
-                pgw_fault_set(&x->fault, "", "The queue holds its limit of %llu waiting jobs.",
-                              (unsigned long long)g->conf.queue_depth_max);
-                return PGW_E_QUEUE_FULL;
-        }
-        return PGW_OK;
-}
-
-/* What the body says, as a value. */
-static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REBOUNDS_TEXT_MAX],
-                                      struct pgw_invalidation *inv)
-{
-        struct pgw_selectors keys, patterns, tags;
-        const struct pgw_str priority = pgw_selectors_text(x, "priority");
-        enum pgw_err err = pgw_selectors_keys(x, &keys);
-
-        if (err)
-                return err;
-        pgw_selectors_texts(x, "patterns", &patterns);
-        pgw_selectors_texts(x, "tags", &tags);
-        *inv = (struct pgw_invalidation){
-            .lane = patterns.count ? PGW_LANE_LOW
-                    : tags.count   ? PGW_LANE_NORMAL
-                                   : PGW_LANE_HIGH,
-            .targets = pgw_targets_names(x, pgw_targets_of_body(x)),
-            .keys = keys.items,
-            .key_count = keys.count,
-            .patterns = patterns.items,
-            .pattern_count = patterns.count,
-            .tags = tags.items,
-            .tag_count = tags.count,
-            .all_tags = pgw_str_eq_z(pgw_selectors_text(x, "tags_match"), "all"),
-            .rebounds = rebounds_text(x, times),
-            .soft_ttl_ms = soft_ttl_ms(x),
-            .hold_ms = hold_ms(x),
-            .version = pgw_selectors_text(x, "version"),
-            .is_dry = json_is_true(json_object_get(x->body, "dry_run")),
-            .reason = pgw_selectors_text(x, "reason"),
-            .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
-            .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
-        };
-        /* The contract's enum is the lanes'. */
-        PGW_ASSERT(priority.n == 0 || pgw_lane_of(priority, &inv->lane) == PGW_OK);
-        return PGW_OK;
-}
-
 enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
 {
-        struct pgw_invalidation inv;
-        char times[PGW_REBOUNDS_TEXT_MAX];
-
-        x->err = may_accept(x);
-        if (x->err) {
-                count_refusal(x->err);
-                return PGW_FAIL;
-        }
-        x->err = read_invalidation(x, times, &inv);
-        if (x->err)
-                return PGW_FAIL;
-        x->err = pgw_intake_put(x->gateway->links.intake, &inv, on_accepted, x);
+        x->err = pgw_accept(x, on_accepted, x);
         json_decref(x->body);
         x->body = NULL;
-        if (x->err) {
-                count_refusal(x->err);
-                return PGW_FAIL;
-        }
-        return PGW_WAIT;
+        return x->err ? PGW_FAIL : PGW_WAIT;
 }

@@ -135,7 +135,7 @@ static void go_on_from_progress(struct pgw_run *run)
         struct pgw_worker *w = run->worker;
 
         if (run->pattern_count + run->tag_count == 0 ||
-            pgw_progress_ask(w->links.broker, w->keyspace, &run->id, on_progress, run))
+            pgw_progress_ask(w->links.broker, w->keyspace, &run->name, on_progress, run))
                 pgw_run_begin(run);
 }
 
@@ -173,7 +173,7 @@ static void announce_some(struct pgw_worker *w)
         while ((link = pgw_list_first(&w->to_announce)) && pgw_redis_is_ready(results)) {
                 struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
                 pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 3);
-                pgw_redis_arg(results, pgw_keyspace_result(w->keyspace, &run->id, key));
+                pgw_redis_arg(results, pgw_keyspace_result(w->keyspace, &run->name, key));
                 pgw_redis_arg_u64(results, run->attempt);
                 pgw_redis_arg_u64(results, run->started_ms);
                 pgw_redis_arg_u64(results, PGW_KEEP_FENCE_TTL_S);

@@ -104,7 +104,8 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->all_tags = e->all_tags;
         run->pass = e->pass;
         run->origin_ms = e->origin_ms;
-        run->job = e->pass ? e->job : e->id;
+        run->job = e->has_job ? e->job : e->id;
+        run->name = e->pass ? e->id : run->job;
         run->soft_ttl_ms = e->soft_ttl_ms;
         run->hold_ms = e->hold_ms;
         if (e->version.n)

@@ -18,6 +18,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/later.h"
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
@@ -61,8 +62,27 @@ static void acknowledge(struct pgw_worker *w, enum pgw_lane lane, struct pgw_run
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 
+static void on_forgotten(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        (void)ctx;
+        (void)reply;
+        if (err)
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
+/* Where the entry of a job that was put off lies need not be known any more. */
+static void forget_place(const struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+
+        if (pgw_job_id_is_later(&run->name) &&
+            pgw_later_forget(w->links.broker, w->keyspace, &run->name, on_forgotten, w))
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
 static void count_end(const struct pgw_run *run)
 {
+        forget_place(run);
         pgw_metric_add(run->error ? PGW_M_JOBS_FAILED : PGW_M_JOBS_SUCCEEDED, 1);
         pgw_metric_add(PGW_M_KEYS_REMOVED, run->removed);
         pgw_metric_add(PGW_M_KEYS_MISSING, run->missing);
@@ -104,7 +124,7 @@ static void give_up(struct pgw_run *run, enum pgw_err err)
 {
         char id[PGW_JOB_ID_SIZE];
 
-        pgw_job_id_text(&run->id, id);
+        pgw_job_id_text(&run->name, id);
         PGW_LOG(PGW_LOG_ERROR, "job.result_lost", PGW_L_BYTES("job_id", id, sizeof id),
                 PGW_L_STR("error", pgw_err_slug(err)));
         pgw_metric_add(PGW_M_RESULTS_LOST, 1);
@@ -236,7 +256,7 @@ static enum pgw_err send_batch(struct batch *b)
         pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 1u : 0u),
                          3 + PGW_SETTLE_ARGS * b->count);
         for (size_t i = 0; i < b->count; i++)
-                pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &b->runs[i]->id, key));
+                pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &b->runs[i]->name, key));
         if (beside)
                 pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, b->lane));
         pgw_redis_arg_u64(r, b->count);

@@ -62,7 +62,7 @@ void pgw_sweep_say_progress(struct pgw_part *part)
                     part->progress.members_seen < part->progress.members
                         ? (unsigned)(part->progress.members_seen * 100 / part->progress.members)
                         : 100;
-        if (!pgw_progress_save(w->links.broker, w->keyspace, &part->run->id,
+        if (!pgw_progress_save(w->links.broker, w->keyspace, &part->run->name,
                                part->target->conf.name, &part->progress, positions, count, on_said,
                                w))
                 part->run->is_written = true;
@@ -74,7 +74,7 @@ void pgw_sweep_forget(struct pgw_run *run)
 
         /* Left behind, it expires. */
         if (run->is_written &&
-            pgw_progress_forget(w->links.broker, w->keyspace, &run->id, on_said, w))
+            pgw_progress_forget(w->links.broker, w->keyspace, &run->name, on_said, w))
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 

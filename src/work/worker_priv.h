@@ -65,10 +65,11 @@ struct pgw_run {
         struct pgw_str keys, patterns, tags;
         size_t key_count, pattern_count, tag_count;
         bool all_tags;
-        unsigned pass;         /* 0: the first, which has a result */
-        uint64_t origin_ms;    /* when the first one ended, wall; only behind it */
-        struct pgw_job_id job; /* whose pass it is */
-        bool has_own_rebounds; /* the request's, not the targets' */
+        unsigned pass;          /* 0: the first, which has a result */
+        uint64_t origin_ms;     /* when the first one ended, wall; only behind it */
+        struct pgw_job_id job;  /* whose pass it is */
+        struct pgw_job_id name; /* what its result and its progress go by */
+        bool has_own_rebounds;  /* the request's, not the targets' */
         struct pgw_rebounds rebounds;
         uint64_t soft_ttl_ms; /* 0: the keys go */
         uint64_t hold_ms;     /* how long a marker keeps old values out; 0: there is none */
