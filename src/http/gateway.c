@@ -23,6 +23,7 @@ const char *const pgw_gateway_operations[] = {
     "list_tag_members",
     "create_batch",
     "get_group",
+    "create_event",
     NULL,
 };
 
@@ -43,6 +44,7 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_tag_understand, .act = pgw_op_tag_members},
     {.act = pgw_op_batch},
     {.act = pgw_op_group},
+    {.understand = pgw_op_event_understand, .act = pgw_op_invalidate},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

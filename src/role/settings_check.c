@@ -10,6 +10,7 @@
 #include "domain/keyspace.h"
 #include "domain/rebound.h"
 #include "domain/target.h"
+#include "http/uri_body.h"
 #include "role/settings_priv.h"
 #include "role/settings_url.h"
 
@@ -125,6 +126,17 @@ static enum pgw_err check_targets(const struct pgw_settings *s, struct pgw_fault
         return PGW_E_CONFIG;
 }
 
+static enum pgw_err check_template(const char *name, const char *template, bool for_groups,
+                                   struct pgw_fault *fault)
+{
+        struct pgw_fault inner = {"", ""};
+
+        if (pgw_uri_template_check(template, for_groups, &inner) == PGW_OK)
+                return PGW_OK;
+        pgw_fault_set(fault, name, "%s", inner.detail);
+        return PGW_E_CONFIG;
+}
+
 static enum pgw_err check_readable(const char *name, const char *path, struct pgw_fault *fault)
 {
         if (access(path, R_OK) == 0)
@@ -194,6 +206,10 @@ enum pgw_err pgw_settings_check(const struct pgw_settings *s, struct pgw_fault *
                 err = check_url("target.url", s->target_url, fault);
         if (!err)
                 err = check_targets(s, fault);
+        if (!err)
+                err = check_template("uri.key", s->uri_key, false, fault);
+        if (!err)
+                err = check_template("uri.tag", s->uri_tag, true, fault);
         if (!err)
                 err = check_files(s, fault);
         return err ? err : check_worker(s, fault);

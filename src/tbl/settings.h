@@ -78,6 +78,11 @@ B(patterns_allowed, "patterns.allowed", true, false, "Take patterns.")
 N(patterns_stars, "patterns.stars", COUNT, 8, 1, 64, false, "Most `*` of a pattern.")
 N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,
   "Bytes before the first wildcard that a pattern must have.")
+S(uri_key, "uri.key", "{uri}", false,
+  "How the key of a URI is made, for POST /v1/events: of {uri}, {origin}, {scheme}, {host}, {port}, "
+  "{path}, {path_query} and {query}.")
+S(uri_tag, "uri.tag", "{group}", false,
+  "How the tag of a group of URIs is made: of the same, and {group}.")
 N(sweep_share, "sweep.share", COUNT, 10, 1, 100, false,
   "Most that the sweeps of a process take of a target's time, in percent.")
 N(journal_ms, "journal.ms", MS, 30000, 0, 3600000, false,

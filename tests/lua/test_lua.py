@@ -622,6 +622,7 @@ def test_tag_takes_a_thousand(r):
 # ---- wake ----
 
 SCHEDULED, LANES = "purgeway:{main}:scheduled", ("lane:0", "lane:1", "lane:2")
+LATER = "purgeway:{main}:later"
 
 
 def record(*texts):
@@ -638,7 +639,7 @@ def record(*texts):
 
 
 def wake(client, count=10):
-    return run(client, "wake", [SCHEDULED, *LANES], count)
+    return run(client, "wake", [SCHEDULED, LATER, *LANES], count)
 
 
 def test_wake_moves_what_is_due(raw):
@@ -666,3 +667,82 @@ def test_wake_on_a_full_server_moves_nothing(r):
     with pytest.raises(redis.ResponseError, match="OOM|used memory > 'maxmemory'"):
         wake(r)
     assert r.zcard(SCHEDULED) == 1
+
+
+def test_put_off_waits_and_is_woken(raw):
+    r = raw
+    now = int(time.time() * 1000)
+    for name, due in (("early", now - 5), ("late", now + 60_000)):
+        assert run(r, "put_off", [SCHEDULED, LATER], due, name, record("1", "k", name)) == 1
+    assert r.hget(LATER, "late") == b"%d " % (now + 60_000) + record("1", "k", "late")
+    assert wake(r) == 1
+    (entry, fields), = r.xrange("lane:1")
+    assert fields == {b"k": b"early"}
+    assert r.hget(LATER, "early") == b"=1 " + entry
+    assert r.zrange(SCHEDULED, 0, -1) == [b"@late"]
+
+
+def test_put_off_that_was_forgotten_is_passed_over(raw):
+    raw.zadd(SCHEDULED, {"@gone": 1})
+    assert wake(raw) == 1 and raw.zcard(SCHEDULED) == 0 and not raw.exists(LATER)
+
+
+def test_put_off_on_a_full_server_does_nothing(r):
+    fill_up(r)
+    with pytest.raises(redis.ResponseError, match="OOM"):
+        run(r, "put_off", [SCHEDULED, LATER], 1, "x", "y")
+    assert r.zcard(SCHEDULED) == 0 and r.hlen(LATER) == 0
+
+
+# ---- hold, fill ----
+
+KEY, MARKER = "key", "purgeway:hold:{key}"
+
+
+def hold(client, ms=60000, version=""):
+    return run(client, "hold", [KEY, MARKER], ms, version)
+
+
+def fill(client, value, version="", interim=""):
+    return run(client, "fill", [KEY, MARKER], value, 60000, version, interim)
+
+
+def test_hold_removes_and_marks(r):
+    r.set(KEY, "old")
+    assert hold(r, 5000) == [1, 1] and hold(r, 50) == [0, 1]
+    assert 4000 < r.pttl(MARKER) <= 5000, "a marker never ends earlier"
+    assert hold(r, 9000) == [0, 1] and r.pttl(MARKER) > 8000
+
+
+@pytest.mark.parametrize("versions, stands", [
+    (["5", "7"], "7"), (["7", "5"], "7"), (["", "9"], ""), (["9", ""], ""),
+    (["9", "10"], "10"), (["18446744073709551615", "18446744073709551614"],
+                          "18446744073709551615"), (["007", "6"], "007")])
+def test_hold_keeps_the_stronger_marker(r, versions, stands):
+    for version in versions:
+        hold(r, version=version)
+    assert r.get(MARKER) == stands
+
+
+def test_hold_on_a_full_server_removes_all_the_same(r):
+    r.set(KEY, "old")
+    fill_up(r)
+    removed, _ = hold(r)
+    assert removed == 1 and not r.exists(KEY)
+
+
+@pytest.mark.parametrize("marker, version, said", [
+    (None, "", 1), (None, "3", 1), ("", "", 0), ("", "99", 0), ("5", "", 0), ("5", "4", 0),
+    ("5", "5", 1), ("5", "6", 1), ("9", "10", 1), ("10", "9", 0), ("5", "005", 1),
+    ("18446744073709551615", "18446744073709551614", 0)])
+def test_fill_asks_the_marker(r, marker, version, said):
+    if marker is not None:
+        r.set(MARKER, marker)
+    assert fill(r, "value", version) == said
+    assert r.get(KEY) == ("value" if said else None)
+
+
+def test_interim_value_stays_for_a_moment(r):
+    hold(r)
+    assert fill(r, "a", interim=300) == 2 and 0 < r.pttl(KEY) <= 300
+    assert fill(r, "b", interim=300) == 0 and r.get(KEY) == "a"

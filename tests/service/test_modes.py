@@ -81,8 +81,8 @@ def test_dry_run_touches_nothing(beside, mode):
     assert len(seen) == 20 and b"a" in seen and b"\xff\0" in seen
     assert all(key in (b"a", b"\xff\0", b"gone") or key.startswith((b"user:", b"tagged:"))
                for key in seen)
-    assert sorted(key for key in cache.keys("*[0-9]*") if not key.startswith(b"purgeway:{main}:job:")) \
-        == [key for key in before if not key.startswith(b"purgeway:{main}:job:")]
+    assert sorted(key for key in cache.keys("*[0-9]*") if not key.startswith(b"purgeway:{main}:")) \
+        == [key for key in before if not key.startswith(b"purgeway:{main}:")]
     assert cache.pttl("user:1") > 500_000 and cache.scard("purgeway:tag:{t}") == 51
 
 
