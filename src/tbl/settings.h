@@ -79,7 +79,8 @@ N(patterns_stars, "patterns.stars", COUNT, 8, 1, 64, false, "Most `*` of a patte
 N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,
   "Bytes before the first wildcard that a pattern must have.")
 S(uri_key, "uri.key", "{uri}", false,
-  "How the key of a URI is made, for POST /v1/events: of {uri}, {origin}, {scheme}, {host}, {port}, "
+  "How the key of a URI is made, for POST /v1/events: of {uri}, {origin}, {scheme}, {host}, "
+  "{port}, "
   "{path}, {path_query} and {query}.")
 S(uri_tag, "uri.tag", "{group}", false,
   "How the tag of a group of URIs is made: of the same, and {group}.")

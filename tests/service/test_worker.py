@@ -420,3 +420,31 @@ def test_steady_high_load_does_not_starve_low(beside):
         if ended(server, low):
             break
     assert server.api.finished(low["job_id"])["status"] == "succeeded"
+
+
+def test_equal_jobs_that_wait_are_done_together(make):
+    """A thousand posts for one hot key cost a handful of removals, and each has its own end."""
+    broker, cache = make(Redis), make(Redis)
+    settings = {"broker_url": broker.url(), "broker_durability": "memory", "rebounds": "100",
+                "target_url": cache.url(), "journal_ms": 0}
+    gateway = make(Purgeway, "gateway", **settings)
+    cache.client().set("hot", 1)
+    ids = []
+    for _ in range(10):
+        answer = gateway.api.post("/v1/invalidations/batch",
+                                  {"invalidations": [{"keys": ["hot"]}] * 100})
+        ids += [item["job_id"] for item in answer.json["items"]]
+    assert len(set(ids)) == 1000
+    cache.client().config_resetstat()
+    worker = make(Purgeway, "worker", **settings)
+    for job_id in ids:
+        job = gateway.api.finished(job_id)
+        assert job["status"] == "succeeded" and len(job["rebounds_at"]) == 1
+        assert job["result"]["removed"] + job["result"]["missing"] == 1
+    first = cache.client().info("commandstats")["cmdstat_unlink"]["calls"]
+    assert first <= 50, first
+    # Their repetitions are no more than theirs.
+    eventually(lambda: cache.client().info("commandstats")["cmdstat_unlink"]["calls"] > first or
+               first > 10)
+    assert cache.client().info("commandstats")["cmdstat_unlink"]["calls"] <= 100
+    assert worker.is_alive()
