@@ -29,6 +29,12 @@ static const struct option options[] = {
     {"--pattern", PGW_CLI_TAKES_KEYS, LIST, AT(patterns)},
     {"--tag", PGW_CLI_TAKES_KEYS, LIST, AT(tags)},
     {"--dry-run", PGW_CLI_TAKES_KEYS, FLAG, AT(dry_run)},
+    {"--target", PGW_CLI_TAKES_KEYS, LIST, AT(targets)},
+    {"--delay", PGW_CLI_TAKES_KEYS, TEXT, AT(delay)},
+    {"--not-before", PGW_CLI_TAKES_KEYS, TEXT, AT(not_before)},
+    {"--rebounds", PGW_CLI_TAKES_KEYS, TEXT, AT(rebounds)},
+    {"--tombstone", PGW_CLI_TAKES_KEYS, FLAG, AT(tombstone)},
+    {"--row-version", PGW_CLI_TAKES_KEYS, TEXT, AT(row_version)},
     {"--soft", PGW_CLI_TAKES_KEYS, FLAG, AT(soft)},
     {"--all-tags", PGW_CLI_TAKES_KEYS, FLAG, AT(all_tags)},
     {"--priority", PGW_CLI_TAKES_KEYS, TEXT, AT(priority)},
@@ -112,6 +118,7 @@ enum pgw_err pgw_cli_args_parse(int argc, char *const argv[], unsigned takes,
         args.operands = pgw_alloc(sizeof *args.operands * ((size_t)argc + 1));
         args.patterns.items = pgw_alloc(sizeof *args.patterns.items * ((size_t)argc + 1));
         args.tags.items = pgw_alloc(sizeof *args.tags.items * ((size_t)argc + 1));
+        args.targets.items = pgw_alloc(sizeof *args.targets.items * ((size_t)argc + 1));
         for (int i = 1; i < argc; i++) {
                 const char *word = argv[i];
                 bool took_next = false;
@@ -141,5 +148,6 @@ void pgw_cli_args_fini(struct pgw_cli_args *args)
         pgw_free(args->operands);
         pgw_free(args->patterns.items);
         pgw_free(args->tags.items);
+        pgw_free(args->targets.items);
         *args = (struct pgw_cli_args){0};
 }

@@ -17,8 +17,7 @@
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
         PGW_CLI_TAKES_WAIT = 1,
-        PGW_CLI_TAKES_KEYS =
-            2 /* --pattern --tag --all-tags --soft --dry-run --priority --reason --stdin -0 */
+        PGW_CLI_TAKES_KEYS = 2 /* what says what to remove, and how */
 };
 
 /* An option that may be given several times. */
@@ -32,6 +31,10 @@ struct pgw_cli_args {
         const char *cacert;
         const char *priority;
         const char *reason;
+        const char *delay; /* seconds, as it was given; so are the next ones */
+        const char *not_before;
+        const char *rebounds;
+        const char *row_version;
         uint32_t wait_s; /* 0: do not wait */
         bool json, help;
         bool from_stdin;
@@ -40,7 +43,8 @@ struct pgw_cli_args {
         size_t operand_count;
         struct pgw_cli_list patterns;
         struct pgw_cli_list tags;
-        bool all_tags, dry_run, soft;
+        struct pgw_cli_list targets;
+        bool all_tags, dry_run, soft, tombstone;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

@@ -42,7 +42,13 @@ static const struct pgw_cli_verb verb = {
             "                 each further pattern; quote it from the shell\n"
             "  --wait N       wait up to N seconds for the end\n"
             "  --soft         leave the keys ten seconds, so that not all readers miss at once\n"
+            "  --tombstone    leave markers that keep old values from being stored again\n"
+            "  --row-version N  the same, against rows older than version N\n"
             "  --dry-run      only count what would go\n"
+            "  --target NAME  of this cache only; again for each further one\n"
+            "  --delay N      in N seconds\n"
+            "  --not-before T at the time T (RFC 3339)\n"
+            "  --rebounds L   remove the same again after L, ms, as 1000,3000; - is never\n"
             "  --priority P   high, normal or low\n"
             "  --reason TEXT  why, for the record\n"
             "  --stdin        read more keys from standard input, one a line\n"
@@ -123,6 +129,54 @@ static void add_walks(struct purge *purge, json_t *body)
         purge->are_walks_sent = true;
 }
 
+static void add_text(json_t *body, const char *member, const char *text)
+{
+        if (text)
+                json_object_set_new(body, member, json_string(text));
+}
+
+/* What is no number goes as it is: the gateway says what is wrong with it. */
+static json_t *number_or_text(struct pgw_str text, uint64_t scale)
+{
+        uint64_t number;
+
+        if (pgw_str_to_u64(text, INT32_MAX, &number))
+                return json_stringn(text.p, text.n);
+        return json_integer((json_int_t)(number * scale));
+}
+
+/* "1000,3000", or "-" for none. */
+static json_t *times_of(const char *text)
+{
+        struct pgw_str rest = pgw_str_z(text), item;
+        json_t *times = json_array();
+        bool more = rest.n > 0 && !pgw_str_eq_z(rest, "-");
+
+        while (more) {
+                more = pgw_str_cut(rest, ',', &item, &rest);
+                json_array_append_new(times, number_or_text(more ? item : rest, 1));
+        }
+        return times;
+}
+
+static void add_manner(const struct pgw_cli_args *args, json_t *body)
+{
+        add_texts(body, "targets", &args->targets);
+        if (args->dry_run)
+                json_object_set_new(body, "dry_run", json_true());
+        add_text(body, "mode",
+                 args->soft          ? "soft"
+                 : args->tombstone   ? "tombstone"
+                 : args->row_version ? "versioned"
+                                     : NULL);
+        add_text(body, "version", args->row_version);
+        add_text(body, "not_before", args->not_before);
+        if (args->delay)
+                json_object_set_new(body, "delay_ms", number_or_text(pgw_str_z(args->delay), 1000));
+        if (args->rebounds)
+                json_object_set_new(body, "rebounds_ms", times_of(args->rebounds));
+}
+
 /* One request; its job goes to the list. */
 static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_s)
 {
@@ -130,10 +184,7 @@ static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_
         json_t *body = pgw_cli_batch_take(batch, purge->args->priority, purge->args->reason);
 
         add_walks(purge, body);
-        if (purge->args->dry_run)
-                json_object_set_new(body, "dry_run", json_true());
-        if (purge->args->soft)
-                json_object_set_new(body, "mode", json_string("soft"));
+        add_manner(purge->args, body);
         const struct pgw_cli_request request = {
             .method = "POST", .path = "/v1/invalidations", .body = body, .wait_s = wait_s};
         struct pgw_fault fault = {"", ""};

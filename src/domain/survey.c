@@ -15,6 +15,7 @@ struct pgw_surveyor {
         struct pgw_timer timer;
         unsigned asked; /* lane of the question under way */
         struct pgw_lane_survey lanes[PGW_LANE_COUNT];
+        uint64_t put_off;
 };
 
 static const struct {
@@ -55,6 +56,32 @@ static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply 
         pgw_metric_set(gauges[lane].oldest, (int64_t)(age / 1000));
 }
 
+static void on_put_off(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_surveyor *s = ctx;
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (!err) {
+                const uint64_t count = at_least_zero(pgw_reply_int(reply, 0));
+                __atomic_store_n(&s->put_off, count, __ATOMIC_RELAXED);
+                pgw_metric_set(PGW_G_QUEUE_SCHEDULED, (int64_t)count);
+        }
+        rest(s);
+}
+
+/* Jobs that wait for their time take room as others do. */
+static void ask_put_off(struct pgw_surveyor *s)
+{
+        char key[PGW_STREAM_KEY_MAX];
+
+        pgw_redis_begin(s->redis, 2);
+        pgw_redis_arg(s->redis, PGW_STR("HLEN"));
+        pgw_redis_arg(s->redis, pgw_keyspace_later(s->keyspace, key));
+        if (pgw_redis_end(s->redis, on_put_off, s))
+                rest(s);
+}
+
 static void on_survey(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_surveyor *s = ctx;
@@ -69,7 +96,7 @@ static void on_survey(void *ctx, enum pgw_err err, const struct pgw_reply *reply
         if (++s->asked < PGW_LANE_COUNT)
                 ask(s);
         else
-                rest(s);
+                ask_put_off(s);
 }
 
 static void ask(struct pgw_surveyor *s)
@@ -117,7 +144,7 @@ void pgw_surveyor_read(const struct pgw_surveyor *s, enum pgw_lane lane,
 
 uint64_t pgw_surveyor_depth(const struct pgw_surveyor *s)
 {
-        uint64_t depth = 0;
+        uint64_t depth = __atomic_load_n(&s->put_off, __ATOMIC_RELAXED);
 
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
                 depth += __atomic_load_n(&s->lanes[i].waiting, __ATOMIC_RELAXED);

@@ -28,7 +28,7 @@ void pgw_surveyor_free(struct pgw_surveyor *); /* close the client first */
 /* Any thread. */
 void pgw_surveyor_read(const struct pgw_surveyor *, enum pgw_lane, struct pgw_lane_survey *ret);
 
-/* Jobs waiting in all lanes. Any thread. */
+/* Jobs waiting in all lanes, and those that were put off. Any thread. */
 uint64_t pgw_surveyor_depth(const struct pgw_surveyor *);
 
 #endif

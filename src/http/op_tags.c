@@ -260,7 +260,7 @@ enum pgw_step pgw_op_tagging(struct pgw_exchange *x)
 {
         const pgw_target_set set = pgw_targets_of_body(x);
         const struct pgw_gateway *g = x->gateway;
-        enum pgw_tags_policy policies[PGW_TARGETS_MAX];
+        enum pgw_tags_policy policies[PGW_TARGETS_MAX] = {PGW_TAGS_UNKNOWN};
         struct pgw_selectors tags;
 
         pgw_selectors_texts(x, "tags", &tags);

@@ -11,7 +11,8 @@
 static enum pgw_err read_password(const char *path, const char *otherwise, char **ret,
                                   struct pgw_fault *fault)
 {
-        size_t size;
+        char *text = NULL;
+        size_t size = 0;
 
         *ret = NULL;
         if (!path[0]) {
@@ -19,15 +20,16 @@ static enum pgw_err read_password(const char *path, const char *otherwise, char 
                         *ret = pgw_strdup(otherwise);
                 return PGW_OK;
         }
-        enum pgw_err err = pgw_file_read(path, PGW_PLACE_PASSWORD_MAX, ret, &size, fault);
-        if (err)
+        enum pgw_err err = pgw_file_read(path, PGW_PLACE_PASSWORD_MAX, &text, &size, fault);
+        if (err || !text)
                 return PGW_E_CONFIG;
-        while (size && ((*ret)[size - 1] == '\n' || (*ret)[size - 1] == '\r'))
-                (*ret)[--size] = '\0';
-        if (size && !memchr(*ret, '\0', size))
+        while (size && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+                text[--size] = '\0';
+        if (size && !memchr(text, '\0', size)) {
+                *ret = text;
                 return PGW_OK;
-        pgw_free(*ret);
-        *ret = NULL;
+        }
+        pgw_free(text);
         pgw_fault_set(fault, path, "holds no password");
         return PGW_E_CONFIG;
 }

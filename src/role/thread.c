@@ -301,6 +301,7 @@ static void build_worker(struct pgw_thread *t)
             .beat_ms = s->worker_beat_ms ? s->worker_beat_ms : s->worker_idle_ms / 3,
             .result_ttl_s = s->results_ttl_s,
             .sweep_share = s->sweep_share,
+            .prune_ms = t->conf.index == 0 ? s->tags_prune_s * 1000 : 0,
             .journal_ms = s->journal_ms,
             .journal_bytes = s->journal_bytes,
             .results_beside = plan->results_beside,

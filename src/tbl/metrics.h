@@ -32,6 +32,8 @@ C(KEYS_REMOVED, "purgeway_keys_total", "result=\"removed\"",
 C(KEYS_MISSING, "purgeway_keys_total", "result=\"missing\"", "")
 C(JOBS_COALESCED, "purgeway_jobs_coalesced_total", "",
   "Jobs whose keys were removed together with those of an equal job that waited.")
+C(TAGS_PRUNED, "purgeway_tag_references_pruned_total", "",
+  "References of tags to keys that were gone, and were taken out.")
 C(HOLDS_LOST, "purgeway_holds_lost_total", "",
   "Keys that were removed without the marker that was asked for.")
 C(JOURNAL_REPLAYS, "purgeway_journal_replays_total", "",
@@ -75,6 +77,7 @@ G(QUEUE_WAITING_HIGH, "purgeway_queue_waiting_jobs", "lane=\"high\"",
   "Jobs that no worker has taken yet.")
 G(QUEUE_WAITING_NORMAL, "purgeway_queue_waiting_jobs", "lane=\"normal\"", "")
 G(QUEUE_WAITING_LOW, "purgeway_queue_waiting_jobs", "lane=\"low\"", "")
+G(QUEUE_SCHEDULED, "purgeway_queue_scheduled_jobs", "", "Jobs that were put off.")
 G(QUEUE_RUNNING_HIGH, "purgeway_queue_running_jobs", "lane=\"high\"",
   "Jobs taken and not acknowledged.")
 G(QUEUE_RUNNING_NORMAL, "purgeway_queue_running_jobs", "lane=\"normal\"", "")

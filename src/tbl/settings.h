@@ -86,6 +86,8 @@ S(uri_tag, "uri.tag", "{group}", false,
   "How the tag of a group of URIs is made: of the same, and {group}.")
 N(sweep_share, "sweep.share", COUNT, 10, 1, 100, false,
   "Most that the sweeps of a process take of a target's time, in percent.")
+N(tags_prune_s, "tags.prune_s", SECONDS, 3600, 0, 2592000, false,
+  "How often the references of tags to keys that are gone are taken out; 0 is never.")
 N(journal_ms, "journal.ms", MS, 30000, 0, 3600000, false,
   "How long what was removed is remembered, to remove it again when a target fails over; 0 is not "
   "at "

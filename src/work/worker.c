@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "work/effect.h"
 #include "work/journal.h"
+#include "work/prune.h"
 
 #define PGW_WORKER_PAUSE_MIN_MS 20
 #define PGW_WORKER_PAUSE_MAX_MS 2000
@@ -55,6 +56,8 @@ static void open_targets(struct pgw_worker *w)
                 pgw_sweep_init(t);
                 pgw_tag_sweep_init(t);
                 pgw_deployment_on_room(t->conf.sweeps, on_room, t);
+                if (w->conf.prune_ms)
+                        t->pruner = pgw_pruner_new(t, w->conf.prune_ms);
                 if (w->conf.journal_ms == 0)
                         continue;
                 t->journal = pgw_journal_new(t, w->conf.journal_ms,
@@ -71,6 +74,7 @@ static void close_targets(struct pgw_worker *w)
                 pgw_sweep_fini(t);
                 pgw_tag_sweep_fini(t);
                 pgw_journal_free(t->journal);
+                pgw_pruner_free(t->pruner);
         }
 }
 

@@ -32,6 +32,7 @@ struct pgw_worker_conf {
         uint64_t beat_ms;
         uint64_t result_ttl_s;
         uint64_t sweep_share; /* percent of a node's time, 1 to 100 */
+        uint64_t prune_ms;    /* how often tags are pruned; 0: not by this worker */
         uint64_t journal_ms;  /* how long what was removed is remembered; 0: not at all */
         size_t journal_bytes; /* the most that takes */
         bool results_beside;  /* the results live in the same server and database as the queue */

@@ -143,6 +143,7 @@ struct pgw_target {
         struct pgw_pass pass;
         struct pgw_tag_pass tags;
         struct pgw_journal *journal; /* NULL: none is kept */
+        struct pgw_pruner *pruner;   /* NULL: another worker's */
 };
 
 struct pgw_worker {

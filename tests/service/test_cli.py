@@ -164,3 +164,20 @@ def test_https_is_verified(make, certificates):
     assert run_to_end("queues", "--url", url)[0] == 69
     code, _, err = run_to_end("queues", "--url", url, "--cacert", certificates.authority)
     assert code == 0, err
+
+
+def test_purge_later_elsewhere_and_held(cli, cache, unique):
+    key = unique()
+    cache.set(key, 1)
+    code, out, _ = cli("purge", key, "--delay", "60", "--target", "default", "--json")
+    assert code == 0 and json.loads(out)["status"] == "scheduled" and cache.exists(key)
+    assert cli("purge", key, "--row-version", "7", "--wait", "10")[0] == 0
+    assert cache.get(f"purgeway:hold:{{{key}}}") == b"7"
+    assert cli("purge", key, "--tombstone", "--rebounds", "100,200", "--wait", "10")[0] == 0
+    assert cache.get(f"purgeway:hold:{{{key}}}") == b""
+    assert cli("purge", key, "--not-before", "2020-01-01T00:00:00Z", "--wait", "10")[0] == 0
+    for words, said in ((("--delay", "soon"), "delay_ms"), (("--target", "x"), "targets/0"),
+                        (("--rebounds", "3,x"), "rebounds_ms/1"),
+                        (("--not-before", "soon"), "not_before")):
+        code, _, err = cli("purge", key, *words)
+        assert code == 1 and said in err

@@ -1,5 +1,6 @@
 """Tags: keys that go together, put under them, listed, and removed with them."""
 import threading
+import time
 
 import pytest
 
@@ -250,3 +251,58 @@ def test_key_that_is_no_set_fails_the_job_and_stays(beside):
     ended = server.api.finished(is_accepted(purge(server, "t"))["job_id"])
     assert ended["status"] == "failed" and ended["error"]["code"] == "store_wrong_type"
     assert redis.client().get("purgeway:tag:{t}") == b"not a set"
+
+
+# ---- pruning ----
+
+
+def test_references_to_what_is_gone_are_taken_out(beside):
+    server, redis = beside(tags_prune_s=1, sweep_share=100)
+    cache = redis.client()
+    there = [f"there:{i}" for i in range(700)]
+    cache.mset({key: 1 for key in there})
+    gone = [f"gone:{i}" for i in range(900)]
+    for tag, keys in (("big", there + gone), ("small", there[:3] + gone[:3]), ("dead", gone[:5])):
+        cache.sadd("purgeway:tag:{%s}" % tag, *keys)
+    aside = "purgeway:tag:{big}:some-job"
+    cache.sadd(aside, "gone:0")
+    cache.set("purgeway:tag:{text}", "no set")
+    eventually(lambda: cache.scard("purgeway:tag:{big}") == 700)
+    assert cache.smembers("purgeway:tag:{big}") == {key.encode() for key in there}
+    eventually(lambda: cache.scard("purgeway:tag:{small}") == 3)
+    eventually(lambda: not cache.exists("purgeway:tag:{dead}"))
+    assert cache.scard(aside) == 1, "what a job has set aside is the job's"
+    assert server.api.metric("purgeway_tag_references_pruned_total") >= 908
+
+
+def test_pruning_takes_nothing_that_comes_and_goes(beside):
+    """Keys are stored and tagged, in this order, all the time: each that is there is tagged."""
+    _, redis = beside(tags_prune_s=1, sweep_share=100)
+    cache = redis.client()
+    end = time.monotonic() + 4
+    number = 0
+    while time.monotonic() < end:
+        pipe = cache.pipeline(transaction=False)
+        for i in range(50):
+            number += 1
+            key = f"k:{number % 500}"
+            pipe.set(key, 1, px=1 + number % 200)
+            pipe.sadd("purgeway:tag:{t}", key)
+        pipe.execute()
+    keys = [f"k:{i}" for i in range(500)]
+    for key in keys:
+        cache.set(key, 1)
+        cache.sadd("purgeway:tag:{t}", key)
+    time.sleep(2.5)
+    assert cache.smembers("purgeway:tag:{t}") >= {key.encode() for key in keys}
+
+
+def test_pruning_is_one_workers_turn(make):
+    redis = make(Redis)
+    settings = {"broker_url": redis.url(), "broker_durability": "memory", "tags_prune_s": 2}
+    workers = [make(Purgeway, "worker", **settings) for _ in range(3)]
+    time.sleep(1)
+    redis.client().sadd("purgeway:tag:{t}", *range(100))
+    eventually(lambda: not redis.client().exists("purgeway:tag:{t}"))
+    said = [worker.log_contains("tags.pruned") for worker in workers]
+    assert sum(line is not None for line in said) == 1, said
