@@ -26,6 +26,7 @@ static const struct option options[] = {
     {"--url", 0, TEXT, AT(url)},
     {"--cacert", 0, TEXT, AT(cacert)},
     {"--wait", PGW_CLI_TAKES_WAIT, SECONDS, AT(wait_s)},
+    {"--cancel-rebounds", PGW_CLI_TAKES_CANCEL, FLAG, AT(cancel_rebounds)},
     {"--pattern", PGW_CLI_TAKES_KEYS, LIST, AT(patterns)},
     {"--tag", PGW_CLI_TAKES_KEYS, LIST, AT(tags)},
     {"--dry-run", PGW_CLI_TAKES_KEYS, FLAG, AT(dry_run)},

@@ -17,7 +17,8 @@
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
         PGW_CLI_TAKES_WAIT = 1,
-        PGW_CLI_TAKES_KEYS = 2 /* what says what to remove, and how */
+        PGW_CLI_TAKES_CANCEL = 4, /* --cancel-rebounds */
+        PGW_CLI_TAKES_KEYS = 2    /* what says what to remove, and how */
 };
 
 /* An option that may be given several times. */
@@ -45,6 +46,7 @@ struct pgw_cli_args {
         struct pgw_cli_list tags;
         struct pgw_cli_list targets;
         bool all_tags, dry_run, soft, tombstone;
+        bool cancel_rebounds;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

@@ -23,6 +23,9 @@ static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name
         case 'x':
                 e->targets = value;
                 break;
+        case 'm':
+                e->members = value;
+                break;
         case 'k':
                 e->keys = value;
                 break;

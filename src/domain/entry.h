@@ -11,6 +11,7 @@
 struct pgw_entry {
         struct pgw_job_id id;
         struct pgw_str targets; /* names, separated by commas; empty: all */
+        struct pgw_str members; /* field m (domain/rebound.h) */
         struct pgw_str keys;    /* field k, checked to be a list */
         size_t key_count;
         struct pgw_str patterns; /* field p, as k */

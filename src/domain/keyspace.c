@@ -42,6 +42,13 @@ struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *ks, char out[PGW_ST
         return pgw_str_of(out, (size_t)n);
 }
 
+struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:cancelled", ks->queue);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
                                   char out[PGW_STREAM_KEY_MAX])
 {

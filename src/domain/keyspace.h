@@ -38,6 +38,9 @@ struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *, char out[PGW_
 /* The records of jobs that were put off, by their ids (domain/later.h); written to `out`. */
 struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
+struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
 /* The jobs of a group; written to `out`. */
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *, struct pgw_str id,
                                   char out[PGW_STREAM_KEY_MAX]);

@@ -83,6 +83,8 @@ static enum pgw_err write_record(struct pgw_buf *record, const struct pgw_reboun
         if (!err)
                 err = add(record, "x", r->targets);
         if (!err)
+                err = add(record, "m", r->members);
+        if (!err)
                 err = add(record, "k", r->keys);
         if (!err)
                 err = add(record, "p", r->patterns);

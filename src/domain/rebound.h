@@ -10,6 +10,8 @@
  * will be. lua/wake.lua makes them entries. In such an entry, always of version 2,
  *      b  the number of the pass, from 1     o  when the first pass ended, wall ms
  *      j  the job's id                       w  when all the passes are due after that
+ *      m  when it is for several jobs, the id of each and how many of the keys are its own, as
+ *         texts of a list
  * Keys of jobs that ended together are repeated together: then `j` is one of them.
  */
 #ifndef PGW_DOMAIN_REBOUND_H
@@ -41,6 +43,7 @@ struct pgw_rebound {
         struct pgw_rebounds rebounds;
         struct pgw_str targets;              /* as in an entry; empty: all */
         struct pgw_str keys, patterns, tags; /* as in an entry; may be empty */
+        struct pgw_str members;              /* field m; empty: `job` alone */
         bool all_tags;
         uint64_t soft_ttl_ms; /* 0: the keys go */
 };

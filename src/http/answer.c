@@ -24,11 +24,14 @@ static const struct {
     {400, "Bad Request"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {403, "Forbidden"},
+    {409, "Conflict"},
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
     {422, "Unprocessable Content"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
+    {501, "Type Not Supported"},
     {503, "Service Unavailable"},
 };
 

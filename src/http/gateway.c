@@ -24,6 +24,7 @@ const char *const pgw_gateway_operations[] = {
     "create_batch",
     "get_group",
     "create_event",
+    "cancel_rebounds",
     NULL,
 };
 
@@ -45,6 +46,7 @@ static const struct pgw_gateway_handler handlers[] = {
     {.act = pgw_op_batch},
     {.act = pgw_op_group},
     {.understand = pgw_op_event_understand, .act = pgw_op_invalidate},
+    {.understand = pgw_op_job_understand, .act = pgw_op_cancel_rebounds},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

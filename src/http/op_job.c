@@ -2,12 +2,15 @@
  *
  * The entity tag changes whenever the job's state does, so a client that polls pays for a
  * body only when there is news.
+ *
+ * DELETE /v1/jobs/{job_id}/rebounds: it is not to be repeated any more.
  */
 #include <stdio.h>
 
 #include <h2o.h>
 
 #include "base/clock.h"
+#include "domain/cancel.h"
 #include "http/front.h"
 #include "http/job_json.h"
 #include "http/operations.h"
@@ -91,4 +94,59 @@ enum pgw_step pgw_op_job(struct pgw_exchange *x)
                 pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
         (void)pgw_poll_start(x->gateway, &x->job.id, 0, x->wait_s * 1000, on_found, x);
         return PGW_WAIT;
+}
+
+/* ---- cancelling its repetitions ---- */
+
+static void on_forgotten(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_exchange *x = ctx;
+
+        (void)reply;
+        x->job.rebounds.count = 0;
+        if (!err)
+                answer_job(x);
+        pgw_exchange_resume(x, err);
+}
+
+/* It is cancelled; its result shall not promise otherwise. */
+static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_exchange *x = ctx;
+        struct pgw_redis *results = x->gateway->links.results;
+        char key[PGW_RESULT_KEY_MAX];
+
+        (void)reply;
+        if (!err) {
+                pgw_redis_begin(results, 3);
+                pgw_redis_arg(results, PGW_STR("HDEL"));
+                pgw_redis_arg(results,
+                              pgw_keyspace_result(x->gateway->links.keyspace, &x->job.id, key));
+                pgw_redis_arg(results, PGW_STR("d"));
+                err = pgw_redis_end(results, on_forgotten, x);
+        }
+        if (err)
+                pgw_exchange_resume(x, err);
+}
+
+static void on_found_to_cancel(void *ctx, enum pgw_err err, const struct pgw_job *job)
+{
+        struct pgw_exchange *x = ctx;
+
+        if (!err && !pgw_job_state_is_terminal(job->state))
+                err = PGW_E_NOT_ENDED;
+        if (!err) {
+                x->job = *job;
+                x->job.sample = x->job.targets = PGW_STR(""); /* of a reply that is gone by then */
+                err = pgw_cancel_add(x->gateway->links.broker, x->gateway->links.keyspace,
+                                     &x->job.id, on_cancelled, x);
+        }
+        if (err)
+                pgw_exchange_resume(x, err);
+}
+
+enum pgw_step pgw_op_cancel_rebounds(struct pgw_exchange *x)
+{
+        x->err = pgw_jobs_find(x->gateway->links.jobs, &x->job.id, on_found_to_cancel, x);
+        return x->err ? PGW_FAIL : PGW_WAIT;
 }

@@ -66,6 +66,8 @@ C(KILLED_SLOW, "purgeway_connections_killed_total", "reason=\"slow\"", "")
 C(REBOUNDS, "purgeway_rebounds_total", "", "Later passes of jobs that became due.")
 C(REBOUNDS_LOST, "purgeway_rebounds_lost_total", "",
   "Later passes that could not be scheduled for want of room.")
+C(REBOUNDS_CANCELLED, "purgeway_rebounds_cancelled_total", "",
+  "Jobs left out of a later pass because they were cancelled.")
 C(REBOUND_KEYS, "purgeway_rebound_keys_removed_total", "",
   "Keys that were there again and were removed by a later pass.")
 C(SWEEP_SLICES, "purgeway_sweep_slices_total", "", "Slices of a target's keys looked through.")

@@ -84,7 +84,7 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
 {
         const size_t parts = targets * sizeof(struct pgw_part);
         struct pgw_run *run =
-            pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n + e->tags.n);
+            pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n + e->tags.n + e->members.n);
         char *at = (char *)(run + 1) + parts;
 
         run->worker = w;
@@ -97,6 +97,7 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->keys = keep(&at, e->keys);
         run->patterns = keep(&at, e->patterns);
         run->tags = keep(&at, e->tags);
+        run->members = keep(&at, e->members);
         run->key_count = e->key_count;
         run->pattern_count = e->pattern_count;
         run->tag_count = e->tag_count;
@@ -147,8 +148,10 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
                 return;
         }
         add_parts(run, targets);
-        if (attempt > 1 && run->pass == 0)
-                pgw_keep_announce(run); /* a later pass has no result to fence */
+        if (run->pass)
+                pgw_repeat_begin(run); /* and has no result to fence */
+        else if (attempt > 1)
+                pgw_keep_announce(run);
         else
                 pgw_run_begin(run);
 }

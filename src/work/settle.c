@@ -339,7 +339,8 @@ static struct pgw_str name_targets(const struct pgw_worker *w, pgw_target_set se
 }
 
 static void schedule_one(struct batch *b, const struct pgw_run *run, pgw_target_set set,
-                         const struct pgw_rebounds *rebounds, struct pgw_str keys)
+                         const struct pgw_rebounds *rebounds, struct pgw_str keys,
+                         struct pgw_str members)
 {
         struct pgw_worker *w = b->worker;
         char names[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
@@ -350,6 +351,7 @@ static void schedule_one(struct batch *b, const struct pgw_run *run, pgw_target_
             .rebounds = *rebounds,
             .targets = name_targets(w, set, names, sizeof names),
             .keys = keys,
+            .members = members,
             .patterns = run->patterns,
             .tags = run->tags,
             .all_tags = run->all_tags,
@@ -386,15 +388,27 @@ struct merged {
         const struct pgw_run *first;
         const struct pgw_rebounds *rebounds;
         pgw_target_set set;
-        struct pgw_buf keys;
+        struct pgw_buf keys, members;
 };
+
+static enum pgw_err add_member(struct pgw_buf *members, const struct pgw_run *run)
+{
+        char id[PGW_JOB_ID_SIZE], count[20];
+        const struct pgw_str pair[] = {pgw_str_of(id, sizeof id),
+                                       pgw_str_of(count, pgw_u64_text(run->key_count, count))};
+
+        pgw_job_id_text(&run->job, id);
+        return pgw_keys_encode(members, pair, 2);
+}
 
 static void flush(struct batch *b, struct merged *m)
 {
         if (m->first && !b->refused)
-                schedule_one(b, m->first, m->set, m->rebounds, pgw_buf_str(&m->keys));
+                schedule_one(b, m->first, m->set, m->rebounds, pgw_buf_str(&m->keys),
+                             pgw_buf_str(&m->members));
         m->first = NULL;
         pgw_buf_clear(&m->keys);
+        pgw_buf_clear(&m->members);
 }
 
 /* Most jobs name keys only and are repeated when the target says: theirs go together. */
@@ -411,13 +425,15 @@ static void schedule_at(struct batch *b, struct merged *m, const struct pgw_run 
         if (set == 0 || !pgw_run_next_pass(run, rebounds))
                 return;
         if (!is_plain(run)) {
-                schedule_one(b, run, set, rebounds, run->keys);
+                schedule_one(b, run, set, rebounds, run->keys, run->members);
                 return;
         }
         if (m->first && (m->set != set || !is_same(m->rebounds, rebounds)))
                 flush(b, m);
-        if (pgw_buf_add_str(&m->keys, run->keys)) {
-                schedule_one(b, run, set, rebounds, run->keys);
+        const size_t keys_before = m->keys.n;
+        if (pgw_buf_add_str(&m->keys, run->keys) || add_member(&m->members, run)) {
+                m->keys.n -= m->keys.n > keys_before ? run->keys.n : 0;
+                schedule_one(b, run, set, rebounds, run->keys, PGW_STR(""));
                 return;
         }
         if (!m->first)
@@ -441,6 +457,7 @@ static void schedule_passes(struct batch *b)
         struct merged m = {.first = NULL};
 
         pgw_buf_init(&m.keys, PGW_SETTLE_MERGED_MAX);
+        pgw_buf_init(&m.members, PGW_SETTLE_BATCH_MAX * 64);
         for (size_t i = 0; i < b->count; i++) {
                 const struct pgw_run *run = b->runs[i];
                 for (size_t k = 0; k < run->part_count && !b->refused; k++)
@@ -449,6 +466,7 @@ static void schedule_passes(struct batch *b)
         }
         flush(b, &m);
         pgw_buf_fini(&m.keys);
+        pgw_buf_fini(&m.members);
         if (b->awaited == 0)
                 go_on_with(b);
 }

@@ -63,6 +63,8 @@ struct pgw_run {
         uint64_t started_ms; /* wall */
         uint64_t taken_us;   /* monotonic */
         struct pgw_str keys, patterns, tags;
+        struct pgw_str members; /* of a later pass: whose keys they are (domain/rebound.h) */
+        size_t member_count;
         size_t key_count, pattern_count, tag_count;
         bool all_tags;
         unsigned pass;          /* 0: the first, which has a result */
@@ -233,6 +235,9 @@ void pgw_tag_sweep_init(struct pgw_target *);
 void pgw_tag_sweep_fini(struct pgw_target *);
 void pgw_tag_sweep_add(struct pgw_part *); /* has tags */
 void pgw_tag_sweep_go_on(struct pgw_target *);
+
+/* work/repeat.c: a later pass begins. */
+void pgw_repeat_begin(struct pgw_run *);
 
 void pgw_later_init(struct pgw_worker *);
 void pgw_later_fini(struct pgw_worker *);

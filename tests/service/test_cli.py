@@ -181,3 +181,12 @@ def test_purge_later_elsewhere_and_held(cli, cache, unique):
                         (("--not-before", "soon"), "not_before")):
         code, _, err = cli("purge", key, *words)
         assert code == 1 and said in err
+
+
+def test_cancel_rebounds(cli, unique):
+    code, out, err = cli("purge", unique(), "--rebounds", "60000", "--wait", "10", "--json")
+    assert code == 0 and json.loads(out)["rebounds_at"], err
+    job_id = json.loads(out)["job_id"]
+    code, out, err = cli("status", job_id, "--cancel-rebounds", "--json")
+    assert code == 0 and "rebounds_at" not in json.loads(out), err
+    assert cli("status", "A" * 28, "--cancel-rebounds")[0] == 1

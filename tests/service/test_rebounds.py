@@ -155,3 +155,43 @@ def test_full_broker_drains_without_its_rebounds(make):
 def test_bad_setting_stops_the_start(text):
     code, _, err = run_to_end("serve", "--rebounds", text, "--check-config")
     assert code == 78 and "rebounds" in err and text in err
+
+
+def test_repetitions_are_cancelled(beside):
+    """Of jobs that ended together, and are repeated together, one alone is left out."""
+    server, redis = beside(rebounds="1500")
+    cache = redis.client()
+    keys = [f"k{i}" for i in range(20)]
+    answer = server.api.post("/v1/invalidations/batch",
+                             {"invalidations": [{"keys": [key]} for key in keys]})
+    ids = [item["job_id"] for item in answer.json["items"]]
+    for job_id in ids:
+        assert server.api.finished(job_id)["rebounds_at"]
+    etag = server.api.job(ids[3]).headers["etag"]
+    for number in (3, 7):
+        done = server.api.request("DELETE", f"/v1/jobs/{ids[number]}/rebounds")
+        assert done.status == 200 and "rebounds_at" not in done.json
+    assert "rebounds_at" not in server.api.job(ids[3]).json
+    assert server.api.job(ids[3]).headers["etag"] != etag
+    cache.mset({key: "late" for key in keys})
+    eventually(lambda: not cache.exists(*(key for key in keys if key not in ("k3", "k7"))))
+    eventually(lambda: server.api.metric("purgeway_rebounds_cancelled_total") == 2)
+    assert cache.exists("k3", "k7") == 2
+
+
+def test_repetition_of_a_walk_is_cancelled(beside):
+    server, redis = beside(sweep_share=100)
+    body = {"patterns": ["late:*"], "keys": ["late"], "rebounds_ms": [700]}
+    job = server.api.finished(is_accepted(server.api.post("/v1/invalidations", body))["job_id"])
+    assert server.api.request("DELETE", f"/v1/jobs/{job['job_id']}/rebounds").status == 200
+    redis.client().mset({"late": 1, "late:1": 1})
+    eventually(lambda: server.api.metric("purgeway_rebounds_cancelled_total") == 1)
+    assert redis.client().exists("late", "late:1") == 2
+
+
+def test_only_what_has_ended_can_be_cancelled(beside):
+    server, _ = beside("gateway")
+    job = is_accepted(server.api.purge("k"))
+    is_problem(server.api.request("DELETE", f"/v1/jobs/{job['job_id']}/rebounds"), 409,
+               "job_not_ended")
+    is_problem(server.api.request("DELETE", f"/v1/jobs/{'A' * 28}/rebounds"), 404, "no_such_job")
