@@ -337,3 +337,43 @@ def test_settings_that_name_no_target(targets, said):
     words = [word for target in targets for word in ("--targets", target)]
     code, _, err = run_to_end("worker", "--check-config", *words)
     assert code == 78 and said in err
+
+
+#: As docs/operations.md has it.
+COMMANDS = ("+unlink +exists +pexpire +scan +sscan +scard +sadd +srem +smismember +eval +info +role "
+            "+ping +memory|usage +pttl +client|setname +cluster|slots +cluster|nodes "
+            "+cluster|getkeysinslot +select +rename +persist +set +get +asking").split()
+
+
+def permit(node):
+    node.client().execute_command("ACL SETUSER", "purger", "on", ">s3cret", "~*", *COMMANDS)
+
+
+def test_few_permissions_are_enough(make, tmp_path):
+    """A user of a cluster's nodes who may do what is listed, and nothing else."""
+    path = tmp_path / "password"
+    path.write_text("s3cret")
+    with Cluster() as own:
+        for node in own.nodes:
+            permit(node)
+        broker = make(Redis)
+        server = make(Purgeway, broker_url=broker.url(), broker_durability="memory", rebounds="-",
+                      target_url=f"redis-cluster://purger@{own.seeds()}?password_file={path}",
+                      sweep_share=100, tags_prune_s=1)
+        fill(own, "key:{}", 1000)
+        for tag in ("t", "u"):
+            assert server.api.post("/v1/taggings", {"tags": [tag], "keys": ["key:1", "gone"],
+                                                    "ttl_ms": 60000}).status == 200
+        assert server.api.get("/v1/tags?tag=t").json["bytes"] > 0
+        assert server.api.get("/v1/tags/members?tag=t").status == 200
+        eventually(lambda: server.api.get("/v1/tags?tag=t").json["members"] == 1)
+        assert done(server, {"tags": ["t", "u"], "tags_match": "all"})["removed"] == 1
+        assert done(server, {"tags": ["t"]})["matched"] == 1
+        for more in ({"mode": "soft"}, {"mode": "tombstone"}, {"dry_run": True}, {}):
+            done(server, {"keys": ["key:2", "key:3"], "patterns": ["key:9*"], **more})
+        done(server, {"patterns": ["key:*"]})
+        assert not keys_left(own, "key:*")
+        refused = set()
+        for node in own.nodes:
+            refused |= {entry["object"] for entry in node.client().acl_log()}
+        assert not refused
