@@ -2,12 +2,15 @@
  * around them, over a Unix socket, as fast as one thread can say them.
  *
  *      limits_redis VERB --socket PATH [--count N] [--window N] [--keys N] [--loops N]
+ *                   [--match P] [--set K]
  *
  *      xadd    N jobs into lane high, at most WINDOW of them unanswered
  *      fill    the same, and the keys that they name exist (--no-set: they do not)
  *      drain   LOOPS bare workers: XREADGROUP COUNT 100, UNLINK, HSET and EXPIRE of the
  *              result, XACK, until nothing is left
  *      unlink  N requests of KEYS keys each, every key an UNLINK, two requests unanswered
+ *      sweep   SCAN MATCH P COUNT 1000 once around, sixteen of what matches to an UNLINK
+ *      members the same with SSCAN over the members of the set K
  *
  * Entries, results and names are made by the product's own code, so they cannot differ. A
  * bare worker keeps the product's promise (no result before the effect is confirmed, no
@@ -38,7 +41,7 @@
 #define RESULT_TTL_S "300"
 
 struct options {
-        const char *verb, *socket;
+        const char *verb, *socket, *match, *set_key;
         size_t count, window, keys, loops;
         bool set;
 };
@@ -380,6 +383,76 @@ static size_t drain_all(const struct options *o, uint64_t *ret_began_us)
         return done;
 }
 
+/* ---- walks ---- */
+
+#define WALK_COUNT "1000"
+#define WALK_CHUNK 16
+
+static void say_scan(struct link *l, const struct options *o, struct pgw_str cursor)
+{
+        command(l, o->set_key ? 5 : o->match ? 6 : 4);
+        arg(l, o->set_key ? PGW_STR("SSCAN") : PGW_STR("SCAN"));
+        if (o->set_key)
+                arg(l, pgw_str_z(o->set_key));
+        arg(l, cursor);
+        arg(l, PGW_STR("COUNT"));
+        arg(l, PGW_STR(WALK_COUNT));
+        if (!o->set_key && o->match) {
+                arg(l, PGW_STR("MATCH"));
+                arg(l, pgw_str_z(o->match));
+        }
+}
+
+/* Removals of a slice; returns how many commands that were. */
+static size_t say_unlinks(struct link *l, const struct pgw_reply *keys)
+{
+        const struct pgw_reply *key = keys + 1;
+        size_t left = keys->count, commands = 0;
+
+        while (left) {
+                const size_t n = left < WALK_CHUNK ? left : WALK_CHUNK;
+                command(l, 1 + n);
+                arg(l, PGW_STR("UNLINK"));
+                for (size_t i = 0; i < n; i++, key = pgw_reply_next(key))
+                        arg(l, pgw_reply_str(key));
+                left -= n;
+                commands++;
+        }
+        return commands;
+}
+
+/* The next slice is asked for in one write with the removals of the one before. */
+static size_t walk(const struct options *o, uint64_t *ret_began_us)
+{
+        char cursor[32] = "0";
+        size_t unlinks = 0, removed = 0;
+        bool more = true;
+        struct link l;
+
+        link_open(&l, o->socket);
+        *ret_began_us = pgw_mono_us();
+        say_scan(&l, o, PGW_STR("0"));
+        link_flush(&l);
+        while (more || unlinks) {
+                for (; unlinks; unlinks--)
+                        removed += (size_t)pgw_reply_int(link_answer(&l, true), 0);
+                if (!more)
+                        break;
+                const struct pgw_reply *reply = link_answer(&l, true);
+                const struct pgw_str next = pgw_reply_str(pgw_reply_at(reply, 0));
+                if (next.n == 0 || next.n >= sizeof cursor)
+                        fail("no cursor");
+                memcpy(cursor, next.p, next.n);
+                more = !pgw_str_eq_z(next, "0");
+                unlinks = say_unlinks(&l, pgw_reply_at(reply, 1));
+                if (more)
+                        say_scan(&l, o, pgw_str_of(cursor, next.n));
+                link_flush(&l);
+        }
+        link_close(&l);
+        return removed;
+}
+
 static size_t run(const struct options *o, uint64_t *ret_began_us)
 {
         const size_t keys = o->count * o->keys;
@@ -387,6 +460,8 @@ static size_t run(const struct options *o, uint64_t *ret_began_us)
 
         if (strcmp(o->verb, "drain") == 0)
                 return drain_all(o, ret_began_us);
+        if (strcmp(o->verb, "sweep") == 0 || strcmp(o->verb, "members") == 0)
+                return walk(o, ret_began_us);
         link_open(&l, o->socket);
         if (strcmp(o->verb, "fill") == 0) {
                 make_groups(&l);
@@ -411,6 +486,8 @@ static void parse_options(int argc, char **argv, struct options *ret)
             {"keys", required_argument, NULL, 'k'},
             {"loops", required_argument, NULL, 'l'},
             {"no-set", no_argument, NULL, 'x'},
+            {"match", required_argument, NULL, 'm'},
+            {"set", required_argument, NULL, 'S'},
             {NULL, 0, NULL, 0},
         };
         int c;
@@ -436,6 +513,12 @@ static void parse_options(int argc, char **argv, struct options *ret)
                 case 'x':
                         ret->set = false;
                         break;
+                case 'm':
+                        ret->match = optarg;
+                        break;
+                case 'S':
+                        ret->set_key = optarg;
+                        break;
                 default:
                         exit(2);
                 }
@@ -449,8 +532,8 @@ int main(int argc, char **argv)
         uint64_t began_us = 0;
 
         parse_options(argc, argv, &o);
-        if (!strstr(" xadd fill drain unlink ", o.verb) || !*o.verb || !o.socket || !o.window ||
-            !o.keys || o.keys > JOB_KEYS_MAX || !o.loops || o.loops > LOOPS_MAX)
+        if (!strstr(" xadd fill drain unlink sweep members ", o.verb) || !*o.verb || !o.socket ||
+            !o.window || !o.keys || o.keys > JOB_KEYS_MAX || !o.loops || o.loops > LOOPS_MAX)
                 fail("wrong options; the head of bench/limits_redis.c lists them");
         must(pgw_keyspace_init(&keyspace, "main"));
         const size_t count = run(&o, &began_us);

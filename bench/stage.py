@@ -175,7 +175,7 @@ def job_key(entry):
 
 
 class Purgeway(Child):
-    def __init__(self, directory, program, role, redis, durability, threads, tls=None):
+    def __init__(self, directory, program, role, redis, durability, threads, tls=None, more=()):
         self.port, self.tls_port = free_port(), free_port()
         argv = [program, role, "--broker-url", redis.url, "--broker-durability", durability,
                 "--threads", str(threads), "--data-dir", os.path.join(directory, "data"),
@@ -188,7 +188,7 @@ class Purgeway(Child):
         if role != "worker" and tls:
             argv += ["--tls-listen", f"127.0.0.1:{self.tls_port}",
                      "--tls-certificate", tls[0], "--tls-key", tls[1]]
-        super().__init__(directory, f"{role}-{durability}", argv)
+        super().__init__(directory, f"{role}-{durability}", argv + list(more))
 
     def wait_ready(self):
         def ready():
