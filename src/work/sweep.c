@@ -268,10 +268,11 @@ static void on_change(void *ctx, enum pgw_change change, struct pgw_node *node, 
         struct pgw_target *t = ctx;
         struct pgw_link *link = pgw_list_first(&t->pass.sweeps);
 
-        (void)node;
         if (change != PGW_SLOTS_MOVED)
                 return;
-        for (; link; link = pgw_list_next(&t->pass.sweeps, link)) {
+        /* Whoever is not walked yet will be, from the beginning. */
+        const bool is_walked = !node || walk_of_id(&t->pass, pgw_node_run_id(node));
+        for (; link && is_walked; link = pgw_list_next(&t->pass.sweeps, link)) {
                 struct pgw_sweep *s = pgw_sweep_at(link);
                 for (unsigned slot = first; s->moved && slot <= last; slot++)
                         s->moved[slot / 8] |= (unsigned char)(1u << slot % 8);

@@ -76,6 +76,11 @@ def is_under_way(server, job):
     assert server.api.job(job["job_id"]).json["progress"]["percent"] < 90
 
 
+def ends_well(server, job):
+    """However long it takes at its small share of the time."""
+    eventually(lambda: server.api.job(job["job_id"]).json["status"] == "succeeded", 180)
+
+
 def test_keys_of_all_slots(server, cluster):
     fill(cluster, "all:{}", 1000)
     result = done(server, {"keys": [f"all:{i}" for i in range(1000)]})
@@ -121,8 +126,7 @@ def test_slots_that_move_meanwhile(make):
             target = own.nodes[1 + slot % 2]
             own.open_slot(slot, source, target)
             own.finish_slot(slot, source, target)
-        ended = server.api.finished(job["job_id"])
-        assert ended["status"] == "succeeded"
+        ends_well(server, job)
         assert not keys_left(own, "pat:*")
 
 
@@ -157,7 +161,7 @@ def test_failover_in_the_middle_of_a_sweep(make):
         job = is_accepted(server.api.post("/v1/invalidations", {"patterns": ["pat:*"]}))
         is_under_way(server, job)
         own.masters()[0].kill9()
-        assert server.api.finished(job["job_id"])["status"] == "succeeded"
+        ends_well(server, job)
         assert not keys_left(own, "pat:*")
 
 

@@ -102,6 +102,7 @@ def test_slots_move_under_load(make):
     stats = probe.until(lambda s: s["moved_slots"] >= 10)
     assert stats["moved"] > 0 and stats["epoch"] > before["epoch"]
     # As an operator does it, a thousand slots at once.
+    eventually(cluster.agrees)
     cluster.cli("reshard", cluster.address(cluster.nodes[0]), "--cluster-from",
                 cluster.id(cluster.nodes[0]), "--cluster-to", cluster.id(cluster.nodes[1]),
                 "--cluster-slots", "1000", "--cluster-yes")
