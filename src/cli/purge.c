@@ -136,13 +136,13 @@ static void add_text(json_t *body, const char *member, const char *text)
 }
 
 /* What is no number goes as it is: the gateway says what is wrong with it. */
-static json_t *number_or_text(struct pgw_str text, uint64_t scale)
+static json_t *number_or_text(struct pgw_str text, unsigned scale)
 {
         uint64_t number;
 
         if (pgw_str_to_u64(text, INT32_MAX, &number))
                 return json_stringn(text.p, text.n);
-        return json_integer((json_int_t)(number * scale));
+        return json_integer((json_int_t)number * (json_int_t)scale);
 }
 
 /* "1000,3000", or "-" for none. */
