@@ -13,6 +13,9 @@
  * The same line says which slots the master owns. Where that is not what we believe our map is old,
  * and what moved is not known yet.
  *
+ * A slot can hold more keys than one answer should. Then its node is walked anew, all around, by
+ * the sweeps of the round; and while such a slot is on its way the round waits for it to arrive.
+ *
  * A round serves all sweeps that are around. A round that breaks, or finds that the map has changed
  * under it, is done again.
  */
@@ -25,7 +28,7 @@
 #include "work/sweep.h"
 
 #define PGW_SLOTS_PAUSE_MS  50
-#define PGW_SLOT_KEYS_MAX   100000
+#define PGW_SLOT_KEYS_MAX   4000
 #define PGW_NODES_LINE_HEAD 8 /* id, address, flags, master, ping, pong, epoch, state */
 #define PGW_VISITS_MAX      (3 * PGW_REDIS_SLOTS)
 
@@ -44,6 +47,7 @@ struct pgw_slots {
         size_t confirmed; /* slots, whose owner says that it is */
         unsigned char moved[PGW_REDIS_SLOTS / 8];
         size_t visit_count, visit_at;
+        size_t leaving_count; /* visits, at the front, of slots that are on their way */
         struct visit *visits; /* in the order of the round */
         size_t arrival_count;
         struct visit *arrivals; /* to be appended */
@@ -182,20 +186,54 @@ static void match(struct pgw_slots *slots, struct pgw_str key)
         }
 }
 
+static void match_all(struct pgw_slots *slots, const struct pgw_reply *keys)
+{
+        const struct pgw_reply *key = keys + 1;
+
+        for (size_t i = 0; i < keys->count; i++, key = pgw_reply_next(key))
+                match(slots, pgw_reply_str(key));
+}
+
+static bool is_on_its_way(const struct pgw_slots *slots)
+{
+        return slots->visit_at < slots->leaving_count ||
+               slots->visit_at >= slots->visit_count - slots->arrival_count;
+}
+
+/* The slot has too many keys for one answer. */
+static void look_elsewhere(struct pgw_slots *slots)
+{
+        const struct pgw_pass *pass = &slots->target->pass;
+        const struct pgw_node *node = slots->visits[slots->visit_at].node;
+
+        if (is_on_its_way(slots)) {
+                PGW_LOG(PGW_LOG_WARN, "sweep.waits_for_slot",
+                        PGW_L_STR("target", slots->target->conf.name),
+                        PGW_L_INT("slot", slots->visits[slots->visit_at].slot));
+                slots->broken = PGW_E_REDIS_TRYAGAIN;
+                return;
+        }
+        for (size_t i = 0; i < slots->joined_count; i++)
+                for (size_t k = 0; k < pass->walk_count; k++)
+                        if (pass->walks[k]->node == node)
+                                slots->joined[i]->stands[k] = (struct pgw_stand){.placed = false};
+}
+
 static void on_keys(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_slots *slots = PGW_CONTAINER(call, struct pgw_slots, call);
-        const struct pgw_reply *key = reply + 1;
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
         slots->awaiting = false;
-        if (!err && (reply->type != PGW_REPLY_ARRAY || reply->count >= PGW_SLOT_KEYS_MAX))
+        if (!err && reply->type != PGW_REPLY_ARRAY)
                 err = PGW_E_REDIS_PROTOCOL;
         if (err)
                 slots->broken = err;
-        for (size_t i = 0; !err && i < reply->count; i++, key = pgw_reply_next(key))
-                match(slots, pgw_reply_str(key));
+        else if (reply->count >= PGW_SLOT_KEYS_MAX)
+                look_elsewhere(slots);
+        else
+                match_all(slots, reply);
         slots->visit_at++;
         pgw_gate_pause_behind(slots->target->worker, slots->gate_us,
                               pgw_mono_us() - slots->begun_us);
@@ -293,6 +331,7 @@ static void plan(struct pgw_slots *slots)
 {
         struct pgw_target *t = slots->target;
 
+        slots->leaving_count = slots->visit_count;
         for (size_t i = 0; i < t->pass.walk_count; i++) {
                 struct pgw_node *node = t->pass.walks[i]->node;
                 for (unsigned slot = 0; slot < PGW_REDIS_SLOTS; slot++)
@@ -386,9 +425,12 @@ static void step(struct pgw_deferred *d)
                 return;
         }
         if (slots->phase == IDLE) {
-                if (t->worker->draining || !pgw_deployment_is_ready(t->conf.sweeps) ||
-                    t->pass.epoch != pgw_deployment_epoch(t->conf.sweeps))
+                if (t->worker->draining || !pgw_deployment_is_ready(t->conf.sweeps))
                         return;
+                if (t->pass.epoch != pgw_deployment_epoch(t->conf.sweeps)) {
+                        pgw_sweep_go_on(t);
+                        return;
+                }
                 begin_round(slots);
         }
         if (slots->phase == ASKING)

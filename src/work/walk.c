@@ -240,9 +240,13 @@ static void step(struct pgw_deferred *d)
         struct pgw_target *t = walk->target;
         struct pgw_worker *w = t->worker;
 
-        /* Who the nodes are now is looked at before any of them is spoken to. */
-        if (!walk->node || t->pass.epoch != pgw_deployment_epoch(t->conf.sweeps))
+        if (!walk->node)
                 return;
+        /* Who the nodes are now is looked at before any of them is spoken to. */
+        if (t->pass.epoch != pgw_deployment_epoch(t->conf.sweeps)) {
+                pgw_sweep_go_on(t);
+                return;
+        }
         if (walk->scanning || walk->awaited || pgw_timer_is_armed(&walk->timer) || w->draining)
                 return;
         if (!pgw_sweep_wants(walk) || !pgw_node_is_ready(walk->node))

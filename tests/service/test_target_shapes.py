@@ -130,6 +130,28 @@ def test_slots_that_move_meanwhile(make):
         assert not keys_left(own, "pat:*")
 
 
+def test_large_slot_that_moves(make):
+    """More keys in a slot than one look takes: its new node is walked once more."""
+    with Cluster() as own:
+        broker = make(Redis)
+        slot = slot_of(b"{big}")
+        source = own.owner(slot)
+        pipe = source.client().pipeline(transaction=False)
+        for i in range(9000):
+            pipe.set(f"pat:{{big}}:{i}", 1)
+        pipe.execute()
+        fill(own, "pat:{}", 20000)
+        server = make(Purgeway, broker_url=broker.url(), broker_durability="memory", rebounds="-",
+                      target_url=CLUSTER_URL.format(own.seeds()), sweep_share=2)
+        job = is_accepted(server.api.post("/v1/invalidations", {"patterns": ["pat:*"]}))
+        is_under_way(server, job)
+        target = next(n for n in own.nodes if n is not source)
+        own.open_slot(slot, source, target)
+        own.finish_slot(slot, source, target)
+        ends_well(server, job)
+        assert not keys_left(own, "pat:*")
+
+
 def test_slot_on_its_way_at_the_end(make):
     """A slot half moved has keys at both ends, and no new owner."""
     with Cluster() as own:
