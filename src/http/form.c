@@ -80,6 +80,23 @@ static void append_times(json_t *body, struct pgw_str value)
         }
 }
 
+/* A number or a truth where the contract wants one; what is none stays text, which it refuses. */
+static json_t *value_of(const char *member, struct pgw_str value)
+{
+        static const char *const numbers[] = {"delay_ms", "soft_ttl_ms", "hold_ms"};
+        uint64_t number;
+
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+                if (strcmp(member, numbers[i]) == 0 &&
+                    pgw_str_to_u64(value, INT64_MAX, &number) == PGW_OK)
+                        return json_integer((json_int_t)number);
+        if (strcmp(member, "dry_run") == 0 && pgw_str_eq_z(value, "true"))
+                return json_true();
+        if (strcmp(member, "dry_run") == 0 && pgw_str_eq_z(value, "false"))
+                return json_false();
+        return json_stringn(value.p, value.n);
+}
+
 static enum pgw_err add_field(json_t *body, struct pgw_str name, struct pgw_str value,
                               struct pgw_fault *fault)
 {
@@ -108,7 +125,7 @@ static enum pgw_err add_field(json_t *body, struct pgw_str name, struct pgw_str 
         member = pgw_memdup(name.p, name.n);
         const bool is_new = !json_object_get(body, member);
         if (is_new)
-                json_object_set_new(body, member, json_stringn(value.p, value.n));
+                json_object_set_new(body, member, value_of(member, value));
         else
                 pgw_fault_set(fault, "", "the field `%.64s` stands there twice", member);
         pgw_free(member);

@@ -209,6 +209,17 @@ static void sum_up(struct pgw_run *run)
         }
 }
 
+/* A pass has ended at all targets: the place to tell in-process caches, before anybody can read that
+ * the job has ended, for the first pass as for those behind it. */
+static void tell(const struct pgw_run *run)
+{
+        char id[PGW_JOB_ID_SIZE];
+
+        pgw_job_id_text(&run->job, id);
+        PGW_LOG(PGW_LOG_DEBUG, "job.pass_ended", PGW_L_BYTES("job_id", id, sizeof id),
+                PGW_L_INT("pass", run->pass), PGW_L_INT("removed", (int64_t)run->removed));
+}
+
 static void end_run(struct pgw_run *run)
 {
         PGW_FAILPOINT("effect.after");
@@ -218,6 +229,7 @@ static void end_run(struct pgw_run *run)
                 pgw_run_free(run);
         } else {
                 sum_up(run);
+                tell(run);
                 pgw_settle_add(run);
         }
 }

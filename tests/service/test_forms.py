@@ -94,3 +94,20 @@ def test_curl_as_people_type_it(purgeway, cache, unique):
     done = subprocess.run(["curl", "-sS", "-X", "PURGE", "-H", f"Surrogate-Key: {key}",
                            f"{purgeway.url}/"], capture_output=True, timeout=60, check=True)
     assert b'"status":"queued"' in done.stdout
+
+
+def test_numbers_and_truths_of_a_form(api, cache, unique):
+    key = unique()
+    cache.set(key, 1)
+
+    def ask(form):
+        return api.request("POST", "/v1/invalidations", form.encode(),
+                           {"Content-Type": "application/x-www-form-urlencoded"})
+    job = is_accepted(ask(f"key={key}&dry_run=true&target=default"))
+    assert api.finished(job["job_id"])["result"]["matched"] == 1
+    assert is_accepted(ask(f"key={key}&delay_ms=60000"))["status"] == "scheduled"
+    job = is_accepted(ask(f"key={key}&mode=soft&soft_ttl_ms=5000&dry_run=false"))
+    assert api.finished(job["job_id"])["result"]["removed"] == 1
+    assert 0 < cache.pttl(key) <= 5000
+    assert ask(f"key={key}&delay_ms=soon").status == 422
+    assert ask(f"key={key}&dry_run=perhaps").status == 422

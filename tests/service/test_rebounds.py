@@ -195,3 +195,12 @@ def test_only_what_has_ended_can_be_cancelled(beside):
     is_problem(server.api.request("DELETE", f"/v1/jobs/{job['job_id']}/rebounds"), 409,
                "job_not_ended")
     is_problem(server.api.request("DELETE", f"/v1/jobs/{'A' * 28}/rebounds"), 404, "no_such_job")
+
+
+def test_each_pass_is_told(beside):
+    """Where in-process caches will be told: once for each pass, the first before the end is seen."""
+    server, _ = beside(rebounds="200", log_level="debug")
+    job = ended(server, server.api.purge("k"))
+    assert [e["pass"] for e in server.log() if e["event"] == "job.pass_ended"
+            and e["job_id"] == job["job_id"]][:1] == [0]
+    eventually(lambda: [e["pass"] for e in server.log() if e["event"] == "job.pass_ended"] == [0, 1])
