@@ -157,10 +157,10 @@ def test_progress_is_seen_and_kept_over_a_kill(beside, make):
             "worker_beat_ms": 150, "threads": 1}
     first = make(Purgeway, "worker", **urls)
     job = is_accepted(purge(server, "user:*"))
-    eventually(lambda: (progress(server, job) or {"percent": 0})["percent"] >= 30)
+    eventually(lambda: (progress(server, job) or {"percent": 0})["percent"] >= 20, 180)
     first.kill9()
     before = progress(server, job)
-    assert 30 <= before["percent"] < 100 and before["removed"] > 50_000
+    assert 20 <= before["percent"] < 100 and before["removed"] > 30_000
     gone = 300_000 - left(cache, "user:*")
     redis.client().config_resetstat()
     urls["sweep_share"] = 100
