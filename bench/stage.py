@@ -182,7 +182,7 @@ class Purgeway(Child):
                 "--queue-depth", "1000000000", "--log-level", "warn"]
         if role != "gateway":
             # What is compared with does everything once.
-            argv += ["--rebounds", "-", "--sweep-share", "100"]
+            argv += ["--rebounds", "-", "--sweep-share", "100", "--tags-prune-s", "0"]
         if role != "worker":
             argv += ["--listen", f"127.0.0.1:{self.port}"]
         if role != "worker" and tls:
