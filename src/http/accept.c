@@ -166,15 +166,15 @@ static uint64_t due_ms(struct pgw_exchange *x)
 {
         const json_t *delay = json_object_get(x->body, "delay_ms");
         const struct pgw_str at = pgw_selectors_text(x, "not_before");
-        const uint64_t now_ms = pgw_wall_ms();
         uint64_t due;
 
+        if (!delay && !at.p)
+                return 0;
+        const uint64_t now_ms = pgw_wall_ms();
         if (delay && at.p)
                 pgw_violations_add(&x->violations, "#/delay_ms", "does not go with `not_before`");
         if (delay)
                 return now_ms + (uint64_t)json_integer_value(delay);
-        if (!at.p)
-                return 0;
         if (pgw_rfc3339_parse(at, &due)) {
                 pgw_violations_add(&x->violations, "#/not_before",
                                    "must be a time like 2026-11-21T06:00:00Z (RFC 3339)");
