@@ -209,8 +209,8 @@ static void sum_up(struct pgw_run *run)
         }
 }
 
-/* A pass has ended at all targets: the place to tell in-process caches, before anybody can read that
- * the job has ended, for the first pass as for those behind it. */
+/* A pass has ended at all targets: the place to tell in-process caches, before anybody can read
+ * that the job has ended, for the first pass as for those behind it. */
 static void tell(const struct pgw_run *run)
 {
         char id[PGW_JOB_ID_SIZE];
