@@ -38,6 +38,11 @@ struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *, char out[PGW_
 /* The records of jobs that were put off, by their ids (domain/later.h); written to `out`. */
 struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The dead letters (domain/letter.h): their records by the ids of the jobs, and their ids by when
+ * they died; written to `out`. */
+struct pgw_str pgw_keyspace_dead(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
 /* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 

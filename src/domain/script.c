@@ -26,6 +26,16 @@ struct pgw_str pgw_script_text(enum pgw_script script)
                 return pgw_str_of(pgw_embed_lua_hold, pgw_embed_lua_hold_len);
         case PGW_SCRIPT_PUT_OFF:
                 return pgw_str_of(pgw_embed_lua_put_off, pgw_embed_lua_put_off_len);
+        case PGW_SCRIPT_RELEASE:
+                return pgw_str_of(pgw_embed_lua_release, pgw_embed_lua_release_len);
+        case PGW_SCRIPT_NOTE:
+                return pgw_str_of(pgw_embed_lua_note, pgw_embed_lua_note_len);
+        case PGW_SCRIPT_REDRIVE:
+                return pgw_str_of(pgw_embed_lua_redrive, pgw_embed_lua_redrive_len);
+        case PGW_SCRIPT_DROP:
+                return pgw_str_of(pgw_embed_lua_drop, pgw_embed_lua_drop_len);
+        case PGW_SCRIPT_LETTERS:
+                return pgw_str_of(pgw_embed_lua_letters, pgw_embed_lua_letters_len);
         case PGW_SCRIPT_TAG:
                 return pgw_str_of(pgw_embed_lua_tag, pgw_embed_lua_tag_len);
         }

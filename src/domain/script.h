@@ -20,7 +20,12 @@ enum pgw_script {
         PGW_SCRIPT_TAG,
         PGW_SCRIPT_WAKE,
         PGW_SCRIPT_HOLD,
-        PGW_SCRIPT_PUT_OFF
+        PGW_SCRIPT_PUT_OFF,
+        PGW_SCRIPT_RELEASE,
+        PGW_SCRIPT_NOTE,
+        PGW_SCRIPT_REDRIVE,
+        PGW_SCRIPT_DROP,
+        PGW_SCRIPT_LETTERS
 };
 
 /* Its text, for who writes an EVAL himself. */

@@ -195,6 +195,8 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
                 err = add_time(out, "\",\"accepted_at\":\"", job->id.entry.ms);
         if (!err && job->state == PGW_JOB_SCHEDULED && job->due_ms)
                 err = add_time(out, ",\"scheduled_for\":\"", job->due_ms);
+        if (!err && job->state == PGW_JOB_RETRYING && job->due_ms)
+                err = add_time(out, ",\"next_attempt_at\":\"", job->due_ms);
         if (!err && job->started_ms)
                 err = add_time(out, ",\"started_at\":\"", job->started_ms);
         if (!err && job->finished_ms)
@@ -227,8 +229,8 @@ static uint64_t digest(const struct pgw_progress *p)
 
 void pgw_job_etag(const struct pgw_job *job, char out[PGW_ETAG_SIZE])
 {
-        const uint64_t moves =
-            job->sweeps ? digest(&job->progress) : job->finished_ms + job->rebounds.count;
+        const uint64_t moves = job->sweeps ? digest(&job->progress)
+                                           : job->finished_ms + job->due_ms + job->rebounds.count;
 
         snprintf(out, PGW_ETAG_SIZE, "\"%s-%llu-%llx\"", pgw_job_state_word(job->state),
                  (unsigned long long)job->attempts, (unsigned long long)moves);
