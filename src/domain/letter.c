@@ -4,6 +4,9 @@
 
 #include "domain/script.h"
 
+/* A job that runs must not lose its fence to the expiry of a result. */
+#define PGW_LETTER_REOPENED_TTL_S 86400
+
 enum pgw_err pgw_letter_ask(struct pgw_redis *r, const struct pgw_keyspace *ks,
                             const struct pgw_job_id *id, pgw_redis_reply_f *done, void *ctx)
 {
@@ -65,6 +68,19 @@ enum pgw_err pgw_letters_ask(struct pgw_redis *r, const struct pgw_keyspace *ks,
         pgw_redis_arg_u64(r, from->buried_ms);
         pgw_redis_arg(r, from->buried_ms ? pgw_str_of(from->id, sizeof from->id) : PGW_STR(""));
         pgw_redis_arg_u64(r, count);
+        return pgw_redis_end(r, done, ctx);
+}
+
+enum pgw_err pgw_letter_reopen(struct pgw_redis *r, const struct pgw_keyspace *ks,
+                               const struct pgw_job_id *id, uint64_t attempts,
+                               pgw_redis_reply_f *done, void *ctx)
+{
+        char key[PGW_RESULT_KEY_MAX];
+
+        pgw_script_begin(r, PGW_SCRIPT_REOPEN, 1, 2);
+        pgw_redis_arg(r, pgw_keyspace_result(ks, id, key));
+        pgw_redis_arg_u64(r, attempts);
+        pgw_redis_arg_u64(r, PGW_LETTER_REOPENED_TTL_S);
         return pgw_redis_end(r, done, ctx);
 }
 

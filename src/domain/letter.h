@@ -1,7 +1,7 @@
 /* domain/letter.h - jobs that wait for a person.
  *
- * A job that was tried often enough (dead), or that failed for good, is kept: its record lies in the
- * hash purgeway:{<queue>}:dead by its id, behind the time when it was buried, and its id in the
+ * A job that was tried often enough (dead), or that failed for good, is kept: its record lies in
+ * the hash purgeway:{<queue>}:dead by its id, behind the time when it was buried, and its id in the
  * sorted set purgeway:{<queue>}:dead:at by that time. The record is the whole job with its
  * history (lua/release.lua). It stays until somebody brings it back (lua/redrive.lua) or drops it
  * (lua/drop.lua); nothing expires.
@@ -49,6 +49,11 @@ struct pgw_letter_place {
 enum pgw_err pgw_letters_ask(struct pgw_redis *, const struct pgw_keyspace *,
                              const struct pgw_letter_place *, size_t count, pgw_redis_reply_f *done,
                              void *ctx) PGW_MUSTUSE;
+
+/* Before one is brought back: its result ends no more. Takes the client of the results. */
+enum pgw_err pgw_letter_reopen(struct pgw_redis *results, const struct pgw_keyspace *,
+                               const struct pgw_job_id *, uint64_t attempts,
+                               pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 
 /* Bring back, or drop, at most PGW_LETTERS_PAGE_MAX. The answer is an array of 0 and 1. */
 enum pgw_err pgw_letters_redrive(struct pgw_redis *, const struct pgw_keyspace *,

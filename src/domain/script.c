@@ -36,6 +36,8 @@ struct pgw_str pgw_script_text(enum pgw_script script)
                 return pgw_str_of(pgw_embed_lua_drop, pgw_embed_lua_drop_len);
         case PGW_SCRIPT_LETTERS:
                 return pgw_str_of(pgw_embed_lua_letters, pgw_embed_lua_letters_len);
+        case PGW_SCRIPT_REOPEN:
+                return pgw_str_of(pgw_embed_lua_reopen, pgw_embed_lua_reopen_len);
         case PGW_SCRIPT_TAG:
                 return pgw_str_of(pgw_embed_lua_tag, pgw_embed_lua_tag_len);
         }

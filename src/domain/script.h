@@ -25,7 +25,8 @@ enum pgw_script {
         PGW_SCRIPT_NOTE,
         PGW_SCRIPT_REDRIVE,
         PGW_SCRIPT_DROP,
-        PGW_SCRIPT_LETTERS
+        PGW_SCRIPT_LETTERS,
+        PGW_SCRIPT_REOPEN
 };
 
 /* Its text, for who writes an EVAL himself. */

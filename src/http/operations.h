@@ -11,6 +11,8 @@ pgw_operation_f pgw_op_tagging_understand, pgw_op_tagging, pgw_op_untagging;
 pgw_operation_f pgw_op_batch, pgw_op_group, pgw_op_event_understand;
 pgw_operation_f pgw_op_cancel_rebounds;
 pgw_operation_f pgw_op_tag_understand, pgw_op_tag, pgw_op_tag_members;
+pgw_operation_f pgw_op_letter_understand, pgw_op_letter, pgw_op_letters;
+pgw_operation_f pgw_op_redrive_one, pgw_op_drop_one, pgw_op_redrive, pgw_op_drop;
 pgw_operation_f pgw_op_livez, pgw_op_readyz;
 pgw_operation_f pgw_op_metrics;
 pgw_operation_f pgw_op_openapi_yaml, pgw_op_openapi_json, pgw_op_docs;
