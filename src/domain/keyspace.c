@@ -62,6 +62,16 @@ struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *ks, char out[PG
         return key_of_queue(ks, "cancelled", out);
 }
 
+struct pgw_str pgw_keyspace_paused(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "paused", out);
+}
+
+struct pgw_str pgw_keyspace_workers(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "workers", out);
+}
+
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
                                   char out[PGW_STREAM_KEY_MAX])
 {

@@ -46,6 +46,11 @@ struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *, char out[PGW_ST
 /* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The lanes that nobody takes from (domain/pause.h), and the workers (domain/roster.h); written to
+ * `out`. */
+struct pgw_str pgw_keyspace_paused(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+struct pgw_str pgw_keyspace_workers(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
 /* The jobs of a group; written to `out`. */
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *, struct pgw_str id,
                                   char out[PGW_STREAM_KEY_MAX]);

@@ -26,7 +26,10 @@ enum pgw_script {
         PGW_SCRIPT_REDRIVE,
         PGW_SCRIPT_DROP,
         PGW_SCRIPT_LETTERS,
-        PGW_SCRIPT_REOPEN
+        PGW_SCRIPT_REOPEN,
+        PGW_SCRIPT_CANCEL,
+        PGW_SCRIPT_CANCELLED,
+        PGW_SCRIPT_PURGE
 };
 
 /* Its text, for who writes an EVAL himself. */

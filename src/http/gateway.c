@@ -31,6 +31,11 @@ const char *const pgw_gateway_operations[] = {
     "drop_dead_letter",
     "redrive_dead_letters",
     "drop_dead_letters",
+    "cancel_job",
+    "pause_queue",
+    "resume_queue",
+    "purge_queue",
+    "list_workers",
     NULL,
 };
 
@@ -59,6 +64,11 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_letter_understand, .act = pgw_op_drop_one},
     {.act = pgw_op_redrive},
     {.act = pgw_op_drop},
+    {.understand = pgw_op_cancel_understand, .act = pgw_op_cancel},
+    {.understand = pgw_op_queue_understand, .act = pgw_op_pause},
+    {.understand = pgw_op_queue_understand, .act = pgw_op_resume},
+    {.understand = pgw_op_queue_understand, .act = pgw_op_purge_queue},
+    {.act = pgw_op_workers},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

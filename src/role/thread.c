@@ -256,6 +256,7 @@ static void build_gateway(struct pgw_thread *t)
         };
         const struct pgw_gateway_conf gateway = {
             .queue_depth_max = s->queue_depth,
+            .result_ttl_s = s->results_ttl_s,
             .uri_key = s->uri_key,
             .uri_tag = s->uri_tag,
             .log_requests = s->log_access,

@@ -100,6 +100,7 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         pgw_settle_init(w);
         pgw_release_init(w);
         pgw_watch_init(w);
+        pgw_present_init(w);
         pgw_keep_init(w);
         return w;
 }
@@ -132,6 +133,7 @@ size_t pgw_worker_room(const struct pgw_worker *w)
 void pgw_worker_drain(struct pgw_worker *w)
 {
         w->draining = true;
+        pgw_present_drain(w);
         for (size_t i = 0; i < w->target_count; i++) {
                 pgw_sweep_go_on(&w->targets[i]);
                 pgw_tag_sweep_go_on(&w->targets[i]);
@@ -140,7 +142,8 @@ void pgw_worker_drain(struct pgw_worker *w)
 
 bool pgw_worker_is_idle(const struct pgw_worker *w)
 {
-        return w->draining && w->in_hand.count == 0 && w->reads_awaited == 0 && !w->taking_over;
+        return w->draining && w->in_hand.count == 0 && w->reads_awaited == 0 && !w->taking_over &&
+               w->has_left;
 }
 
 size_t pgw_worker_in_hand(const struct pgw_worker *w)
@@ -169,6 +172,7 @@ void pgw_worker_free(struct pgw_worker *w)
         pgw_settle_fini(w);
         pgw_release_fini(w);
         pgw_watch_fini(w);
+        pgw_present_fini(w);
         pgw_keep_fini(w);
         while ((link = pgw_list_first(&w->to_announce)))
                 pgw_list_remove(&w->to_announce, link);

@@ -10,6 +10,7 @@
 #include "domain/entry.h"
 #include "domain/hold.h"
 #include "domain/job.h"
+#include "domain/pause.h"
 #include "domain/progress.h"
 #include "io/timer.h"
 #include "work/twins.h"
@@ -206,6 +207,14 @@ struct pgw_worker {
         size_t asked_count;
         bool asking_cancelled;
 
+        /* work/present.c */
+        struct pgw_timer present_timer;
+        uint64_t told_ms;    /* of the loop: when it last wrote its line */
+        uint64_t started_ms; /* wall */
+        pgw_lane_set paused;
+        bool asking_paused;
+        bool has_left; /* its line is taken out */
+
         /* work/later.c */
         struct pgw_timer wake_timer;
 
@@ -306,6 +315,11 @@ void pgw_watch_init(struct pgw_worker *);
 void pgw_watch_fini(struct pgw_worker *);
 
 void pgw_remove_part_with_stopped(struct pgw_target *);
+
+/* work/present.c: tells that it is there, and hears which lanes are paused. */
+void pgw_present_init(struct pgw_worker *);
+void pgw_present_fini(struct pgw_worker *);
+void pgw_present_drain(struct pgw_worker *);
 
 void pgw_keep_init(struct pgw_worker *);
 void pgw_keep_fini(struct pgw_worker *);
