@@ -49,6 +49,23 @@ struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *ks, char out[PG
         return pgw_str_of(out, (size_t)n);
 }
 
+struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *ks, struct pgw_str name,
+                                 char out[PGW_ONCE_KEY_MAX])
+{
+        PGW_ASSERT(name.n == PGW_ONCE_NAME_SIZE);
+        const int n = snprintf(out, PGW_ONCE_KEY_MAX, "purgeway:{%s}:once:%.*s", ks->queue,
+                               (int)name.n, name.p);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
+struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *ks, char out[PGW_ONCE_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_ONCE_KEY_MAX, "purgeway:{%s}:once", ks->queue);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
                                   char out[PGW_STREAM_KEY_MAX])
 {

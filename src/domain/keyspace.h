@@ -13,6 +13,8 @@
 #define PGW_STREAM_KEY_MAX   96
 #define PGW_RESULT_KEY_MAX   (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
 #define PGW_PROGRESS_KEY_MAX (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
+#define PGW_ONCE_NAME_SIZE   22
+#define PGW_ONCE_KEY_MAX     (PGW_STREAM_KEY_MAX + PGW_ONCE_NAME_SIZE)
 #define PGW_GROUP            "purgeway"
 #define PGW_PARTITIONS       1 /* of a queue; an id that names another is unknown */
 
@@ -40,6 +42,12 @@ struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *, char out[PGW_STRE
 
 /* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
+/* The record of a request that may be repeated (domain/once.h), and the count of those; written to
+ * `out`. */
+struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *, struct pgw_str name,
+                                 char out[PGW_ONCE_KEY_MAX]);
+struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *, char out[PGW_ONCE_KEY_MAX]);
 
 /* The jobs of a group; written to `out`. */
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *, struct pgw_str id,

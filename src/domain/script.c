@@ -26,6 +26,8 @@ struct pgw_str pgw_script_text(enum pgw_script script)
                 return pgw_str_of(pgw_embed_lua_hold, pgw_embed_lua_hold_len);
         case PGW_SCRIPT_PUT_OFF:
                 return pgw_str_of(pgw_embed_lua_put_off, pgw_embed_lua_put_off_len);
+        case PGW_SCRIPT_ONCE:
+                return pgw_str_of(pgw_embed_lua_once, pgw_embed_lua_once_len);
         case PGW_SCRIPT_TAG:
                 return pgw_str_of(pgw_embed_lua_tag, pgw_embed_lua_tag_len);
         }

@@ -20,7 +20,8 @@ enum pgw_script {
         PGW_SCRIPT_TAG,
         PGW_SCRIPT_WAKE,
         PGW_SCRIPT_HOLD,
-        PGW_SCRIPT_PUT_OFF
+        PGW_SCRIPT_PUT_OFF,
+        PGW_SCRIPT_ONCE
 };
 
 /* Its text, for who writes an EVAL himself. */
