@@ -67,12 +67,12 @@ struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *ks, char out[
 }
 
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
-                                  char out[PGW_STREAM_KEY_MAX])
+                                  char out[PGW_GROUP_KEY_MAX])
 {
-        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:group:%.*s", ks->queue,
+        PGW_ASSERT(id.n <= PGW_GROUP_ID_SIZE);
+        const int n = snprintf(out, PGW_GROUP_KEY_MAX, "purgeway:{%s}:group:%.*s", ks->queue,
                                (int)id.n, id.n ? id.p : "");
 
-        PGW_ASSERT(n > 0 && n < PGW_STREAM_KEY_MAX);
         return pgw_str_of(out, (size_t)n);
 }
 
