@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
         const char *name;
@@ -47,6 +48,40 @@ const char *pgw_err_title(enum pgw_err err)
 enum pgw_err_class pgw_err_class(enum pgw_err err)
 {
         return errors[checked(err)].class;
+}
+
+const char *pgw_err_class_name(enum pgw_err_class class)
+{
+        static const char *const names[PGW_CLASS_COUNT] = {
+            [PGW_CLASS_NONE] = "none",
+            [PGW_CLASS_INPUT] = "input",
+            [PGW_CLASS_CONNECTION] = "transient-connection",
+            [PGW_CLASS_TIMEOUT] = "transient-timeout",
+            [PGW_CLASS_SERVER] = "transient-server",
+            [PGW_CLASS_REFUSED] = "refused",
+            [PGW_CLASS_PERMANENT] = "permanent",
+        };
+
+        PGW_ASSERT((unsigned)class < PGW_CLASS_COUNT);
+        return names[class];
+}
+
+bool pgw_err_is_transient(enum pgw_err err)
+{
+        const enum pgw_err_class class = pgw_err_class(err);
+
+        return class == PGW_CLASS_CONNECTION || class == PGW_CLASS_TIMEOUT ||
+               class == PGW_CLASS_SERVER;
+}
+
+enum pgw_err pgw_err_of_slug(const char *slug, size_t n)
+{
+        if (n == 0)
+                return PGW_OK;
+        for (unsigned i = 1; i < PGW_ERR_COUNT; i++)
+                if (strlen(errors[i].slug) == n && memcmp(errors[i].slug, slug, n) == 0)
+                        return (enum pgw_err)i;
+        return PGW_E_INTERNAL;
 }
 
 void pgw_fault_set(struct pgw_fault *fault, const char *pointer, const char *format, ...)

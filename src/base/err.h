@@ -7,6 +7,9 @@
 #ifndef PGW_BASE_ERR_H
 #define PGW_BASE_ERR_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/panic.h"
 
 enum pgw_err {
@@ -20,9 +23,12 @@ enum pgw_err {
 enum pgw_err_class {
         PGW_CLASS_NONE, /* success */
         PGW_CLASS_INPUT,
-        PGW_CLASS_TRANSIENT,
+        PGW_CLASS_CONNECTION,
+        PGW_CLASS_TIMEOUT,
+        PGW_CLASS_SERVER,
         PGW_CLASS_REFUSED,
-        PGW_CLASS_PERMANENT
+        PGW_CLASS_PERMANENT,
+        PGW_CLASS_COUNT
 };
 
 /* "REDIS_TIMEOUT"; "OK" for success. Static. */
@@ -38,6 +44,15 @@ const char *pgw_err_slug(enum pgw_err);
 const char *pgw_err_title(enum pgw_err);
 
 enum pgw_err_class pgw_err_class(enum pgw_err);
+
+/* "transient-connection", "refused", ... Static. */
+const char *pgw_err_class_name(enum pgw_err_class);
+
+/* Tried again it may succeed, without anybody's help. */
+bool pgw_err_is_transient(enum pgw_err);
+
+/* The error of a slug; PGW_OK for "", PGW_E_INTERNAL for one that is not known. */
+enum pgw_err pgw_err_of_slug(const char *slug, size_t n);
 
 /* What is wrong, and where. Plain value; no ownership. */
 struct pgw_fault {

@@ -1,8 +1,9 @@
-/* domain/cancel.h - jobs that are not to be repeated any more.
+/* domain/cancel.h - jobs that are not to be done, or not to be repeated any more.
  *
- * Their ids are kept in the sorted set purgeway:{<queue>}:cancelled, by the time of the cancel, for
- * longer than any repetition can be ahead. A worker asks for the jobs of a later pass before it
- * begins, so a pass that has begun is not stopped.
+ * What waits leaves the queue (lua/cancel.lua). What a worker has in hand is written in the sorted
+ * set purgeway:{<queue>}:cancelled, by the time of the cancel, where workers look for what takes
+ * them long, and before each later pass. It stays there for longer than any repetition can be
+ * ahead.
  */
 #ifndef PGW_DOMAIN_CANCEL_H
 #define PGW_DOMAIN_CANCEL_H
@@ -16,6 +17,33 @@
 enum pgw_err pgw_cancel_add(struct pgw_redis *, const struct pgw_keyspace *,
                             const struct pgw_job_id *, pgw_redis_reply_f *done,
                             void *ctx) PGW_MUSTUSE;
+
+enum pgw_cancel_verdict { PGW_CANCEL_GONE, PGW_CANCEL_LEFT, PGW_CANCEL_ASKED };
+
+/* Take the job out of the queue, or ask its worker to stop. */
+enum pgw_err pgw_cancel_job(struct pgw_redis *, const struct pgw_keyspace *,
+                            const struct pgw_job_id *, pgw_redis_reply_f *done,
+                            void *ctx) PGW_MUSTUSE;
+
+/* What came of it. LEFT: it left the queue, with so many selectors. PGW_E_CODEC when the answer is
+ * not ours. */
+enum pgw_err pgw_cancel_read(const struct pgw_reply *, enum pgw_cancel_verdict *ret,
+                             uint64_t *ret_selectors) PGW_MUSTUSE;
+
+/* Write the result of a job that left the queue. Takes the client of the results. */
+enum pgw_err pgw_cancel_end(struct pgw_redis *results, const struct pgw_keyspace *,
+                            const struct pgw_job_id *, uint64_t selectors, uint64_t ttl_s,
+                            pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
+
+/* At most `count` jobs that wait in a lane leave the queue, the oldest first. The answer is an
+ * array of entries, for pgw_cancel_entry(). */
+enum pgw_err pgw_cancel_waiting(struct pgw_redis *, const struct pgw_keyspace *, enum pgw_lane,
+                                size_t count, pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
+
+/* Whose entry that is, and how many selectors it has. False when it has no result: it is a later
+ * pass, or nobody's. */
+bool pgw_cancel_entry(const struct pgw_reply *entry, enum pgw_lane, struct pgw_job_id *ret,
+                      uint64_t *ret_selectors);
 
 /* The answer is an array of as many elements, nil for those that were not cancelled. */
 enum pgw_err pgw_cancel_ask(struct pgw_redis *, const struct pgw_keyspace *,

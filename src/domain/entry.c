@@ -3,88 +3,68 @@
 
 #include "domain/hold.h"
 
-/* What is read once it is known that it is ours to read. */
+/* The values of the fields, by their one-letter names (domain/invalidation.h). */
 struct raw {
-        struct pgw_str version, nonce, rebounds, pass, origin, job, soft, hold;
+        struct pgw_str of[26];
 };
 
-static void take_field(struct pgw_entry *e, struct raw *raw, struct pgw_str name,
-                       struct pgw_str value)
+static struct pgw_str raw_get(const struct raw *raw, char name)
 {
-        if (name.n != 1)
-                return;
-        switch (name.p[0]) {
-        case 'v':
-                raw->version = value;
-                break;
-        case 'n':
-                raw->nonce = value;
-                break;
-        case 'x':
-                e->targets = value;
-                break;
-        case 'm':
-                e->members = value;
-                break;
-        case 'k':
-                e->keys = value;
-                break;
-        case 'p':
-                e->patterns = value;
-                break;
-        case 'w':
-                raw->rebounds = value;
-                break;
-        case 's':
-                raw->soft = value;
-                break;
-        case 'h':
-                raw->hold = value;
-                break;
-        case 'c':
-                e->version = value;
-                break;
-        case 'd':
-                e->is_dry = pgw_str_eq_z(value, "1");
-                break;
-        case 'b':
-                raw->pass = value;
-                break;
-        case 'o':
-                raw->origin = value;
-                break;
-        case 'j':
-                raw->job = value;
-                break;
-        case 'g':
-                e->tags = value;
-                break;
-        case 'a':
-                e->all_tags = pgw_str_eq_z(value, "1");
-                break;
-        case 'r':
-                e->reason = value;
-                break;
-        case 'q':
-                e->request_id = value;
-                break;
-        case 't':
-                e->traceparent = value;
-                break;
-        default:
-                break;
-        }
+        return raw->of[name - 'a'];
+}
+
+static void take_field(struct raw *raw, struct pgw_str name, struct pgw_str value)
+{
+        if (name.n == 1 && name.p[0] >= 'a' && name.p[0] <= 'z')
+                raw->of[name.p[0] - 'a'] = value;
+}
+
+static void take_texts(struct pgw_entry *e, const struct raw *raw)
+{
+        e->targets = raw_get(raw, 'x');
+        e->members = raw_get(raw, 'm');
+        e->keys = raw_get(raw, 'k');
+        e->patterns = raw_get(raw, 'p');
+        e->tags = raw_get(raw, 'g');
+        e->version = raw_get(raw, 'c');
+        e->outcomes = raw_get(raw, 'y');
+        e->history = raw_get(raw, 'l');
+        e->reason = raw_get(raw, 'r');
+        e->request_id = raw_get(raw, 'q');
+        e->traceparent = raw_get(raw, 't');
+        e->is_dry = pgw_str_eq_z(raw_get(raw, 'd'), "1");
+        e->all_tags = pgw_str_eq_z(raw_get(raw, 'a'), "1");
+        e->has_rebounds = raw_get(raw, 'w').n > 0;
+        e->has_job = raw_get(raw, 'j').n > 0;
 }
 
 static enum pgw_err read_pass(struct pgw_entry *e, const struct raw *raw)
 {
         uint64_t pass;
 
-        if (pgw_str_to_u64(raw->pass, PGW_REBOUNDS_MAX, &pass) || pass == 0 ||
-            pgw_str_to_u64(raw->origin, UINT64_MAX, &e->origin_ms) ||
-            pgw_job_id_parse(raw->job, &e->job))
+        if (pgw_str_to_u64(raw_get(raw, 'b'), PGW_REBOUNDS_MAX, &pass) || pass == 0 ||
+            pgw_str_to_u64(raw_get(raw, 'o'), UINT64_MAX, &e->origin_ms) ||
+            pgw_job_id_parse(raw_get(raw, 'j'), &e->job))
                 return PGW_E_CODEC;
         e->pass = (unsigned)pass;
+        return PGW_OK;
+}
+
+/* A number that is not there is zero. */
+static enum pgw_err read_number(struct pgw_str text, uint64_t *ret)
+{
+        *ret = 0;
+        return text.n && pgw_str_to_u64(text, UINT64_MAX, ret) ? PGW_E_CODEC : PGW_OK;
+}
+
+static enum pgw_err read_tries(struct pgw_entry *e, const struct raw *raw)
+{
+        if (read_number(raw_get(raw, 'e'), &e->attempts) ||
+            read_number(raw_get(raw, 'u'), &e->tries.used) ||
+            read_number(raw_get(raw, 'z'), &e->tries.waited) ||
+            read_number(raw_get(raw, 'f'), &e->since_ms) ||
+            read_number(raw_get(raw, 'i'), &e->requested))
+                return PGW_E_CODEC;
         return PGW_OK;
 }
 
@@ -93,23 +73,24 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
 {
         enum pgw_err err = PGW_OK;
 
-        if (pgw_str_eq_z(raw->version, PGW_INVALIDATION_VERSION_KEYS))
-                e->targets = e->patterns = e->tags = (struct pgw_str){NULL, 0};
-        else if (!pgw_str_eq_z(raw->version, PGW_INVALIDATION_VERSION_SELECTORS))
+        take_texts(e, raw);
+        if (pgw_str_eq_z(raw_get(raw, 'v'), PGW_INVALIDATION_VERSION_KEYS))
+                e->targets = e->patterns = e->tags = e->outcomes = e->history =
+                    (struct pgw_str){NULL, 0};
+        else if (!pgw_str_eq_z(raw_get(raw, 'v'), PGW_INVALIDATION_VERSION_SELECTORS))
                 return PGW_E_CODEC;
-        else if (raw->pass.n)
+        else if (raw_get(raw, 'b').n)
                 err = read_pass(e, raw);
-        else if (raw->job.n)
-                err = pgw_job_id_parse(raw->job, &e->job);
-        e->has_job = raw->job.n > 0;
-        if (raw->soft.n && pgw_str_to_u64(raw->soft, UINT64_MAX, &e->soft_ttl_ms))
+        else if (raw_get(raw, 'j').n)
+                err = pgw_job_id_parse(raw_get(raw, 'j'), &e->job);
+        if (read_number(raw_get(raw, 's'), &e->soft_ttl_ms) ||
+            read_number(raw_get(raw, 'h'), &e->hold_ms))
                 err = PGW_E_CODEC;
-        if (raw->hold.n && pgw_str_to_u64(raw->hold, UINT64_MAX, &e->hold_ms))
-                err = PGW_E_CODEC;
+        if (!err && pgw_str_eq_z(raw_get(raw, 'v'), PGW_INVALIDATION_VERSION_SELECTORS))
+                err = read_tries(e, raw);
         if (e->version.n > PGW_HOLD_VERSION_MAX)
                 err = PGW_E_CODEC;
-        e->has_rebounds = raw->rebounds.n > 0;
-        if (!err && pgw_rebounds_parse(raw->rebounds, &e->rebounds))
+        if (!err && pgw_rebounds_parse(raw_get(raw, 'w'), &e->rebounds))
                 err = PGW_E_CODEC;
         if (!err)
                 err = pgw_keys_count(e->keys, &e->key_count);
@@ -117,15 +98,17 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
                 err = pgw_keys_count(e->patterns, &e->pattern_count);
         if (!err)
                 err = pgw_keys_count(e->tags, &e->tag_count);
-        if (err)
+        if (err) {
+                e->has_job = e->has_job && pgw_job_id_parse(raw_get(raw, 'j'), &e->job) == PGW_OK;
                 return err;
+        }
         return e->key_count + e->pattern_count + e->tag_count ? PGW_OK : PGW_E_CODEC;
 }
 
 enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
                             struct pgw_entry *ret, bool *ret_has_nonce)
 {
-        struct raw raw = {.version = {NULL, 0}};
+        struct raw raw = {.of = {{NULL, 0}}};
         const struct pgw_reply *fields = pgw_reply_at(reply, 1);
 
         *ret = (struct pgw_entry){.id = {.lane = lane}};
@@ -140,10 +123,32 @@ enum pgw_err pgw_entry_read(const struct pgw_reply *reply, enum pgw_lane lane,
         const struct pgw_reply *name = fields + 1;
         for (size_t i = 0; i + 1 < fields->count; i += 2) {
                 const struct pgw_reply *value = pgw_reply_next(name);
-                take_field(ret, &raw, pgw_reply_str(name), pgw_reply_str(value));
+                take_field(&raw, pgw_reply_str(name), pgw_reply_str(value));
                 name = pgw_reply_next(value);
         }
-        *ret_has_nonce = pgw_nonce_parse(raw.nonce, &ret->id.nonce) == PGW_OK;
+        *ret_has_nonce = pgw_nonce_parse(raw_get(&raw, 'n'), &ret->id.nonce) == PGW_OK;
+        return *ret_has_nonce ? check(ret, &raw) : PGW_E_CODEC;
+}
+
+enum pgw_err pgw_entry_read_record(struct pgw_str record, struct pgw_entry *ret,
+                                   bool *ret_has_nonce)
+{
+        struct raw raw = {.of = {{NULL, 0}}};
+        struct pgw_str lane, name, value;
+        uint64_t number;
+
+        *ret = (struct pgw_entry){.id = {.lane = PGW_LANE_NORMAL}};
+        *ret_has_nonce = false;
+        if (pgw_keys_next(&record, &lane) || pgw_str_to_u64(lane, PGW_LANE_COUNT - 1, &number))
+                return PGW_E_CODEC;
+        ret->id.lane = (enum pgw_lane)number;
+        while (record.n) {
+                if (pgw_keys_next(&record, &name) || record.n == 0 ||
+                    pgw_keys_next(&record, &value))
+                        return PGW_E_CODEC;
+                take_field(&raw, name, value);
+        }
+        *ret_has_nonce = pgw_nonce_parse(raw_get(&raw, 'n'), &ret->id.nonce) == PGW_OK;
         return *ret_has_nonce ? check(ret, &raw) : PGW_E_CODEC;
 }
 

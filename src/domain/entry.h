@@ -5,6 +5,7 @@
 #include "domain/invalidation.h"
 #include "domain/job_id.h"
 #include "domain/rebound.h"
+#include "domain/retry.h"
 #include "redis/wire.h"
 
 /* Slices point into the reply. */
@@ -29,6 +30,12 @@ struct pgw_entry {
         uint64_t origin_ms;
         bool has_job;          /* field j: `pass`, or it was put off */
         struct pgw_job_id job; /* whose pass it is, or which it is */
+        uint64_t attempts;     /* that were over when this entry was made */
+        struct pgw_tries tries;
+        uint64_t since_ms;       /* when it was brought back, wall; 0: never */
+        uint64_t requested;      /* selectors that it had at first; 0: those that it has */
+        struct pgw_str outcomes; /* of targets so far (domain/job.h, field y) */
+        struct pgw_str history;  /* domain/history.h */
         struct pgw_str reason;
         struct pgw_str request_id;
         struct pgw_str traceparent;
@@ -39,6 +46,11 @@ struct pgw_entry {
  * *ret_has_nonce says so. */
 enum pgw_err pgw_entry_read(const struct pgw_reply *, enum pgw_lane, struct pgw_entry *ret,
                             bool *ret_has_nonce) PGW_MUSTUSE;
+
+/* Read a record as lua/release.lua and lua/put_off.lua leave it: a list of texts, the number of a
+ * lane, then fields and values. The entry id of the result is zero. Errors as above. */
+enum pgw_err pgw_entry_read_record(struct pgw_str record, struct pgw_entry *ret,
+                                   bool *ret_has_nonce) PGW_MUSTUSE;
 
 /* Whether `[field, value, ...]` has patterns or tags, which take their time. */
 bool pgw_entry_takes_long(const struct pgw_reply *fields);

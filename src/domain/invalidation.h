@@ -17,6 +17,10 @@
  *      d  "1" when nothing is to be touched (a dry run)
  *      w  when it is to be repeated (domain/rebound.h, which has more fields of version 2)
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
+ * and, once it was tried without success (domain/retry.h), only in version 2
+ *      e  attempts that were over when the entry was made   u  tries used up   z  times waited
+ *      f  when it was brought back from the dead, wall ms   l  why it failed (domain/history.h)
+ *      i  how many selectors it had at first   y  what became of its targets (domain/job.h)
  * A reader refuses a version it does not know and ignores fields it does not know, so
  * a field may be added without a new version as long as ignoring it does no harm.
  */

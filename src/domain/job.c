@@ -42,12 +42,7 @@ static uint64_t number_at(const struct pgw_reply *reply, size_t index)
 
 static enum pgw_err error_of(struct pgw_str slug)
 {
-        if (slug.n == 0)
-                return PGW_OK;
-        for (unsigned i = 1; i < PGW_ERR_COUNT; i++)
-                if (pgw_str_eq_z(slug, pgw_err_slug((enum pgw_err)i)))
-                        return (enum pgw_err)i;
-        return PGW_E_INTERNAL;
+        return pgw_err_of_slug(slug.p, slug.n);
 }
 
 enum pgw_err pgw_job_read(const struct pgw_reply *reply, struct pgw_job *ret)
@@ -74,6 +69,7 @@ enum pgw_err pgw_job_read(const struct pgw_reply *reply, struct pgw_job *ret)
         job.targets = pgw_reply_str(pgw_reply_at(reply, 11));
         if (pgw_rebounds_parse(pgw_reply_str(pgw_reply_at(reply, 9)), &job.rebounds))
                 job.rebounds.count = 0;
+        job.due_ms = number_at(reply, 12);
         job.error = error_of(pgw_reply_str(pgw_reply_at(reply, 7)));
         *ret = job;
         return PGW_OK;

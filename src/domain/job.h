@@ -1,15 +1,18 @@
 /* domain/job.h - a job as its owner sees it.
  *
  *      accepted --> queued --> running --> succeeded
- *                     ^           |    \-> failed      (a permanent error)
- *                     |           v
- *                     +----- running again, attempt + 1 (its worker went quiet)
+ *        |            ^         |  ^ |  \-> failed      (a permanent error) ---.
+ *        v            |         |  | |   \-> dead       (tried often enough) --+-- brought back
+ *      scheduled -----+         |  | v    \-> cancelled                        |   by a person
+ *                               |  retrying                                    |
+ *                               +-> running, attempt + 1 (its worker went quiet)
  *
  * A job that waits is its stream entry and nothing else; a job that runs is known from
- * the group's pending list; a job that ended is a hash with an expiry on the result
- * backend:
+ * the group's pending list; a job that ended, or was tried without success, is a hash with an
+ * expiry on the result backend:
  *      s state   a attempt   b begun, wall ms   f finished, wall ms
  *      n requested   r removed   m missing   e error code (only when there is one)
+ *      u when it is tried again, wall ms (only while it is retrying)
  *      c matched (only when it had patterns)   d when it is repeated (only when it is)
  *      x some of the keys that a dry run found, in the form of field k of an entry
  *      y what became of each target, when there are several, separated by commas: its name,
@@ -39,7 +42,7 @@ struct pgw_job {
         struct pgw_job_id id;
         enum pgw_job_state state;
         uint64_t attempts;
-        uint64_t due_ms;      /* wall; while it is scheduled */
+        uint64_t due_ms;      /* wall; while it is scheduled, or waits for its next try */
         uint64_t started_ms;  /* wall; 0: not yet */
         uint64_t finished_ms; /* wall; 0: not yet */
         uint64_t requested;   /* selectors named; known once it has ended */
@@ -57,9 +60,9 @@ struct pgw_job {
 /* The fields that pgw_job_read() wants, in its order, for HMGET. */
 #define PGW_JOB_FIELDS                                                                             \
         {                                                                                          \
-                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d", "x", "y"                         \
+                "s", "a", "b", "f", "n", "r", "m", "e", "c", "d", "x", "y", "u"                    \
         }
-#define PGW_JOB_FIELD_COUNT 12
+#define PGW_JOB_FIELD_COUNT 13
 
 /* Read the answer to HMGET of PGW_JOB_FIELDS. PGW_E_NO_JOB when there is no such hash,
  * PGW_E_CODEC when it is not ours. `ret->id` is left to the caller. */

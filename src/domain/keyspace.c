@@ -28,25 +28,48 @@ struct pgw_str pgw_keyspace_stream(const struct pgw_keyspace *ks, enum pgw_lane 
         return pgw_str_z(ks->_streams[lane]);
 }
 
+static struct pgw_str key_of_queue(const struct pgw_keyspace *ks, const char *kind,
+                                   char out[PGW_STREAM_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:%s", ks->queue, kind);
+
+        PGW_ASSERT(n > 0 && n < PGW_STREAM_KEY_MAX);
+        return pgw_str_of(out, (size_t)n);
+}
+
 struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
 {
-        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:scheduled", ks->queue);
-
-        return pgw_str_of(out, (size_t)n);
+        return key_of_queue(ks, "scheduled", out);
 }
 
 struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
 {
-        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:later", ks->queue);
+        return key_of_queue(ks, "later", out);
+}
 
-        return pgw_str_of(out, (size_t)n);
+struct pgw_str pgw_keyspace_dead(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "dead", out);
+}
+
+struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "dead:at", out);
 }
 
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
 {
-        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:cancelled", ks->queue);
+        return key_of_queue(ks, "cancelled", out);
+}
 
-        return pgw_str_of(out, (size_t)n);
+struct pgw_str pgw_keyspace_paused(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "paused", out);
+}
+
+struct pgw_str pgw_keyspace_workers(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "workers", out);
 }
 
 struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *ks, struct pgw_str name,

@@ -42,6 +42,11 @@ struct pgw_str pgw_keyspace_scheduled(const struct pgw_keyspace *, char out[PGW_
 /* The records of jobs that were put off, by their ids (domain/later.h); written to `out`. */
 struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The dead letters (domain/letter.h): their records by the ids of the jobs, and their ids by when
+ * they died; written to `out`. */
+struct pgw_str pgw_keyspace_dead(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
 /* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
@@ -50,6 +55,11 @@ struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_
 struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *, struct pgw_str name,
                                  char out[PGW_ONCE_KEY_MAX]);
 struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *, char out[PGW_ONCE_KEY_MAX]);
+
+/* The lanes that nobody takes from (domain/pause.h), and the workers (domain/roster.h); written to
+ * `out`. */
+struct pgw_str pgw_keyspace_paused(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+struct pgw_str pgw_keyspace_workers(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
 /* The jobs of a group; written to `out`. */
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *, struct pgw_str id,

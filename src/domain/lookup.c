@@ -1,10 +1,12 @@
-/* A search walks result -> entry -> result; `asked_queue` tells the two visits to the
- * results apart. */
+/* A search walks result -> entry -> where it waits -> dead letter -> result: the job may have moved
+ * on behind each question, but never back past the first. `asked_queue` tells the two visits to
+ * the results apart. */
 #include "domain/lookup.h"
 
 #include "base/alloc.h"
 #include "domain/entry.h"
 #include "domain/later.h"
+#include "domain/letter.h"
 #include "domain/script.h"
 
 struct pgw_jobs {
@@ -17,6 +19,7 @@ struct search {
         struct pgw_jobs *jobs;
         struct pgw_job job;
         bool asked_queue;
+        bool asked_later;
         pgw_lookup_f *done;
         void *ctx;
 };
@@ -61,6 +64,36 @@ static void finish_with_progress(struct search *s)
                 finish(s, PGW_OK);
 }
 
+/* A job that nobody could do: its result expires, its letter does not. */
+static void on_letter(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct search *s = ctx;
+        struct pgw_letter letter;
+
+        if (!err)
+                err = pgw_letter_read(&s->job.id, reply, &letter);
+        if (err == PGW_E_NO_JOB)
+                err = ask_results(s); /* it may have ended since */
+        else if (!err) {
+                s->job.state = letter.state;
+                s->job.error = letter.error;
+                s->job.attempts = letter.entry.attempts;
+                s->job.finished_ms = letter.buried_ms;
+                s->job.requested = letter.entry.requested;
+                finish(s, PGW_OK);
+                return;
+        }
+        if (err)
+                finish(s, err);
+}
+
+static enum pgw_err ask_dead(struct search *s)
+{
+        return pgw_letter_ask(s->jobs->broker, s->jobs->keyspace, &s->job.id, on_letter, s);
+}
+
+static enum pgw_err ask_later(struct search *);
+
 static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct search *s = ctx;
@@ -72,7 +105,7 @@ static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         }
         const int64_t found = pgw_reply_int(pgw_reply_at(reply, 0), 0);
         if (found == 0) {
-                err = ask_results(s);
+                err = s->asked_later ? ask_dead(s) : ask_later(s);
                 if (err)
                         finish(s, err);
                 return;
@@ -120,9 +153,15 @@ static void on_later(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         if (!err)
                 err = peek(s, later.lane, later.entry);
         else if (err == PGW_E_NO_JOB)
-                err = ask_results(s); /* it may have ended since */
+                err = ask_dead(s);
         if (err)
                 finish(s, err);
+}
+
+static enum pgw_err ask_later(struct search *s)
+{
+        s->asked_later = true;
+        return pgw_later_ask(s->jobs->broker, s->jobs->keyspace, &s->job.id, on_later, s);
 }
 
 static enum pgw_err ask_queue(struct search *s)
@@ -131,7 +170,7 @@ static enum pgw_err ask_queue(struct search *s)
 
         s->asked_queue = true;
         if (pgw_job_id_is_later(id))
-                return pgw_later_ask(s->jobs->broker, s->jobs->keyspace, id, on_later, s);
+                return ask_later(s);
         return peek(s, id->lane, id->entry);
 }
 

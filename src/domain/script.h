@@ -21,6 +21,15 @@ enum pgw_script {
         PGW_SCRIPT_WAKE,
         PGW_SCRIPT_HOLD,
         PGW_SCRIPT_PUT_OFF,
+        PGW_SCRIPT_RELEASE,
+        PGW_SCRIPT_NOTE,
+        PGW_SCRIPT_REDRIVE,
+        PGW_SCRIPT_DROP,
+        PGW_SCRIPT_LETTERS,
+        PGW_SCRIPT_REOPEN,
+        PGW_SCRIPT_CANCEL,
+        PGW_SCRIPT_CANCELLED,
+        PGW_SCRIPT_PURGE,
         PGW_SCRIPT_ONCE
 };
 

@@ -25,6 +25,17 @@ const char *const pgw_gateway_operations[] = {
     "get_group",
     "create_event",
     "cancel_rebounds",
+    "list_dead_letters",
+    "get_dead_letter",
+    "redrive_dead_letter",
+    "drop_dead_letter",
+    "redrive_dead_letters",
+    "drop_dead_letters",
+    "cancel_job",
+    "pause_queue",
+    "resume_queue",
+    "purge_queue",
+    "list_workers",
     NULL,
 };
 
@@ -47,6 +58,17 @@ static const struct pgw_gateway_handler handlers[] = {
     {.act = pgw_op_group},
     {.understand = pgw_op_event_understand, .act = pgw_op_invalidate},
     {.understand = pgw_op_job_understand, .act = pgw_op_cancel_rebounds},
+    {.act = pgw_op_letters},
+    {.understand = pgw_op_letter_understand, .act = pgw_op_letter},
+    {.understand = pgw_op_letter_understand, .act = pgw_op_redrive_one},
+    {.understand = pgw_op_letter_understand, .act = pgw_op_drop_one},
+    {.act = pgw_op_redrive},
+    {.act = pgw_op_drop},
+    {.understand = pgw_op_cancel_understand, .act = pgw_op_cancel},
+    {.understand = pgw_op_queue_understand, .act = pgw_op_pause},
+    {.understand = pgw_op_queue_understand, .act = pgw_op_resume},
+    {.understand = pgw_op_queue_understand, .act = pgw_op_purge_queue},
+    {.act = pgw_op_workers},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

@@ -21,6 +21,7 @@ struct pgw_gateway;
 struct pgw_gateway_conf {
         uint64_t queue_depth_max;
         const char *uri_key, *uri_tag; /* http/uri_body.h */
+        uint64_t result_ttl_s;
         bool log_requests;
         bool has_worker; /* this process works too; readiness asks for the target then */
         bool patterns_allowed;

@@ -5,107 +5,40 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/codec.h"
-#include "domain/invalidation.h"
-
-static enum pgw_err add_z(struct pgw_buf *out, const char *text)
-{
-        return pgw_buf_add(out, text, strlen(text));
-}
-
-static enum pgw_err add_u64(struct pgw_buf *out, const char *head, uint64_t number)
-{
-        char digits[20];
-        enum pgw_err err = add_z(out, head);
-
-        return err ? err : pgw_buf_add(out, digits, pgw_u64_text(number, digits));
-}
-
-static enum pgw_err add_time(struct pgw_buf *out, const char *head, uint64_t wall_ms)
-{
-        char text[PGW_RFC3339_SIZE];
-        enum pgw_err err = add_z(out, head);
-
-        pgw_rfc3339(wall_ms, text);
-        if (!err)
-                err = add_z(out, text);
-        return err ? err : add_z(out, "\"");
-}
-
-static enum pgw_err add_base64(struct pgw_buf *out, struct pgw_str bytes)
-{
-        char *room;
-        enum pgw_err err = pgw_buf_reserve(out, PGW_BASE64_SIZE(bytes.n) + 2, &room);
-
-        if (err)
-                return err;
-        const size_t n = pgw_base64(bytes.p, bytes.n, room + 1);
-        room[0] = room[n + 1] = '"';
-        out->n += n + 2;
-        return PGW_OK;
-}
-
-/* The keys that are text, or those that are not. */
-static enum pgw_err add_keys(struct pgw_buf *out, struct pgw_str keys, bool as_text)
-{
-        enum pgw_err err = PGW_OK;
-        const char *comma = "";
-        struct pgw_str key;
-
-        while (keys.n && !err && pgw_keys_next(&keys, &key) == PGW_OK) {
-                if (pgw_utf8_is_valid(key) != as_text)
-                        continue;
-                err = add_z(out, comma);
-                comma = ",";
-                if (!err)
-                        err = as_text ? pgw_json_escape(out, key) : add_base64(out, key);
-        }
-        return err;
-}
+#include "http/json_out.h"
 
 static enum pgw_err add_sample(struct pgw_buf *out, struct pgw_str keys)
 {
-        enum pgw_err err = add_z(out, ",\"sample\":{\"keys\":[");
+        enum pgw_err err = pgw_json_z(out, ",\"sample\":{\"keys\":[");
 
         if (!err)
-                err = add_keys(out, keys, true);
+                err = pgw_json_keys(out, keys, true, SIZE_MAX);
         if (!err)
-                err = add_z(out, "],\"keys_base64\":[");
+                err = pgw_json_z(out, "],\"keys_base64\":[");
         if (!err)
-                err = add_keys(out, keys, false);
-        return err ? err : add_z(out, "]}");
-}
-
-static enum pgw_err add_code(struct pgw_buf *out, const char *head, enum pgw_err error)
-{
-        char code[64];
-
-        snprintf(code, sizeof code, "%s", pgw_err_slug(error));
-        for (char *c = code; *c; c++)
-                if (*c == '-')
-                        *c = '_';
-        return pgw_buf_printf(out, "%s\"%s\"", head, code);
+                err = pgw_json_keys(out, keys, false, SIZE_MAX);
+        return err ? err : pgw_json_z(out, "]}");
 }
 
 static enum pgw_err add_target(struct pgw_buf *out, const struct pgw_job *job,
                                const struct pgw_job_target *target, enum pgw_job_state state)
 {
-        enum pgw_err err = add_z(out, "{\"target\":");
+        enum pgw_err err = pgw_json_z(out, "{\"target\":");
 
         if (!err)
                 err = pgw_json_escape(out, target->name);
         if (!err)
                 err = pgw_buf_printf(out, ",\"status\":\"%s\"", pgw_job_state_word(state));
         if (!err)
-                err = add_u64(out, ",\"requested\":", job->requested);
+                err = pgw_json_u64(out, ",\"requested\":", job->requested);
         if (!err)
-                err = add_u64(out, ",\"removed\":", target->removed);
+                err = pgw_json_u64(out, ",\"removed\":", target->removed);
         if (!err)
-                err = add_u64(out, ",\"missing\":", target->missing);
+                err = pgw_json_u64(out, ",\"missing\":", target->missing);
         if (!err && target->error)
-                err = add_code(out, ",\"code\":", target->error);
-        return err ? err : add_z(out, "}");
+                err = pgw_json_code(out, ",\"code\":", target->error);
+        return err ? err : pgw_json_z(out, "}");
 }
 
 static enum pgw_err add_targets(struct pgw_buf *out, const struct pgw_job *job,
@@ -120,7 +53,7 @@ static enum pgw_err add_targets(struct pgw_buf *out, const struct pgw_job *job,
         if (rest.n == 0)
                 return add_target(out, job, &target, job->state);
         while (!err && pgw_job_next_target(&rest, &target) == PGW_OK) {
-                err = add_z(out, comma);
+                err = pgw_json_z(out, comma);
                 comma = ",";
                 if (!err)
                         err = add_target(out, job, &target,
@@ -132,75 +65,78 @@ static enum pgw_err add_targets(struct pgw_buf *out, const struct pgw_job *job,
 static enum pgw_err add_result(struct pgw_buf *out, const struct pgw_job *job,
                                const char *target_name)
 {
-        enum pgw_err err = add_u64(out, ",\"result\":{\"requested\":", job->requested);
+        enum pgw_err err = pgw_json_u64(out, ",\"result\":{\"requested\":", job->requested);
 
         if (!err)
-                err = add_u64(out, ",\"matched\":", job->matched);
+                err = pgw_json_u64(out, ",\"matched\":", job->matched);
         if (!err)
-                err = add_u64(out, ",\"removed\":", job->removed);
+                err = pgw_json_u64(out, ",\"removed\":", job->removed);
         if (!err)
-                err = add_u64(out, ",\"missing\":", job->missing);
+                err = pgw_json_u64(out, ",\"missing\":", job->missing);
         if (!err)
-                err = add_z(out, ",\"targets\":[");
+                err = pgw_json_z(out, ",\"targets\":[");
         if (!err)
                 err = add_targets(out, job, target_name);
-        return err ? err : add_z(out, "]}");
+        return err ? err : pgw_json_z(out, "]}");
 }
 
 /* When the passes behind the first are due, give or take a tenth. */
 static enum pgw_err add_rebounds(struct pgw_buf *out, const struct pgw_job *job)
 {
-        enum pgw_err err = add_z(out, ",\"rebounds_at\":[");
+        enum pgw_err err = pgw_json_z(out, ",\"rebounds_at\":[");
 
         for (size_t i = 0; i < job->rebounds.count && !err; i++)
-                err = add_time(out, i ? ",\"" : "\"", job->finished_ms + job->rebounds.at_ms[i]);
-        return err ? err : add_z(out, "]");
+                err =
+                    pgw_json_time(out, i ? ",\"" : "\"", job->finished_ms + job->rebounds.at_ms[i]);
+        return err ? err : pgw_json_z(out, "]");
 }
 
 static enum pgw_err add_error(struct pgw_buf *out, enum pgw_err error)
 {
-        enum pgw_err err = add_code(out, ",\"error\":{\"code\":", error);
+        enum pgw_err err = pgw_json_code(out, ",\"error\":{\"code\":", error);
 
         return err ? err : pgw_buf_printf(out, ",\"detail\":\"%s\"}", pgw_err_title(error));
 }
 
 static enum pgw_err add_progress(struct pgw_buf *out, const struct pgw_progress *p)
 {
-        enum pgw_err err = add_u64(out, ",\"progress\":{\"percent\":", p->percent);
+        enum pgw_err err = pgw_json_u64(out, ",\"progress\":{\"percent\":", p->percent);
 
         if (!err)
-                err = add_u64(out, ",\"matched\":", p->matched);
+                err = pgw_json_u64(out, ",\"matched\":", p->matched);
         if (!err)
-                err = add_u64(out, ",\"removed\":", p->removed);
-        return err ? err : add_z(out, "}");
+                err = pgw_json_u64(out, ",\"removed\":", p->removed);
+        return err ? err : pgw_json_z(out, "}");
 }
 
 enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const char *target_name)
 {
         char id[PGW_JOB_ID_SIZE];
-        enum pgw_err err = add_z(out, "{\"job_id\":\"");
+        enum pgw_err err = pgw_json_z(out, "{\"job_id\":\"");
 
         pgw_job_id_text(&job->id, id);
         if (!err)
                 err = pgw_buf_add(out, id, sizeof id);
         if (!err)
-                err = add_z(out, "\",\"status\":\"");
+                err = pgw_json_z(out, "\",\"status\":\"");
         if (!err)
-                err = add_z(out, pgw_job_state_word(job->state));
+                err = pgw_json_z(out, pgw_job_state_word(job->state));
         if (!err)
-                err = add_z(out, "\",\"priority\":\"");
+                err = pgw_json_z(out, "\",\"priority\":\"");
         if (!err)
-                err = add_z(out, pgw_lane_name(job->id.lane));
+                err = pgw_json_z(out, pgw_lane_name(job->id.lane));
         if (!err)
-                err = add_time(out, "\",\"accepted_at\":\"", job->id.entry.ms);
+                err = pgw_json_time(out, "\",\"accepted_at\":\"", job->id.entry.ms);
         if (!err && job->state == PGW_JOB_SCHEDULED && job->due_ms)
-                err = add_time(out, ",\"scheduled_for\":\"", job->due_ms);
+                err = pgw_json_time(out, ",\"scheduled_for\":\"", job->due_ms);
+        if (!err && job->state == PGW_JOB_RETRYING && job->due_ms)
+                err = pgw_json_time(out, ",\"next_attempt_at\":\"", job->due_ms);
         if (!err && job->started_ms)
-                err = add_time(out, ",\"started_at\":\"", job->started_ms);
+                err = pgw_json_time(out, ",\"started_at\":\"", job->started_ms);
         if (!err && job->finished_ms)
-                err = add_time(out, ",\"finished_at\":\"", job->finished_ms);
+                err = pgw_json_time(out, ",\"finished_at\":\"", job->finished_ms);
         if (!err)
-                err = add_u64(out, ",\"attempts\":", job->attempts);
+                err = pgw_json_u64(out, ",\"attempts\":", job->attempts);
         if (!err && job->sweeps)
                 err = add_progress(out, &job->progress);
         if (!err && pgw_job_state_is_terminal(job->state))
@@ -211,7 +147,7 @@ enum pgw_err pgw_job_json(struct pgw_buf *out, const struct pgw_job *job, const 
                 err = add_rebounds(out, job);
         if (!err && job->error)
                 err = add_error(out, job->error);
-        return err ? err : add_z(out, "}\n");
+        return err ? err : pgw_json_z(out, "}\n");
 }
 
 /* Where a walk stands, as one number. */
@@ -227,8 +163,8 @@ static uint64_t digest(const struct pgw_progress *p)
 
 void pgw_job_etag(const struct pgw_job *job, char out[PGW_ETAG_SIZE])
 {
-        const uint64_t moves =
-            job->sweeps ? digest(&job->progress) : job->finished_ms + job->rebounds.count;
+        const uint64_t moves = job->sweeps ? digest(&job->progress)
+                                           : job->finished_ms + job->due_ms + job->rebounds.count;
 
         snprintf(out, PGW_ETAG_SIZE, "\"%s-%llu-%llx\"", pgw_job_state_word(job->state),
                  (unsigned long long)job->attempts, (unsigned long long)moves);

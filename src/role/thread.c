@@ -260,6 +260,7 @@ static void build_gateway(struct pgw_thread *t)
         };
         const struct pgw_gateway_conf gateway = {
             .queue_depth_max = s->queue_depth,
+            .result_ttl_s = s->results_ttl_s,
             .uri_key = s->uri_key,
             .uri_tag = s->uri_tag,
             .log_requests = s->log_access,
@@ -308,6 +309,12 @@ static void build_worker(struct pgw_thread *t)
             .prune_ms = t->conf.index == 0 ? s->tags_prune_s * 1000 : 0,
             .journal_ms = s->journal_ms,
             .journal_bytes = s->journal_bytes,
+            .retry = {s->retry_base_ms, s->retry_cap_ms, s->retry_tries, s->retry_deliveries},
+            .dead_max = s->dead_max,
+            .turn_ms = {s->limits_keys_turn_s * 1000, s->limits_tags_turn_s * 1000,
+                        s->limits_patterns_turn_s * 1000},
+            .whole_ms = {s->limits_keys_s * 1000, s->limits_tags_s * 1000,
+                         s->limits_patterns_s * 1000},
             .results_beside = plan->results_beside,
         };
         snprintf(worker.consumer, sizeof worker.consumer, "%s-%u", plan->instance, t->conf.index);

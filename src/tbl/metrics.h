@@ -30,6 +30,12 @@ C(JOBS_TAKEN_OVER, "purgeway_jobs_taken_over_total", "",
 C(JOBS_SUCCEEDED, "purgeway_jobs_finished_total", "status=\"succeeded\"",
   "Jobs that ended, by status.")
 C(JOBS_FAILED, "purgeway_jobs_finished_total", "status=\"failed\"", "")
+C(JOBS_DEAD, "purgeway_jobs_finished_total", "status=\"dead\"", "")
+C(JOBS_CANCELLED, "purgeway_jobs_finished_total", "status=\"cancelled\"", "")
+C(JOBS_RETRIED, "purgeway_jobs_retried_total", "",
+  "Times that a job could not be done and was put off to be tried again.")
+C(DEAD_REFUSED, "purgeway_dead_letters_refused_total", "",
+  "Jobs that found no room among the dead letters.")
 C(KEYS_REMOVED, "purgeway_keys_total", "result=\"removed\"",
   "Keys named by jobs, by what became of them.")
 C(KEYS_MISSING, "purgeway_keys_total", "result=\"missing\"", "")
@@ -77,6 +83,7 @@ C(SWEEP_SLICES, "purgeway_sweep_slices_total", "", "Slices of a target's keys lo
 G(SWEEPS, "purgeway_sweeps", "", "Jobs that sweep a target now.")
 G(CONNECTIONS_OPEN, "purgeway_connections_open", "", "Connections open now.")
 G(WORKERS_ALIVE, "purgeway_workers_alive", "", "Worker threads of this process.")
+G(DEAD_LETTERS, "purgeway_dead_letters", "", "Jobs that wait for a person.")
 G(JOBS_IN_HAND, "purgeway_jobs_in_hand", "", "Jobs that the workers of this process hold.")
 G(QUEUE_WAITING_HIGH, "purgeway_queue_waiting_jobs", "lane=\"high\"",
   "Jobs that no worker has taken yet.")

@@ -108,6 +108,30 @@ N(worker_idle_ms, "worker.idle_ms", MS, 30000, 100, 3600000, false,
   "A job whose worker has not been heard for so long is taken over.")
 N(worker_beat_ms, "worker.beat_ms", MS, 0, 0, 1800000, false,
   "How often a worker is heard; 0 is a third of worker.idle_ms.")
+N(retry_base_ms, "retry.base_ms", MS, 100, 1, 60000, false,
+  "Longest pause before the first further try of a job; it doubles with each try, and grows "
+  "fourfold "
+  "after timeouts.")
+N(retry_cap_ms, "retry.cap_ms", MS, 30000, 1, 3600000, false, "Longest pause before any try.")
+N(retry_tries, "retry.tries", COUNT, 50, 0, 1000000, false,
+  "Tries that may fail for want of a connection or of an answer; then the job is dead. 0 is any "
+  "number.")
+N(retry_deliveries, "retry.deliveries", COUNT, 5, 1, 1000, false,
+  "Workers that may be lost over one job; then it is dead.")
+N(dead_max, "dead.max", COUNT, 100000, 1, 100000000, false,
+  "Dead letters that are kept. When there are so many, jobs go on being tried.")
+N(limits_keys_turn_s, "limits.keys_turn_s", SECONDS, 0, 0, 604800, false,
+  "Longest that a try of a job of keys takes; then it gives way and is tried again later. 0 is any "
+  "time.")
+N(limits_tags_turn_s, "limits.tags_turn_s", SECONDS, 0, 0, 604800, false, "The same for tags.")
+N(limits_patterns_turn_s, "limits.patterns_turn_s", SECONDS, 0, 0, 604800, false,
+  "The same for patterns.")
+N(limits_keys_s, "limits.keys_s", SECONDS, 86400, 0, 2592000, false,
+  "Longest from the acceptance of a job of keys to its end, with all its tries; then it is dead. 0 "
+  "is any time.")
+N(limits_tags_s, "limits.tags_s", SECONDS, 86400, 0, 2592000, false, "The same for tags.")
+N(limits_patterns_s, "limits.patterns_s", SECONDS, 86400, 0, 2592000, false,
+  "The same for patterns.")
 E(log_level, "log.level", "debug|info|warn|error", 1, true, "What is logged.")
 B(log_access, "log.access", false, false, "Log every request.")
 N(drain_ms, "drain_ms", MS, 10000, 0, 600000, true, "Time to finish what is under way at SIGTERM.")

@@ -188,11 +188,12 @@ static void announce_some(struct pgw_worker *w)
 
         while ((link = pgw_list_first(&w->to_announce)) && pgw_redis_is_ready(results)) {
                 struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
-                pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 3);
+                pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 4);
                 pgw_redis_arg(results, pgw_keyspace_result(w->keyspace, &run->name, key));
                 pgw_redis_arg_u64(results, run->attempt);
                 pgw_redis_arg_u64(results, run->started_ms);
                 pgw_redis_arg_u64(results, PGW_KEEP_FENCE_TTL_S);
+                pgw_redis_arg_u64(results, run->attempts);
                 if (pgw_redis_end(results, on_announced, run))
                         return;
                 pgw_list_remove(&w->to_announce, link);

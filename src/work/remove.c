@@ -6,13 +6,17 @@
  * that list after a pause; removing a key twice does no harm. A part that pauses keeps no other
  * out, so a node that is down delays the jobs that need it and nobody else.
  *
+ * What does not get better soon is not waited for in hand: the part is stopped, and its job is let
+ * go of (work/release.c).
+ *
  * Equal keys that wait together are sent once (work/twins.h).
  */
 #include "base/log.h"
 #include "base/metric.h"
 #include "work/effect.h"
 
-#define PGW_AGAIN_MAX (128u << 20)
+#define PGW_AGAIN_MAX     (128u << 20)
+#define PGW_TRIES_IN_HAND 4 /* at the same keys, before the job is let go of for a while */
 
 static void count_error(enum pgw_err err)
 {
@@ -49,6 +53,14 @@ static bool is_repeated_alike(const struct pgw_part *a, const struct pgw_part *b
         return !a->run->has_own_rebounds && !b->run->has_own_rebounds && x->count == y->count;
 }
 
+/* A part that was told to stop, and had nothing more to do than what is done now, need not. */
+static void finish_keys(struct pgw_part *part)
+{
+        part->keys_done = true;
+        if (part->patterns_done && part->tags_done)
+                part->stopped = PGW_OK;
+}
+
 /* What came of the keys came of them for all that joined. Whose leader has lost its job have had
  * nothing done for them. */
 static void end_joined(struct pgw_part *part, const struct pgw_part *leader)
@@ -58,12 +70,17 @@ static void end_joined(struct pgw_part *part, const struct pgw_part *leader)
                 pgw_remove_add(part);
                 return;
         }
-        pgw_metric_add(PGW_M_JOBS_COALESCED, 1);
-        part->removed = leader->removed;
-        part->missing = leader->missing;
+        if (leader->keys_done)
+                pgw_metric_add(PGW_M_JOBS_COALESCED, 1);
         part->error = leader->error;
-        part->has_joined = is_repeated_alike(part, leader);
-        part->keys_done = true;
+        if (leader->keys_done) {
+                part->removed = leader->removed;
+                part->missing = leader->missing;
+                part->has_joined = is_repeated_alike(part, leader);
+                finish_keys(part);
+        } else {
+                part->stopped = leader->stopped;
+        }
         pgw_part_end(part);
 }
 
@@ -88,15 +105,15 @@ static void leave_twins(struct pgw_part *leader)
         }
 }
 
+/* The keys that are left stay in `again`, for who lets go of the job. */
 static void end(struct pgw_part *part)
 {
-        struct pgw_remover *r = &part->target->remover;
+        struct pgw_buf *left = &part->again[part->filling];
 
-        if (!part->broken)
-                r->failures = 0;
-        pgw_buf_fini(&part->again[0]);
-        pgw_buf_fini(&part->again[1]);
-        part->keys_done = true;
+        if (!part->error && part->unsent.n)
+                PGW_ASSERT(pgw_buf_add_str(left, part->unsent) == PGW_OK);
+        if (left->n == 0 || part->error)
+                finish_keys(part);
         leave_twins(part);
         pgw_part_end(part);
 }
@@ -113,13 +130,15 @@ static void retry_later(struct pgw_part *part)
         pgw_list_append(&r->to_retry, &part->stage);
         if (!pgw_timer_is_armed(&r->timer))
                 pgw_timer_arm(t->worker->loop, &r->timer,
-                              pgw_loop_now_ms(t->worker->loop) +
-                                  pgw_worker_pause_ms(r->failures++));
+                              pgw_loop_now_ms(t->worker->loop) + pgw_worker_pause_ms(part->tries));
 }
 
 /* No answer is awaited and nothing is left to send: it has ended, or goes on with what broke. */
 static void conclude(struct pgw_part *part)
 {
+        if (!pgw_part_is_off(part) && part->again[part->filling].n &&
+            ++part->tries >= PGW_TRIES_IN_HAND)
+                part->stopped = part->broken;
         if (pgw_part_is_off(part) || part->again[part->filling].n == 0)
                 end(part);
         else
@@ -243,6 +262,31 @@ void pgw_remove_go_on(struct pgw_target *t)
 {
         if (t->remover.to_send.count)
                 pgw_loop_defer(t->worker->loop, &t->remover.send);
+}
+
+void pgw_remove_part_with_stopped(struct pgw_target *t)
+{
+        struct pgw_list *const lists[] = {&t->remover.to_send, &t->remover.to_retry};
+        struct pgw_list stopped;
+        struct pgw_link *link, *next;
+
+        pgw_list_init(&stopped);
+        for (size_t i = 0; i < 2; i++) {
+                for (link = pgw_list_first(lists[i]); link; link = next) {
+                        struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
+                        next = pgw_list_next(lists[i], link);
+                        if (!part->stopped)
+                                continue;
+                        pgw_list_remove(lists[i], link);
+                        /* Else its last answer ends it. */
+                        if (part->awaited == 0)
+                                pgw_list_append(&stopped, link);
+                }
+        }
+        while ((link = pgw_list_first(&stopped))) {
+                pgw_list_remove(&stopped, link);
+                conclude(PGW_CONTAINER(link, struct pgw_part, stage));
+        }
 }
 
 /* A later pass comes when its time has come, for the keys of many. */

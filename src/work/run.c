@@ -19,9 +19,13 @@ static void end_unreadable(struct pgw_run *run, enum pgw_err err, bool has_nonce
                 PGW_L_STR("lane", pgw_lane_name(run->id.lane)),
                 PGW_L_STR("error", pgw_err_slug(err)));
         run->error = err;
-        if (!has_nonce)
+        run->state = PGW_JOB_FAILED;
+        if (!has_nonce) {
                 run->id.nonce = 0;
-        pgw_settle_add(run);
+                pgw_settle_add(run);
+        } else {
+                pgw_fate_decide(run);
+        }
 }
 
 /* ---- which targets ---- */
@@ -83,8 +87,8 @@ static struct pgw_str keep(char **at, struct pgw_str bytes)
 static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, size_t targets)
 {
         const size_t parts = targets * sizeof(struct pgw_part);
-        struct pgw_run *run =
-            pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n + e->tags.n + e->members.n);
+        struct pgw_run *run = pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n +
+                                        e->tags.n + e->members.n + e->outcomes.n + e->history.n);
         char *at = (char *)(run + 1) + parts;
 
         run->worker = w;
@@ -98,10 +102,16 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->patterns = keep(&at, e->patterns);
         run->tags = keep(&at, e->tags);
         run->members = keep(&at, e->members);
+        run->outcomes = keep(&at, e->outcomes);
+        run->history = keep(&at, e->history);
         run->key_count = e->key_count;
         run->pattern_count = e->pattern_count;
         run->tag_count = e->tag_count;
-        run->selector_count = run->key_count + run->pattern_count + run->tag_count;
+        run->selector_count =
+            e->requested ? e->requested : run->key_count + run->pattern_count + run->tag_count;
+        run->attempts = e->attempts;
+        run->tries = e->tries;
+        run->has_place = e->has_job && !e->pass;
         run->all_tags = e->all_tags;
         run->pass = e->pass;
         run->origin_ms = e->origin_ms;
@@ -111,6 +121,10 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->hold_ms = e->hold_ms;
         if (e->version.n)
                 memcpy(run->version, e->version.p, e->version.n);
+        run->since_ms = e->since_ms  ? e->since_ms
+                        : e->pass    ? e->origin_ms
+                        : e->has_job ? e->job.entry.ms
+                                     : e->id.entry.ms;
         run->is_dry = e->is_dry;
         run->has_own_rebounds = e->has_rebounds;
         run->rebounds = e->rebounds;
@@ -121,8 +135,16 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         return run;
 }
 
+/* Whoever takes it dies over it: it must not go round for ever. */
+static void end_poison(struct pgw_run *run)
+{
+        run->error = PGW_E_POISON;
+        run->state = PGW_JOB_DEAD;
+        pgw_fate_decide(run);
+}
+
 void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_lane lane,
-                  uint64_t attempt)
+                  uint64_t deliveries)
 {
         struct pgw_entry entry;
         pgw_target_set targets = 0;
@@ -134,9 +156,13 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         if (!err)
                 err = choose_targets(w, entry.targets, &targets);
         if (err)
-                entry = (struct pgw_entry){.id = entry.id};
+                entry = (struct pgw_entry){.id = entry.id,
+                                           .has_job = entry.has_job,
+                                           .job = entry.job,
+                                           .pass = entry.pass,
+                                           .attempts = entry.attempts};
         struct pgw_run *run = run_new(w, &entry, err ? 0 : w->target_count);
-        run->attempt = attempt;
+        run->attempt = run->attempts + deliveries;
         if (run->pass == 0) {
                 pgw_metric_add(PGW_M_JOBS_TAKEN, 1);
                 pgw_metric_observe_us(PGW_H_ACCEPT_TO_START,
@@ -148,9 +174,12 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
                 return;
         }
         add_parts(run, targets);
-        if (run->pass)
+        pgw_outcome_take_over(run);
+        if (deliveries > w->conf.retry.deliveries_max)
+                end_poison(run);
+        else if (run->pass)
                 pgw_repeat_begin(run); /* and has no result to fence */
-        else if (attempt > 1)
+        else if (run->attempt > 1)
                 pgw_keep_announce(run);
         else
                 pgw_run_begin(run);
@@ -162,6 +191,7 @@ void pgw_run_begin(struct pgw_run *run)
         const size_t count = run->part_count;
         struct pgw_part *parts = run->parts;
 
+        run->has_begun = true;
         for (size_t i = 0; i < count; i++)
                 pgw_remove_add(&parts[i]);
 }
@@ -195,20 +225,6 @@ const struct pgw_rebounds *pgw_part_rebounds(const struct pgw_part *part)
 
 /* ---- out of hand ---- */
 
-static void sum_up(struct pgw_run *run)
-{
-        for (size_t i = 0; i < run->part_count; i++) {
-                struct pgw_part *part = &run->parts[i];
-                /* Of its keys as many as went, or would go. */
-                run->matched += part->removed + part->found + part->progress.matched;
-                part->removed += part->progress.removed;
-                run->removed += part->removed;
-                run->missing += part->missing;
-                if (!run->error)
-                        run->error = part->error;
-        }
-}
-
 /* A pass has ended at all targets: the place to tell in-process caches, before anybody can read
  * that the job has ended, for the first pass as for those behind it. */
 static void tell(const struct pgw_run *run)
@@ -220,18 +236,25 @@ static void tell(const struct pgw_run *run)
                 PGW_L_INT("pass", run->pass), PGW_L_INT("removed", (int64_t)run->removed));
 }
 
+static bool is_stopped(const struct pgw_run *run)
+{
+        for (size_t i = 0; i < run->part_count; i++)
+                if (run->parts[i].stopped)
+                        return true;
+        return false;
+}
+
 static void end_run(struct pgw_run *run)
 {
         PGW_FAILPOINT("effect.after");
         if (run->lost) {
                 pgw_run_lose(run);
-        } else if (run->is_left) {
-                pgw_run_free(run);
-        } else {
-                sum_up(run);
-                tell(run);
-                pgw_settle_add(run);
+                return;
         }
+        if (!is_stopped(run))
+                pgw_outcome_sum_up(run);
+        tell(run);
+        pgw_fate_decide(run);
 }
 
 void pgw_run_lose(struct pgw_run *run)
@@ -245,7 +268,7 @@ void pgw_part_end(struct pgw_part *part)
         struct pgw_run *run = part->run;
 
         PGW_ASSERT(part->awaited == 0 && !part->ended);
-        if (!pgw_part_is_off(part) && !run->is_left) {
+        if (!pgw_part_is_off(part)) {
                 if (!part->patterns_done) {
                         pgw_sweep_add(part);
                         return;

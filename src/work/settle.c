@@ -75,15 +75,22 @@ static void forget_place(const struct pgw_run *run)
 {
         struct pgw_worker *w = run->worker;
 
-        if (pgw_job_id_is_later(&run->name) &&
+        if (run->has_place &&
             pgw_later_forget(w->links.broker, w->keyspace, &run->name, on_forgotten, w))
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 
 static void count_end(const struct pgw_run *run)
 {
+        static const enum pgw_counter ends[PGW_JOB_STATE_COUNT] = {
+            [PGW_JOB_SUCCEEDED] = PGW_M_JOBS_SUCCEEDED,
+            [PGW_JOB_FAILED] = PGW_M_JOBS_FAILED,
+            [PGW_JOB_DEAD] = PGW_M_JOBS_DEAD,
+            [PGW_JOB_CANCELLED] = PGW_M_JOBS_CANCELLED,
+        };
+
         forget_place(run);
-        pgw_metric_add(run->error ? PGW_M_JOBS_FAILED : PGW_M_JOBS_SUCCEEDED, 1);
+        pgw_metric_add(ends[run->state], 1);
         pgw_metric_add(PGW_M_KEYS_REMOVED, run->removed);
         pgw_metric_add(PGW_M_KEYS_MISSING, run->missing);
         pgw_metric_observe_us(PGW_H_EXECUTION, pgw_mono_us() - run->taken_us);
@@ -189,26 +196,6 @@ static void on_settled(void *ctx, enum pgw_err err, const struct pgw_reply *repl
         pgw_settle_go_on(w);
 }
 
-enum { TARGETS_TEXT_MAX = PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 3 * 21 + 48) };
-
-/* What became of each target, when there is more than one to tell apart (domain/job.h). */
-static size_t say_targets(const struct pgw_run *run, char out[TARGETS_TEXT_MAX])
-{
-        size_t n = 0;
-
-        if (run->worker->target_count == 1)
-                return 0;
-        for (size_t i = 0; i < run->part_count; i++) {
-                const struct pgw_part *part = &run->parts[i];
-                n += (size_t)snprintf(out + n, TARGETS_TEXT_MAX - n, "%s%s %llu %llu %s",
-                                      n ? "," : "", part->target->conf.name,
-                                      (unsigned long long)part->removed,
-                                      (unsigned long long)part->missing,
-                                      part->error ? pgw_err_slug(part->error) : "-");
-        }
-        return n;
-}
-
 /* When it is repeated, where that is most often; NULL: nowhere. */
 static const struct pgw_rebounds *longest_rebounds(const struct pgw_run *run)
 {
@@ -216,7 +203,7 @@ static const struct pgw_rebounds *longest_rebounds(const struct pgw_run *run)
 
         for (size_t i = 0; i < run->part_count; i++) {
                 const struct pgw_rebounds *r = pgw_part_rebounds(&run->parts[i]);
-                if (!run->parts[i].error && pgw_run_next_pass(run, r) &&
+                if (!run->parts[i].error && !run->parts[i].stopped && pgw_run_next_pass(run, r) &&
                     (!longest || r->count > longest->count))
                         longest = r;
         }
@@ -225,25 +212,26 @@ static const struct pgw_rebounds *longest_rebounds(const struct pgw_run *run)
 
 static void say_run(struct pgw_redis *r, const struct pgw_run *run)
 {
-        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX], targets[TARGETS_TEXT_MAX];
+        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX], targets[PGW_OUTCOMES_TEXT_MAX];
 
         pgw_redis_arg(r, pgw_str_of(id, pgw_entry_id_text(run->id.entry, id)));
         pgw_redis_arg_u64(r, run->attempt);
-        pgw_redis_arg(
-            r, pgw_str_z(pgw_job_state_word(run->error ? PGW_JOB_FAILED : PGW_JOB_SUCCEEDED)));
+        pgw_redis_arg(r, pgw_str_z(pgw_job_state_word(run->state)));
         pgw_redis_arg_u64(r, run->started_ms);
         pgw_redis_arg_u64(r, run->selector_count);
         pgw_redis_arg_u64(r, run->removed);
         pgw_redis_arg_u64(r, run->missing);
         pgw_redis_arg(r, pgw_str_z(run->error ? pgw_err_slug(run->error) : ""));
-        if (run->selector_count > run->key_count || run->is_dry)
+        if (run->pattern_count + run->tag_count || run->is_dry)
                 pgw_redis_arg_u64(r, run->matched);
         else
                 pgw_redis_arg(r, PGW_STR(""));
         const struct pgw_rebounds *rebounds = longest_rebounds(run);
         pgw_redis_arg(r, rebounds ? pgw_rebounds_text(rebounds, times) : PGW_STR(""));
         pgw_redis_arg(r, pgw_buf_str(&run->sample));
-        pgw_redis_arg(r, pgw_str_of(targets, say_targets(run, targets)));
+        /* When there is more than one to tell apart. */
+        const bool has_several = run->worker->target_count > 1;
+        pgw_redis_arg(r, pgw_str_of(targets, has_several ? pgw_outcome_text(run, targets) : 0));
 }
 
 static enum pgw_err send_batch(struct batch *b)
@@ -315,27 +303,12 @@ static void on_scheduled(void *ctx, enum pgw_err err, const struct pgw_reply *re
                 return;
         }
         /* A broker without room must still drain: the job was done, only not twice. */
-        if (err && pgw_err_class(err) == PGW_CLASS_TRANSIENT)
+        if (pgw_err_is_transient(err))
                 b->refused = err;
         else if (err)
                 pgw_metric_add(PGW_M_REBOUNDS_LOST, 1);
         if (b->awaited == 0)
                 go_on_with(b);
-}
-
-/* Empty when all are meant. */
-static struct pgw_str name_targets(const struct pgw_worker *w, pgw_target_set set, char *out,
-                                   size_t size)
-{
-        size_t n = 0;
-
-        if (set == (pgw_target_set)(((uint64_t)1 << w->target_count) - 1))
-                return PGW_STR("");
-        for (size_t i = 0; i < w->target_count; i++)
-                if (set >> i & 1)
-                        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "",
-                                              w->targets[i].conf.name);
-        return pgw_str_of(out, n);
 }
 
 static void schedule_one(struct batch *b, const struct pgw_run *run, pgw_target_set set,
@@ -349,7 +322,7 @@ static void schedule_one(struct batch *b, const struct pgw_run *run, pgw_target_
             .pass = pgw_run_next_pass(run, rebounds),
             .origin_ms = run->pass ? run->origin_ms : pgw_wall_ms(),
             .rebounds = *rebounds,
-            .targets = name_targets(w, set, names, sizeof names),
+            .targets = pgw_target_names(w, set, names, sizeof names),
             .keys = keys,
             .members = members,
             .patterns = run->patterns,
@@ -377,7 +350,8 @@ static pgw_target_set set_of(const struct pgw_run *run, const struct pgw_rebound
 
         for (size_t i = 0; i < run->part_count; i++) {
                 const struct pgw_part *part = &run->parts[i];
-                if (!part->error && !part->has_joined && is_same(pgw_part_rebounds(part), rebounds))
+                if (!part->error && !part->stopped && !part->has_joined &&
+                    is_same(pgw_part_rebounds(part), rebounds))
                         set |= (pgw_target_set)1 << part->target->index;
         }
         return set;

@@ -112,7 +112,7 @@ void pgw_sweep_leave(struct pgw_sweep *s)
         struct pgw_part *part = s->part;
 
         sweep_free(s);
-        part->patterns_done = true;
+        part->patterns_done = !part->stopped;
         pgw_part_end(part);
 }
 
@@ -138,7 +138,7 @@ static void part_with_ended(struct pgw_target *t)
                 pgw_slots_go_on(t->pass.slots);
 }
 
-/* Draining: what is done is written down, the job stays in the queue for somebody else. */
+/* Draining: what is done is written down, and somebody else goes on. */
 static void part_with_all(struct pgw_target *t)
 {
         struct pgw_link *link = pgw_list_first(&t->pass.sweeps), *next;
@@ -149,7 +149,7 @@ static void part_with_all(struct pgw_target *t)
                 if (s->part->awaited || (t->pass.slots && pgw_slots_has(t->pass.slots, s)))
                         continue;
                 pgw_sweep_say_progress(s->part);
-                s->part->run->is_left = true;
+                s->part->stopped = PGW_E_DRAINING;
                 pgw_sweep_leave(s);
         }
 }

@@ -118,7 +118,7 @@ static struct pgw_target *target_of(struct pgw_call *call)
 static void leave(struct pgw_part *part)
 {
         pgw_list_remove(&part->target->tags.parts, &part->stage);
-        part->tags_done = true;
+        part->tags_done = !part->stopped;
         pgw_part_end(part);
 }
 
@@ -138,6 +138,8 @@ static void end_turn(struct pgw_target *t)
                 pass->failures = 0;
                 pgw_gate_pause_behind(t->worker, pass->gate_us, pgw_mono_us() - pass->begun_us);
         }
+        if (part->progress.tags_done >= part->run->tag_count)
+                part->stopped = PGW_OK;
         if (pgw_part_is_off(part) || part->progress.tags_done >= part->run->tag_count) {
                 leave(part);
         } else {
@@ -522,7 +524,7 @@ static void ask_cards(struct pgw_target *t)
 
 /* ---- turns ---- */
 
-/* Draining: what is done is written down, the job stays in the queue for somebody else. */
+/* Draining: what is done is written down, and somebody else goes on. */
 static void part_with_all(struct pgw_target *t)
 {
         struct pgw_link *link;
@@ -530,8 +532,21 @@ static void part_with_all(struct pgw_target *t)
         while ((link = pgw_list_first(&t->tags.parts))) {
                 struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
                 pgw_sweep_say_progress(part);
-                part->run->is_left = true;
+                part->stopped = PGW_E_DRAINING;
                 leave(part);
+        }
+}
+
+/* Those that were stopped between their turns. */
+static void part_with_stopped(struct pgw_target *t)
+{
+        struct pgw_link *link = pgw_list_first(&t->tags.parts), *next;
+
+        for (; link; link = next) {
+                struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
+                next = pgw_list_next(&t->tags.parts, link);
+                if (pgw_part_is_off(part))
+                        leave(part);
         }
 }
 
@@ -591,7 +606,10 @@ static void step(struct pgw_deferred *d)
         struct pgw_tag_pass *pass = &t->tags;
         struct pgw_node *node;
 
-        if (pass->part || pgw_timer_is_armed(&pass->timer))
+        if (pass->part)
+                return;
+        part_with_stopped(t);
+        if (pgw_timer_is_armed(&pass->timer))
                 return;
         if (t->worker->draining) {
                 part_with_all(t);

@@ -8,7 +8,9 @@
 #include "base/metric.h"
 #include "work/worker_priv.h"
 
-#define PGW_TAKE_BLOCK_MS 500
+#define PGW_TAKE_BLOCK_MS   500
+#define PGW_TAKE_SLOW_MS    100
+#define PGW_TAKE_SLOW_COUNT 16 /* jobs of a read while no target answers */
 
 static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply);
 
@@ -44,6 +46,21 @@ static void rest(struct pgw_worker *w)
                       pgw_loop_now_ms(w->loop) + pgw_worker_pause_ms(w->take_failures++));
 }
 
+/* Where nobody answers all jobs would only be taken to be put off; a few find out when that is
+ * over. */
+static bool nobody_answers(const struct pgw_worker *w)
+{
+        for (size_t i = 0; i < w->target_count; i++)
+                if (!w->targets[i].gone_ms)
+                        return false;
+        return true;
+}
+
+static void slow_down(struct pgw_worker *w)
+{
+        pgw_timer_arm(w->loop, &w->take_timer, pgw_loop_now_ms(w->loop) + PGW_TAKE_SLOW_MS);
+}
+
 static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_worker *w = ctx;
@@ -72,7 +89,10 @@ static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 return;
         }
         w->take_failures = 0;
-        pgw_take_more(w);
+        if (nobody_answers(w))
+                slow_down(w);
+        else
+                pgw_take_more(w);
 }
 
 static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -116,6 +136,11 @@ static void create_groups(struct pgw_worker *w)
         }
 }
 
+static bool is_paused(const struct pgw_worker *w, unsigned lane)
+{
+        return w->paused >> lane & 1;
+}
+
 /* How many to ask each lane for. */
 static void share(struct pgw_worker *w, size_t room)
 {
@@ -155,6 +180,8 @@ static void read_lanes(struct pgw_worker *w, size_t room)
 {
         share(w, room);
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
+                if (is_paused(w, i))
+                        continue;
                 begin_read(w, 1, false, w->asked[i]);
                 pgw_redis_arg(w->links.reader, pgw_keyspace_stream(w->keyspace, (enum pgw_lane)i));
                 pgw_redis_arg(w->links.reader, PGW_STR(">"));
@@ -166,14 +193,19 @@ static void read_lanes(struct pgw_worker *w, size_t room)
 static void read_blocking(struct pgw_worker *w, size_t room)
 {
         const size_t count = room / PGW_LANE_COUNT ? room / PGW_LANE_COUNT : 1;
+        size_t streams = 0;
 
-        begin_read(w, PGW_LANE_COUNT, true, count);
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
+                streams += !is_paused(w, i);
+        begin_read(w, streams, true, count);
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
                 w->asked[i] = count;
                 w->got[i] = 0;
-                pgw_redis_arg(w->links.reader, pgw_keyspace_stream(w->keyspace, (enum pgw_lane)i));
+                if (!is_paused(w, i))
+                        pgw_redis_arg(w->links.reader,
+                                      pgw_keyspace_stream(w->keyspace, (enum pgw_lane)i));
         }
-        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
+        for (size_t i = 0; i < streams; i++)
                 pgw_redis_arg(w->links.reader, PGW_STR(">"));
         if (!pgw_redis_end_slow(w->links.reader, PGW_TAKE_BLOCK_MS, on_read, w))
                 w->reads_awaited++;
@@ -192,8 +224,12 @@ static void take(struct pgw_deferred *d)
                 create_groups(w);
                 return;
         }
+        if (w->paused == PGW_LANES_ALL)
+                return; /* who hears that they are resumed tells */
         if (room > w->conf.batch)
                 room = w->conf.batch;
+        if (nobody_answers(w) && room > PGW_TAKE_SLOW_COUNT)
+                room = PGW_TAKE_SLOW_COUNT;
         bool first = true;
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
                 first = first && w->asked[i] == 0;

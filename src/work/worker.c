@@ -1,6 +1,7 @@
-/* The worker is six small machines that hand runs to each other: take reads entries,
+/* The worker is some small machines that hand runs to each other: take reads entries,
  * keep announces, beats and takes over, remove empties the caches of keys, sweep and tag
- * sweep of what patterns match and tags hold, settle writes results and acknowledges. Each owns its
+ * sweep of what patterns match and tags hold, watch stops what gets no further, release lets go of
+ * what is to be tried again, settle writes results and acknowledges. Each owns its
  * timers and its list, and none waits inside a call.
  */
 #include "work/worker.h"
@@ -91,11 +92,15 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         pgw_list_init(&w->in_hand);
         pgw_list_init(&w->to_announce);
         pgw_list_init(&w->to_settle);
+        pgw_list_init(&w->to_release);
         pgw_list_init(&w->unused_effects);
         open_targets(w);
         pgw_take_init(w);
         pgw_later_init(w);
         pgw_settle_init(w);
+        pgw_release_init(w);
+        pgw_watch_init(w);
+        pgw_present_init(w);
         pgw_keep_init(w);
         return w;
 }
@@ -111,6 +116,7 @@ void pgw_worker_on_state(struct pgw_worker *w)
                         pgw_journal_go_on(w->targets[i].journal);
         }
         pgw_settle_go_on(w);
+        pgw_release_go_on(w);
         pgw_keep_go_on(w);
 }
 
@@ -127,6 +133,7 @@ size_t pgw_worker_room(const struct pgw_worker *w)
 void pgw_worker_drain(struct pgw_worker *w)
 {
         w->draining = true;
+        pgw_present_drain(w);
         for (size_t i = 0; i < w->target_count; i++) {
                 pgw_sweep_go_on(&w->targets[i]);
                 pgw_tag_sweep_go_on(&w->targets[i]);
@@ -135,7 +142,8 @@ void pgw_worker_drain(struct pgw_worker *w)
 
 bool pgw_worker_is_idle(const struct pgw_worker *w)
 {
-        return w->draining && w->in_hand.count == 0 && w->reads_awaited == 0 && !w->taking_over;
+        return w->draining && w->in_hand.count == 0 && w->reads_awaited == 0 && !w->taking_over &&
+               w->has_left;
 }
 
 size_t pgw_worker_in_hand(const struct pgw_worker *w)
@@ -162,11 +170,16 @@ void pgw_worker_free(struct pgw_worker *w)
         close_targets(w);
         pgw_later_fini(w);
         pgw_settle_fini(w);
+        pgw_release_fini(w);
+        pgw_watch_fini(w);
+        pgw_present_fini(w);
         pgw_keep_fini(w);
         while ((link = pgw_list_first(&w->to_announce)))
                 pgw_list_remove(&w->to_announce, link);
         while ((link = pgw_list_first(&w->to_settle)))
                 pgw_list_remove(&w->to_settle, link);
+        while ((link = pgw_list_first(&w->to_release)))
+                pgw_list_remove(&w->to_release, link);
         while ((link = pgw_list_first(&w->in_hand)))
                 pgw_run_free(PGW_CONTAINER(link, struct pgw_run, in_hand));
         pgw_effects_free(w);

@@ -10,19 +10,23 @@
  *      taken -> (attempt > 1: announced) -> at each target: removing -> sweeping
  *            -> settling -> gone
  *
- * A transient error of the target or of a store never ends a job: it is tried again
- * after a growing pause for as long as it takes, and its beat goes on. A permanent
- * error ends it as failed.
+ * A job that cannot be done is tried a few times in hand, then let go of: its record waits beside
+ * the queue (domain/retry.h) and keeps nobody out. When that was often enough it is dead
+ * (domain/letter.h). A permanent error ends it as failed.
  */
 #ifndef PGW_WORK_WORKER_H
 #define PGW_WORK_WORKER_H
 
 #include "domain/rebound.h"
+#include "domain/retry.h"
 #include "domain/target.h"
 #include "redis/client.h"
 #include "redis/deployment.h"
 
 struct pgw_worker;
+
+/* What takes longest of a job. */
+enum pgw_kind { PGW_KIND_KEYS, PGW_KIND_TAGS, PGW_KIND_PATTERNS, PGW_KINDS };
 
 struct pgw_worker_conf {
         char consumer[96];  /* unique among all workers that ever were */
@@ -35,7 +39,11 @@ struct pgw_worker_conf {
         uint64_t prune_ms;    /* how often tags are pruned; 0: not by this worker */
         uint64_t journal_ms;  /* how long what was removed is remembered; 0: not at all */
         size_t journal_bytes; /* the most that takes */
-        bool results_beside;  /* the results live in the same server and database as the queue */
+        struct pgw_retry_conf retry;
+        uint64_t dead_max;            /* dead letters that are kept */
+        uint64_t turn_ms[PGW_KINDS];  /* an attempt gives way after so long; 0: never */
+        uint64_t whole_ms[PGW_KINDS]; /* a job is dead after so long; 0: never */
+        bool results_beside; /* the results live in the same server and database as the queue */
 };
 
 #define PGW_GATES 64

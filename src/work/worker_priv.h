@@ -10,6 +10,7 @@
 #include "domain/entry.h"
 #include "domain/hold.h"
 #include "domain/job.h"
+#include "domain/pause.h"
 #include "domain/progress.h"
 #include "io/timer.h"
 #include "work/twins.h"
@@ -18,6 +19,7 @@
 #define PGW_SETTLE_BATCH_MAX 128
 #define PGW_BEAT_BATCH_MAX   512
 #define PGW_SWEEPS_MAX       1000
+#define PGW_WATCH_IDS_MAX    100
 #define PGW_TAGS_MAX         64 /* of a job; the contract says less */
 #define PGW_SAMPLE_BYTES_MAX 16384
 
@@ -43,6 +45,8 @@ struct pgw_part {
         size_t awaited;       /* answers of the target still to come */
         enum pgw_err broken;  /* transient: some keys are to be sent again */
         enum pgw_err error;   /* permanent: ends the part */
+        enum pgw_err stopped; /* it ends undone, and is to be tried again: why */
+        unsigned tries;       /* at the same keys, without the job having been let go */
         uint64_t removed;
         uint64_t missing;
         uint64_t found;               /* keys by name that are there; only for a dry run */
@@ -53,10 +57,18 @@ struct pgw_part {
         size_t resumed_count;
 };
 
+/* What becomes of a run that is over. */
+enum pgw_fate {
+        PGW_FATE_SETTLED, /* its result is written */
+        PGW_FATE_AGAIN,   /* it waits for its next try */
+        PGW_FATE_HANDED,  /* somebody else goes on with it at once: we are draining */
+        PGW_FATE_BURIED   /* it is kept among the dead letters, then its result is written */
+};
+
 /* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
 struct pgw_run {
         struct pgw_link in_hand;
-        struct pgw_link stage; /* on to_announce or to_settle */
+        struct pgw_link stage; /* on to_announce, to_release or to_settle */
         struct pgw_worker *worker;
         struct pgw_job_id id;
         uint64_t attempt;
@@ -79,12 +91,21 @@ struct pgw_run {
         bool is_dry;                            /* nothing is touched */
         struct pgw_buf sample;                  /* of what would go, as a list of keys */
         size_t sample_count;
-        size_t selector_count; /* keys, patterns and tags */
-        bool is_written;       /* its progress */
-        enum pgw_err error;    /* permanent: it failed */
-        bool lost;             /* somebody else owns it by now */
-        bool is_left;          /* in the queue, for somebody else: we are draining */
-        bool acknowledged;     /* ahead of its result, because the result backend is full */
+        size_t selector_count; /* keys, patterns and tags, of the whole job */
+        uint64_t attempts;     /* that were over before this entry was made */
+        uint64_t since_ms;     /* when it was accepted, or brought back; wall */
+        struct pgw_tries tries;
+        struct pgw_str outcomes, history;
+        bool has_place; /* where its entry lies is written down (domain/later.h) */
+        enum pgw_fate fate;
+        enum pgw_job_state state; /* that it ends in */
+        uint64_t pause_ms;        /* until it is tried again */
+        bool is_summed;           /* work/outcome.c */
+        bool has_begun;           /* its parts are on their ways */
+        bool is_written;          /* its progress */
+        enum pgw_err error;       /* permanent: it failed */
+        bool lost;                /* somebody else owns it by now */
+        bool acknowledged;        /* ahead of its result, because the result backend is full */
         unsigned settle_failures;
         uint64_t matched, removed, missing; /* of all parts, once they have ended */
         size_t part_count, parts_left;
@@ -98,7 +119,6 @@ struct pgw_remover {
         struct pgw_list to_retry;
         struct pgw_deferred send;
         struct pgw_timer timer;
-        unsigned failures;
 };
 
 /* The pass over all keys of a target: a walk over each master (work/walk.c), for all sweeps at once
@@ -146,6 +166,7 @@ struct pgw_target {
         struct pgw_tag_pass tags;
         struct pgw_journal *journal; /* NULL: none is kept */
         struct pgw_pruner *pruner;   /* NULL: another worker's */
+        uint64_t gone_ms;            /* since when it does not answer, of the loop; 0: it does */
 };
 
 struct pgw_worker {
@@ -157,6 +178,7 @@ struct pgw_worker {
         struct pgw_list in_hand;
         struct pgw_list to_announce; /* taken over, not announced yet */
         struct pgw_list to_settle;   /* ended, result not written yet */
+        struct pgw_list to_release;  /* not done, and not let go of yet */
         struct pgw_target *targets;
         size_t target_count;
         struct pgw_list unused_effects; /* work/effect.c */
@@ -173,6 +195,25 @@ struct pgw_worker {
         struct pgw_deferred settle;
         struct pgw_timer settle_timer;
         unsigned settle_failures;
+
+        /* work/release.c */
+        struct pgw_deferred release;
+        struct pgw_timer release_timer;
+        unsigned release_failures;
+
+        /* work/watch.c */
+        struct pgw_timer watch_timer;
+        struct pgw_job_id asked_ids[PGW_WATCH_IDS_MAX]; /* whether they are cancelled */
+        size_t asked_count;
+        bool asking_cancelled;
+
+        /* work/present.c */
+        struct pgw_timer present_timer;
+        uint64_t told_ms;    /* of the loop: when it last wrote its line */
+        uint64_t started_ms; /* wall */
+        pgw_lane_set paused;
+        bool asking_paused;
+        bool has_left; /* its line is taken out */
 
         /* work/later.c */
         struct pgw_timer wake_timer;
@@ -193,7 +234,7 @@ size_t pgw_worker_room(const struct pgw_worker *);
 
 /* work/run.c: a job comes into hand from its entry, and leaves it. */
 void pgw_run_take(struct pgw_worker *, const struct pgw_reply *entry, enum pgw_lane,
-                  uint64_t attempt);
+                  uint64_t deliveries);
 void pgw_run_begin(struct pgw_run *); /* its parts go their ways */
 void pgw_part_end(struct pgw_part *); /* a stage is done: to the next, or it has ended */
 void pgw_run_lose(struct pgw_run *);  /* before it began: somebody else owns it */
@@ -202,8 +243,18 @@ void pgw_run_free(struct pgw_run *);  /* out of hand; nothing may be awaited */
 /* True when the part has nothing more to do but to end. */
 static inline bool pgw_part_is_off(const struct pgw_part *part)
 {
-        return part->error || part->run->lost;
+        return part->error || part->stopped || part->run->lost;
 }
+
+/* work/outcome.c: what became of a run at its targets. */
+void pgw_outcome_take_over(struct pgw_run *); /* what earlier attempts have left */
+void pgw_outcome_sum_up(struct pgw_run *);
+enum { PGW_OUTCOMES_TEXT_MAX = PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 3 * 21 + 48) };
+size_t pgw_outcome_text(const struct pgw_run *, char out[PGW_OUTCOMES_TEXT_MAX]);
+
+/* The keys that the parts that were stopped have left. When they differ it is all of them, and what
+ * was counted is taken back. */
+struct pgw_str pgw_outcome_left(struct pgw_run *);
 
 /* The pass behind this one at a target with those rebounds, 0 when it was the last: none follows
  * what failed, and patterns, which cost a walk over all keys, are repeated once, in the last
@@ -246,6 +297,29 @@ void pgw_settle_init(struct pgw_worker *);
 void pgw_settle_fini(struct pgw_worker *);
 void pgw_settle_add(struct pgw_run *);
 void pgw_settle_go_on(struct pgw_worker *);
+
+/* work/fate.c: decides on it, and starts it on its way out. */
+void pgw_fate_decide(struct pgw_run *);
+
+/* The names of some targets, as in field x of an entry; empty when all are meant. */
+struct pgw_str pgw_target_names(const struct pgw_worker *, pgw_target_set, char *out, size_t size);
+
+/* work/release.c: a job that was not done leaves the hand, and waits or is dead. */
+void pgw_release_add(struct pgw_run *);
+void pgw_release_go_on(struct pgw_worker *);
+void pgw_release_init(struct pgw_worker *);
+void pgw_release_fini(struct pgw_worker *);
+
+/* work/watch.c: whoever takes too long, or can get no further, is stopped. */
+void pgw_watch_init(struct pgw_worker *);
+void pgw_watch_fini(struct pgw_worker *);
+
+void pgw_remove_part_with_stopped(struct pgw_target *);
+
+/* work/present.c: tells that it is there, and hears which lanes are paused. */
+void pgw_present_init(struct pgw_worker *);
+void pgw_present_fini(struct pgw_worker *);
+void pgw_present_drain(struct pgw_worker *);
 
 void pgw_keep_init(struct pgw_worker *);
 void pgw_keep_fini(struct pgw_worker *);

@@ -863,3 +863,180 @@ def test_interim_value_stays_for_a_moment(r):
     hold(r)
     assert fill(r, "a", interim=300) == 2 and 0 < r.pttl(KEY) <= 300
     assert fill(r, "b", interim=300) == 0 and r.get(KEY) == "a"
+
+
+# ---- release, note, redrive, letters, drop, reopen ----------------------------------------
+
+DEAD_AT, DEAD = "purgeway:{main}:dead:at", "purgeway:{main}:dead"
+
+
+def pending_entry(client, *fields, consumer="a"):
+    if not client.exists(STREAM):
+        client.xgroup_create(STREAM, GROUP, "0", mkstream=True)
+    entry = client.execute_command("XADD", STREAM, "*", *fields)
+    client.xreadgroup(GROUP, consumer, {STREAM: ">"})
+    return entry
+
+
+def release(client, entry, *changes, consumer="a", job="id", member="@id", score=5, most="",
+            where=(SCHEDULED, LATER)):
+    return run(client, "release", [STREAM, *where], GROUP, entry, consumer, 1, job, member, score,
+               most, *changes)
+
+
+def test_release_keeps_what_was_not_changed(raw):
+    entry = pending_entry(raw, "v", "1", "n", "aa", "k", b"\x01x", "q", "me")
+    assert release(raw, entry, "v", "2", "k", b"\x01y", "q", "") == 1
+    assert raw.zscore(SCHEDULED, "@id") == 5
+    due, kept = raw.hget(LATER, "id").split(b" ", 1)
+    assert due == b"5"
+    assert kept == record("1", "n", "aa", "v", "2", "k", b"\x01y")
+    assert raw.xpending(STREAM, GROUP)["pending"] == 0
+    assert run(raw, "wake", [SCHEDULED, LATER, "purgeway:{main}:high", "purgeway:{main}:normal",
+                             "purgeway:{main}:low"], 10) == 1
+    assert raw.xrange("purgeway:{main}:normal")[0][1] == {b"n": b"aa", b"v": b"2", b"k": b"\x01y"}
+
+
+def test_release_of_long_values(raw):
+    long = b"x" * 70000
+    entry = pending_entry(raw, "v", "1", "k", long)
+    assert release(raw, entry) == 1
+    assert raw.hget(LATER, "id") == b"5 " + record("1", "v", "1", "k", long)
+
+
+def test_release_is_for_the_owner_alone(raw):
+    entry = pending_entry(raw, "v", "1")
+    assert release(raw, entry, consumer="b") == 0
+    assert release(raw, entry) == 1
+    assert release(raw, entry) == 0
+    assert raw.hlen(LATER) == raw.zcard(SCHEDULED) == 1
+
+
+def test_release_without_an_id_is_its_own_member(raw):
+    entry = pending_entry(raw, "v", "2", "b", "1")
+    assert release(raw, entry, "e", "3", job="", member="") == 1
+    assert raw.zrange(SCHEDULED, 0, -1) == [record("1", "v", "2", "b", "1", "e", "3")]
+    assert not raw.exists(LATER)
+
+
+def test_release_into_a_full_set_does_nothing(raw):
+    raw.zadd(DEAD_AT, {"other": 1})
+    entry = pending_entry(raw, "v", "1")
+    assert release(raw, entry, where=(DEAD_AT, DEAD), member="id", most=1) == 2
+    assert raw.xpending(STREAM, GROUP)["pending"] == 1
+    assert release(raw, entry, where=(DEAD_AT, DEAD), member="id", most=2) == 1
+
+
+def test_release_of_an_entry_without_a_body(raw):
+    entry = pending_entry(raw, "v", "1")
+    raw.xdel(STREAM, entry)
+    assert release(raw, entry) == 3
+    assert raw.xpending(STREAM, GROUP)["pending"] == 0 and not raw.exists(LATER)
+
+
+def test_release_on_a_full_server_does_nothing(r):
+    entry = pending_entry(r, "v", "1")
+    r.config_set("maxmemory", 1)
+    with pytest.raises(redis.ResponseError, match="OOM"):
+        release(r, entry)
+    assert r.xpending(STREAM, GROUP)["pending"] == 1
+    assert not r.exists(LATER) and not r.exists(SCHEDULED)
+
+
+def note(client, attempt, due=99):
+    return run(client, "note", [RESULT], attempt, 1, due, "store-timeout", 3, 2, 1, 60)
+
+
+def test_note_is_fenced(r):
+    assert note(r, 2) == 1
+    assert r.hgetall(RESULT) == {"s": "retrying", "a": "2", "b": "1", "u": "99", "e": "store-timeout",
+                                 "n": "3", "r": "2", "m": "1"}
+    assert 0 < r.ttl(RESULT) <= 60
+    assert note(r, 1) == 0 and note(r, 3) == 1
+    assert run(r, "begin", [RESULT], 4, 7, 60, 3) == 1
+    assert r.hgetall(RESULT) == {"s": "running", "a": "4", "b": "7", "n": "3", "r": "2", "m": "1"}
+    assert note(r, 3) == 0
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+def test_note_leaves_an_end_alone(r, status):
+    r.hset(RESULT, mapping={"s": status, "a": 1})
+    assert note(r, 2) == 0
+    assert r.hgetall(RESULT) == {"s": status, "a": "1"}
+
+
+def bury(client, name, at=5, lane="0", *fields):
+    client.zadd(DEAD_AT, {name: at})
+    client.hset(DEAD, name, f"{at} ".encode() + record(lane, *fields))
+
+
+STREAMS = ["purgeway:{main}:high", "purgeway:{main}:normal", "purgeway:{main}:low"]
+
+
+def redrive(client, *names):
+    return run(client, "redrive", [DEAD_AT, DEAD, LATER, *STREAMS], *names)
+
+
+def test_redrive_counts_tries_anew_and_attempts_on(raw):
+    bury(raw, "x", 5, "2", "v", "2", "k", b"\x01x", "e", "7", "u", "5", "z", "9", "l", "why", "f", "1")
+    assert redrive(raw, "x", "y") == [1, 0]
+    (entry, fields), = raw.xrange(STREAMS[2])
+    since = fields.pop(b"f")
+    assert abs(int(since) / 1000 - time.time()) < 600
+    assert fields == {b"v": b"2", b"k": b"\x01x", b"e": b"7", b"l": b"why"}
+    assert raw.hget(LATER, "x") == b"=2 " + entry
+    assert not raw.exists(DEAD, DEAD_AT)
+    assert redrive(raw, "x") == [0]
+
+
+def test_redrive_on_a_full_server_does_nothing(r):
+    bury(r, "x", 5, "0", "v", "2")
+    r.config_set("maxmemory", 1)
+    with pytest.raises(redis.ResponseError, match="OOM"):
+        redrive(r, "x")
+    assert r.hexists(DEAD, "x") and r.zcard(DEAD_AT) == 1 and not r.exists(*STREAMS)
+
+
+def test_letters_come_by_page_the_oldest_first(r):
+    for i in range(10):
+        bury(r, f"n{i}", 5 if i < 6 else i)
+    seen, at, name = [], 0, ""
+    while True:
+        page = run(r, "letters", [DEAD_AT, DEAD], at, name, 3)
+        seen += page[::3]
+        if len(page) < 9:
+            break
+        name, at = page[-3], page[-2]
+    assert seen == [f"n{i}" for i in range(10)]
+
+
+def test_drop_is_for_those_that_wait(raw):
+    bury(raw, "x")
+    raw.hset(LATER, "y", "=0 1-1")
+    assert run(raw, "drop", [DEAD_AT, DEAD], "", "x", "z") == [1, 0]
+    assert not raw.exists(DEAD, DEAD_AT)
+    raw.zadd(SCHEDULED, {"@w": 1})
+    raw.hset(LATER, "w", "1 x")
+    assert run(raw, "drop", [SCHEDULED, LATER], "@", "w", "y") == [1, 0]
+    assert raw.hkeys(LATER) == [b"y"]
+
+
+def test_reopen_takes_back_an_end_of_those_attempts_only(r):
+    assert run(r, "reopen", [RESULT], 3, 60) == 0 and not r.exists(RESULT)
+    for status, attempt, reopened in (("dead", 3, 1), ("failed", 2, 1), ("dead", 4, 0),
+                                      ("succeeded", 3, 0), ("running", 3, 0), ("cancelled", 1, 0)):
+        r.delete(RESULT)
+        r.hset(RESULT, mapping={"s": status, "a": attempt, "e": "x", "f": 9})
+        assert run(r, "reopen", [RESULT], 3, 60) == reopened
+        found = {"s": "queued", "a": str(attempt)} if reopened else \
+            {"s": status, "a": str(attempt), "e": "x", "f": "9"}
+        assert r.hgetall(RESULT) == found
+
+
+def test_begin_goes_on_behind_an_end_that_was_taken_back(r):
+    r.hset(RESULT, mapping={"s": "dead", "a": 3, "f": 9, "e": "x"})
+    assert run(r, "begin", [RESULT], 4, 7, 60, 2) == 2
+    assert run(r, "begin", [RESULT], 4, 7, 60, 3) == 1
+    assert r.hgetall(RESULT) == {"s": "running", "a": "4", "b": "7"}
+    r.hset(RESULT, "s", "succeeded")
+    assert run(r, "begin", [RESULT], 5, 7, 60, 3) == 2

@@ -5,7 +5,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 STATUSES = ("scheduled", "queued", "running", "retrying", "succeeded", "failed", "dead",
             "cancelled")
 JOB_MEMBERS = {"job_id", "status", "priority", "accepted_at", "started_at", "finished_at",
-               "attempts", "scheduled_for", "progress", "result", "sample", "rebounds_at",
+               "attempts", "scheduled_for", "next_attempt_at", "progress", "result", "sample", "rebounds_at",
                "error"}
 
 

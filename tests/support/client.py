@@ -48,7 +48,12 @@ class Client:
     def get(self, path, **headers):
         return self.request("GET", path, headers=dashed(headers))
 
-    def post(self, path, value, **headers):
+    def delete(self, path, **headers):
+        return self.request("DELETE", path, headers=dashed(headers))
+
+    def post(self, path, value=None, **headers):
+        if value is None:
+            return self.request("POST", path, headers=dashed(headers))
         return self.request("POST", path, json.dumps(value).encode(),
                             {"Content-Type": "application/json", **dashed(headers)})
 

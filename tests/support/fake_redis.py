@@ -143,6 +143,8 @@ class FakeRedis:
             return bulk("0" * 40)
         if name in ("HMGET",):
             return array(*(b"$-1\r\n" for _ in command[2:]))
+        if name == "HGET":
+            return b"$-1\r\n"
         if name in ("UNLINK", "XACK", "WAIT"):
             return b":0\r\n"
         return OK

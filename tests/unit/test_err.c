@@ -23,7 +23,7 @@ static void knows_some_by_heart(void **state)
         assert_string_equal(pgw_err_name(PGW_E_REDIS_TIMEOUT), "REDIS_TIMEOUT");
         assert_string_equal(pgw_err_slug(PGW_E_REDIS_TIMEOUT), "store-timeout");
         assert_int_equal(pgw_err_status(PGW_E_REDIS_TIMEOUT), 503);
-        assert_int_equal(pgw_err_class(PGW_E_REDIS_TIMEOUT), PGW_CLASS_TRANSIENT);
+        assert_int_equal(pgw_err_class(PGW_E_REDIS_TIMEOUT), PGW_CLASS_TIMEOUT);
         assert_int_equal(pgw_err_class(PGW_E_REDIS_OOM), PGW_CLASS_REFUSED);
         assert_int_equal(pgw_err_class(PGW_E_REDIS_ERROR), PGW_CLASS_PERMANENT);
         assert_int_equal(pgw_err_status(PGW_E_NO_JOB), 404);

@@ -74,9 +74,9 @@ static void reads_a_result(void **state)
         struct pgw_job job = {.id = {.nonce = 77}};
 
         (void)state;
-        assert_int_equal(pgw_job_read(parse("*12\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
+        assert_int_equal(pgw_job_read(parse("*13\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
                                             "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n$-"
-                                            "1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+                                            "1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
                                       &job),
                          PGW_OK);
         assert_int_equal(job.id.nonce, 77);
@@ -89,19 +89,35 @@ static void reads_a_result(void **state)
         assert_int_equal(job.missing, 2);
         assert_int_equal(job.matched, 3); /* of keys as many as were removed */
         assert_int_equal(job.error, PGW_OK);
-        assert_int_equal(pgw_job_read(parse("*12\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
+        assert_int_equal(pgw_job_read(parse("*13\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
                                             "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n"
-                                            "$1\r\n7\r\n$-1\r\n$-1\r\n$-1\r\n"),
+                                            "$1\r\n7\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
                                       &job),
                          PGW_OK);
         assert_int_equal(job.matched, 7);
         assert_int_equal(job.rebounds.count, 0);
-        assert_int_equal(pgw_job_read(parse("*12\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
+        assert_int_equal(pgw_job_read(parse("*13\r\n$9\r\nsucceeded\r\n$1\r\n2\r\n$2\r\n10\r\n"
                                             "$2\r\n20\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n"
-                                            "$-1\r\n$9\r\n1000,3000\r\n$-1\r\n$-1\r\n"),
+                                            "$-1\r\n$9\r\n1000,3000\r\n$-1\r\n$-1\r\n$-1\r\n"),
                                       &job),
                          PGW_OK);
         assert_int_equal(job.rebounds.count, 2);
+}
+
+static void reads_when_it_is_tried_again(void **state)
+{
+        struct pgw_job job = {.id = {.nonce = 1}};
+
+        (void)state;
+        assert_int_equal(pgw_job_read(parse("*13\r\n$8\r\nretrying\r\n$1\r\n2\r\n$2\r\n10\r\n"
+                                            "$-1\r\n$1\r\n5\r\n$1\r\n3\r\n$1\r\n2\r\n"
+                                            "$13\r\nstore-timeout\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+                                            "$4\r\n1234\r\n"),
+                                      &job),
+                         PGW_OK);
+        assert_int_equal(job.state, PGW_JOB_RETRYING);
+        assert_int_equal(job.due_ms, 1234);
+        assert_int_equal(job.error, PGW_E_REDIS_TIMEOUT);
 }
 
 static void takes_what_is_missing_for_zero(void **state)
@@ -110,8 +126,8 @@ static void takes_what_is_missing_for_zero(void **state)
 
         (void)state;
         assert_int_equal(
-            pgw_job_read(parse("*12\r\n$7\r\nrunning\r\n$-1\r\n$2\r\n-5\r\n$1\r\nx\r\n"
-                               "*0\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+            pgw_job_read(parse("*13\r\n$7\r\nrunning\r\n$-1\r\n$2\r\n-5\r\n$1\r\nx\r\n"
+                               "*0\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
                          &job),
             PGW_OK);
         assert_int_equal(job.state, PGW_JOB_RUNNING);
@@ -128,17 +144,17 @@ static void reads_errors_by_their_slug(void **state)
 
         (void)state;
         assert_int_equal(
-            pgw_job_read(parse("*12\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
+            pgw_job_read(parse("*13\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
                                "$1\r\n0\r\n$1\r\n0\r\n$1\r\n0\r\n$14\r\nunreadable-job\r\n$-1\r\n$-"
-                               "1\r\n$-1\r\n$-1\r\n"),
+                               "1\r\n$-1\r\n$-1\r\n$-1\r\n"),
                          &job),
             PGW_OK);
         assert_int_equal(job.state, PGW_JOB_FAILED);
         assert_int_equal(job.error, PGW_E_CODEC);
         assert_int_equal(
-            pgw_job_read(parse("*12\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
+            pgw_job_read(parse("*13\r\n$6\r\nfailed\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
                                "$1\r\n0\r\n$1\r\n0\r\n$1\r\n0\r\n$9\r\nof-a-next\r\n$-1\r\n$-1\r\n$"
-                               "-1\r\n$-1\r\n"),
+                               "-1\r\n$-1\r\n$-1\r\n"),
                          &job),
             PGW_OK);
         assert_int_equal(job.error, PGW_E_INTERNAL);
@@ -150,8 +166,8 @@ static void knows_when_there_is_no_result(void **state)
 
         (void)state;
         assert_int_equal(
-            pgw_job_read(parse("*12\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-                               "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+            pgw_job_read(parse("*13\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+                               "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
                          &job),
             PGW_E_NO_JOB);
         assert_int_equal(job.attempts, 9);
@@ -165,12 +181,14 @@ static void refuses_what_is_not_ours(void **state)
             "*0\r\n",
             "*1\r\n$6\r\nfailed\r\n",
             "*7\r\n$6\r\nfailed\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n",
-            "*13\r\n$6\r\nfailed\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
+            "*14\r\n$6\r\nfailed\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
+            "1\r\n$-1\r\n$-1\r\n$-1\r\n",
+            "*13\r\n$6\r\nFAILED\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
             "1\r\n$-1\r\n$-1\r\n",
-            "*12\r\n$6\r\nFAILED\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
-            "1\r\n$-1\r\n",
-            "*12\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
-            "*12\r\n*0\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+            "*13\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
+            "1\r\n",
+            "*13\r\n*0\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-"
+            "1\r\n",
         };
         struct pgw_job job = {.attempts = 9};
 
@@ -187,6 +205,7 @@ int main(void)
             cmocka_unit_test(names_every_state),
             cmocka_unit_test(refuses_other_states),
             cmocka_unit_test(reads_a_result),
+            cmocka_unit_test(reads_when_it_is_tried_again),
             cmocka_unit_test(takes_what_is_missing_for_zero),
             cmocka_unit_test(reads_errors_by_their_slug),
             cmocka_unit_test(knows_when_there_is_no_result),

@@ -1,0 +1,56 @@
+-- cancel.lua - a job is not to be done.
+--
+-- What waits, for its time or in its lane, leaves the queue for good. What a worker has in hand is
+-- its to stop: the job is written where workers look for such.
+--
+-- KEYS  1 sorted set of what is put off   2 hash of its records and places   3 sorted set of
+--       cancelled jobs   4.. the lanes' streams
+-- ARGV  1 group   2 id of the job   3 wall ms now   4 lane, 5 entry id where it lies if nothing else
+--       is written down, or '' and ''
+-- returns  {1, record} or {1, entry as XRANGE gives it} it left the queue, {2} a worker has it,
+--          {0} it is not there
+-- keeps    a job that was delivered is never taken out of the queue
+-- cost     O(log n)
+local lane, entry = ARGV[4], ARGV[5]
+local kept = redis.call('HGET', KEYS[2], ARGV[2])
+if kept then
+  if redis.call('ZREM', KEYS[1], '@' .. ARGV[2]) == 1 then
+    redis.call('HDEL', KEYS[2], ARGV[2])
+    return { 1, string.sub(kept, string.find(kept, ' ', 1, true) + 1) }
+  end
+  lane, entry = string.match(kept, '^=(%d+) (.+)$')
+end
+if not lane or lane == '' then
+  return { 0 }
+end
+local stream = KEYS[4 + tonumber(lane)]
+local found = redis.call('XRANGE', stream, entry, entry)
+if #found == 0 then
+  return { 0 }
+end
+
+local function parts(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+for _, row in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+  local group = {}
+  for i = 1, #row, 2 do
+    group[row[i]] = row[i + 1]
+  end
+  if group['name'] == ARGV[1] then
+    local ms, seq = parts(entry)
+    local last_ms, last_seq = parts(group['last-delivered-id'])
+    if ms < last_ms or (ms == last_ms and seq <= last_seq) then
+      local pending = redis.call('XPENDING', stream, ARGV[1], entry, entry, 1)
+      if #pending == 0 then
+        return { 0 }
+      end
+      redis.call('ZADD', KEYS[3], ARGV[3], ARGV[2])
+      return { 2 }
+    end
+  end
+end
+redis.call('XDEL', stream, entry)
+redis.call('HDEL', KEYS[2], ARGV[2])
+return { 1, found[1] }

@@ -1,0 +1,66 @@
+-- release.lua - a worker lets go of a job that it could not do.
+--
+-- The entry becomes a record that waits: for its next try, or among the dead letters for a
+-- person. Nobody but its owner may do that, and what was changed meanwhile (the keys that are left,
+-- how often it was tried, why it failed) replaces what the entry said. The record is written
+-- before the entry is acknowledged; on a full server the first write is refused and nothing
+-- has happened.
+--
+-- KEYS  1 stream   2 sorted set   3 hash of records
+-- ARGV  1 group   2 entry id   3 consumer   4 number of the lane it goes back to   5 id of the
+--       job, '' when it has none: then the record itself is the member (see wake.lua)   6 what the
+--       set calls the job   7 score   8 most that the set may hold, '' for any number
+--       9.. names and values of fields; without a value the field is left out
+-- returns  1 done   0 it is not ours any more   2 the set is full   3 the entry's body is gone
+-- keeps    the job is in the stream's pending list or in the set, never in none
+-- cost     O(log n + bytes of the job)
+local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3])
+if #mine == 0 then
+  return 0
+end
+if ARGV[8] ~= '' and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[8]) then
+  return 2
+end
+local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])
+if #entry == 0 then
+  redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+  return 3
+end
+
+local function text(bytes)
+  local left, length = #bytes, ''
+  repeat
+    local low = left % 128
+    left = math.floor(left / 128)
+    length = length .. string.char(left > 0 and low + 128 or low)
+  until left == 0
+  return length .. bytes
+end
+
+local changed, parts = {}, { text(ARGV[4]) }
+for i = 9, #ARGV, 2 do
+  changed[ARGV[i]] = true
+end
+local fields = entry[1][2]
+for i = 1, #fields - 1, 2 do
+  if not changed[fields[i]] then
+    parts[#parts + 1] = text(fields[i])
+    parts[#parts + 1] = text(fields[i + 1])
+  end
+end
+for i = 9, #ARGV - 1, 2 do
+  if ARGV[i + 1] ~= '' then
+    parts[#parts + 1] = text(ARGV[i])
+    parts[#parts + 1] = text(ARGV[i + 1])
+  end
+end
+local record = table.concat(parts)
+
+if ARGV[5] == '' then
+  redis.call('ZADD', KEYS[2], ARGV[7], record)
+else
+  redis.call('HSET', KEYS[3], ARGV[5], ARGV[7] .. ' ' .. record)
+  redis.call('ZADD', KEYS[2], ARGV[7], ARGV[6])
+end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+return 1

@@ -1,0 +1,369 @@
+/* Letting go of jobs that were not done.
+ *
+ * First the result says that the job is waiting for its next try, fenced like every result; then
+ * its entry becomes a record that waits beside the queue, or lies among the dead letters, and is
+ * acknowledged in the same call (lua/release.lua). A worker that dies before that leaves a
+ * pending entry, one that dies behind it a record: nothing in between. The order also keeps what
+ * can be read of the job from going back: until it is acknowledged it is running, from then on
+ * retrying.
+ *
+ * A dead letter that finds no room is not dropped: its job goes on being tried.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "domain/history.h"
+#include "domain/script.h"
+#include "work/worker_priv.h"
+
+/* A job that waits must not lose its fence to the expiry of a result. */
+#define PGW_RELEASE_NOTE_TTL_S 86400
+
+static void rest(struct pgw_worker *w)
+{
+        if (!pgw_timer_is_armed(&w->release_timer))
+                pgw_timer_arm(w->loop, &w->release_timer,
+                              pgw_loop_now_ms(w->loop) +
+                                  pgw_worker_pause_ms(w->release_failures++));
+}
+
+/* ---- the record ---- */
+
+struct change {
+        struct pgw_str name, value;
+};
+
+enum { CHANGES_MAX = 14 };
+
+struct texts {
+        char id[PGW_JOB_ID_SIZE], attempts[20], used[20], waited[20], requested[20];
+        char targets[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
+        char outcomes[PGW_OUTCOMES_TEXT_MAX];
+        struct pgw_buf history;
+        struct change changes[CHANGES_MAX];
+        size_t count;
+};
+
+static bool is_undone(const struct pgw_part *part)
+{
+        return part->stopped || part->error;
+}
+
+static void change(struct texts *t, const char *name, struct pgw_str value)
+{
+        PGW_ASSERT(t->count < CHANGES_MAX);
+        t->changes[t->count++] = (struct change){pgw_str_z(name), value};
+}
+
+static struct pgw_str number(char out[20], uint64_t value)
+{
+        return pgw_str_of(out, pgw_u64_text(value, out));
+}
+
+/* The targets that are to be visited again: those that were stopped, or where nothing can be done
+ * those that failed. All of them when it never began. */
+static struct pgw_str targets_left(const struct pgw_run *run, struct texts *t)
+{
+        pgw_target_set stopped = 0, undone = 0, all = 0;
+
+        for (size_t i = 0; i < run->part_count; i++) {
+                const pgw_target_set one = (pgw_target_set)1 << run->parts[i].target->index;
+                stopped |= run->parts[i].stopped ? one : 0;
+                undone |= is_undone(&run->parts[i]) ? one : 0;
+                all |= one;
+        }
+        if (run->fate != PGW_FATE_BURIED)
+                undone = stopped;
+        return pgw_target_names(run->worker, undone ? undone : all, t->targets, sizeof t->targets);
+}
+
+static void write_history(const struct pgw_run *run, struct texts *t)
+{
+        struct pgw_failure f = {.attempt = run->attempt, .at_ms = pgw_wall_ms()};
+        size_t count = 0;
+
+        for (size_t i = 0; i < run->part_count; i++)
+                count += is_undone(&run->parts[i]);
+        enum pgw_err err = pgw_history_keep(&t->history, run->history, count ? count : 1);
+        for (size_t i = 0; i < run->part_count && !err; i++) {
+                const struct pgw_part *part = &run->parts[i];
+                if (!is_undone(part))
+                        continue;
+                f.target = pgw_str_z(part->target->conf.name);
+                f.error = part->error ? part->error : part->stopped;
+                err = pgw_history_add(&t->history, &f);
+        }
+        if (!err && count == 0) {
+                f.target = PGW_STR("-");
+                f.error = run->error;
+                err = pgw_history_add(&t->history, &f);
+        }
+        if (err)
+                PGW_LOG(PGW_LOG_WARN, "job.history_cut", PGW_L_STR("error", pgw_err_slug(err)));
+}
+
+static bool all_stopped_have(const struct pgw_run *run, bool (*done)(const struct pgw_part *))
+{
+        for (size_t i = 0; i < run->part_count; i++)
+                if (is_undone(&run->parts[i]) && !done(&run->parts[i]))
+                        return false;
+        return run->part_count > 0;
+}
+
+static bool patterns_done(const struct pgw_part *part)
+{
+        return part->patterns_done;
+}
+
+static bool tags_done(const struct pgw_part *part)
+{
+        return part->tags_done;
+}
+
+/* What is left of it. A letter keeps all of its job: whoever brings it back means the whole. */
+static void change_selectors(struct pgw_run *run, struct texts *t)
+{
+        if (run->fate == PGW_FATE_BURIED || run->pass)
+                return;
+        const struct pgw_str left = pgw_outcome_left(run);
+        if (left.n != run->keys.n)
+                change(t, "k", left);
+        if (run->pattern_count && all_stopped_have(run, patterns_done))
+                change(t, "p", PGW_STR(""));
+        if (run->tag_count && all_stopped_have(run, tags_done))
+                change(t, "g", PGW_STR(""));
+}
+
+static void list_changes(struct pgw_run *run, struct texts *t)
+{
+        t->count = 0;
+        pgw_buf_init(&t->history, PGW_HISTORY_BYTES_MAX);
+        change_selectors(run, t);
+        change(t, "v", PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS));
+        if (!run->pass) {
+                pgw_job_id_text(&run->job, t->id);
+                change(t, "j", pgw_str_of(t->id, sizeof t->id));
+        }
+        change(t, "e", number(t->attempts, run->attempt));
+        change(t, "u", number(t->used, run->tries.used));
+        change(t, "z", number(t->waited, run->tries.waited));
+        change(t, "i", number(t->requested, run->selector_count));
+        if (run->part_count) {
+                change(t, "x", targets_left(run, t));
+                change(t, "y", pgw_str_of(t->outcomes, pgw_outcome_text(run, t->outcomes)));
+        }
+        write_history(run, t);
+        change(t, "l", pgw_buf_str(&t->history));
+}
+
+/* ---- letting go ---- */
+
+static void free_waiting(struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+
+        pgw_run_free(run);
+        pgw_take_more(w);
+}
+
+/* Its place in the queue is kept by the record now, or by nobody. */
+static void take_verdict(struct pgw_run *run, int64_t verdict)
+{
+        struct pgw_worker *w = run->worker;
+
+        switch (verdict) {
+        case 0:
+                pgw_run_lose(run);
+                pgw_take_more(w);
+                return;
+        case 2:
+                pgw_metric_add(PGW_M_DEAD_REFUSED, 1);
+                if (run->state == PGW_JOB_FAILED) {
+                        pgw_settle_add(run);
+                        return;
+                }
+                run->fate = PGW_FATE_AGAIN;
+                run->pause_ms = w->conf.retry.cap_ms;
+                pgw_release_add(run);
+                return;
+        case 3:
+                run->state = PGW_JOB_FAILED;
+                run->error = PGW_E_CODEC;
+                pgw_metric_add(PGW_M_ENTRIES_VANISHED, 1);
+                break;
+        default:
+                if (run->fate != PGW_FATE_BURIED) {
+                        free_waiting(run);
+                        return;
+                }
+                break;
+        }
+        run->acknowledged = true;
+        pgw_outcome_sum_up(run);
+        pgw_settle_add(run);
+}
+
+static void on_released(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_run *run = ctx;
+        struct pgw_worker *w = run->worker;
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        PGW_FAILPOINT("release.after");
+        if (err) {
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+                pgw_list_append(&w->to_release, &run->stage);
+                rest(w);
+                return;
+        }
+        w->release_failures = 0;
+        take_verdict(run, pgw_reply_int(reply, 0));
+}
+
+static enum pgw_err send_release(struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+        struct pgw_redis *r = w->links.broker;
+        const bool is_buried = run->fate == PGW_FATE_BURIED;
+        char set[PGW_STREAM_KEY_MAX], hash[PGW_STREAM_KEY_MAX], entry[PGW_ENTRY_ID_SIZE],
+            member[1 + PGW_JOB_ID_SIZE];
+        struct texts t;
+
+        list_changes(run, &t);
+        member[0] = '@';
+        pgw_job_id_text(&run->job, member + 1);
+        const struct pgw_str id = run->pass ? PGW_STR("") : pgw_str_of(member + 1, PGW_JOB_ID_SIZE);
+        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 3, 8 + 2 * t.count);
+        pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, run->id.lane));
+        pgw_redis_arg(r, is_buried ? pgw_keyspace_dead_at(w->keyspace, set)
+                                   : pgw_keyspace_scheduled(w->keyspace, set));
+        pgw_redis_arg(r, is_buried ? pgw_keyspace_dead(w->keyspace, hash)
+                                   : pgw_keyspace_later(w->keyspace, hash));
+        pgw_redis_arg(r, PGW_STR(PGW_GROUP));
+        pgw_redis_arg(r, pgw_str_of(entry, pgw_entry_id_text(run->id.entry, entry)));
+        pgw_redis_arg(r, pgw_str_z(w->conf.consumer));
+        pgw_redis_arg_u64(r, (uint64_t)run->id.lane);
+        pgw_redis_arg(r, id);
+        pgw_redis_arg(r, is_buried ? id : pgw_str_of(member, sizeof member));
+        pgw_redis_arg_u64(r, pgw_wall_ms() + (is_buried ? 0 : run->pause_ms));
+        if (is_buried)
+                pgw_redis_arg_u64(r, w->conf.dead_max);
+        else
+                pgw_redis_arg(r, PGW_STR(""));
+        for (size_t i = 0; i < t.count; i++) {
+                pgw_redis_arg(r, t.changes[i].name);
+                pgw_redis_arg(r, t.changes[i].value);
+        }
+        enum pgw_err err = pgw_redis_end(r, on_released, run);
+        pgw_buf_fini(&t.history);
+        return err;
+}
+
+static void release_now(struct pgw_run *run)
+{
+        if (!send_release(run))
+                return;
+        pgw_list_append(&run->worker->to_release, &run->stage);
+        rest(run->worker);
+}
+
+static void on_noted(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_run *run = ctx;
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (!err && pgw_reply_int(reply, 1) == 0)
+                run->lost = true;
+        /* A result that cannot be written now keeps nobody from waiting. */
+        if (err)
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+        if (run->lost) {
+                struct pgw_worker *w = run->worker;
+                pgw_run_lose(run);
+                pgw_take_more(w);
+        } else {
+                release_now(run);
+        }
+}
+
+static enum pgw_err why(const struct pgw_run *run)
+{
+        for (size_t i = 0; i < run->part_count; i++)
+                if (run->parts[i].stopped && run->parts[i].stopped != PGW_E_DRAINING)
+                        return run->parts[i].stopped;
+        return PGW_OK;
+}
+
+static void begin_release(struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+        struct pgw_redis *r = w->links.results;
+        char key[PGW_RESULT_KEY_MAX];
+        uint64_t removed = 0, missing = 0;
+
+        if (run->fate == PGW_FATE_BURIED || run->pass) {
+                release_now(run);
+                return;
+        }
+        for (size_t i = 0; i < run->part_count; i++) {
+                removed += run->parts[i].removed;
+                missing += run->parts[i].missing;
+        }
+        pgw_script_begin(r, PGW_SCRIPT_NOTE, 1, 8);
+        pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &run->name, key));
+        pgw_redis_arg_u64(r, run->attempt);
+        pgw_redis_arg_u64(r, run->started_ms);
+        pgw_redis_arg_u64(r, pgw_wall_ms() + run->pause_ms);
+        pgw_redis_arg(r, pgw_str_z(why(run) ? pgw_err_slug(why(run)) : ""));
+        pgw_redis_arg_u64(r, run->selector_count);
+        pgw_redis_arg_u64(r, removed);
+        pgw_redis_arg_u64(r, missing);
+        pgw_redis_arg_u64(r, PGW_RELEASE_NOTE_TTL_S);
+        if (pgw_redis_end(r, on_noted, run))
+                release_now(run);
+}
+
+static void release(struct pgw_deferred *d)
+{
+        struct pgw_worker *w = PGW_CONTAINER(d, struct pgw_worker, release);
+        struct pgw_link *link;
+
+        while (!pgw_timer_is_armed(&w->release_timer) && pgw_redis_is_ready(w->links.broker) &&
+               (link = pgw_list_first(&w->to_release))) {
+                pgw_list_remove(&w->to_release, link);
+                begin_release(PGW_CONTAINER(link, struct pgw_run, stage));
+        }
+}
+
+static void on_release_timer(struct pgw_timer *timer)
+{
+        pgw_release_go_on(PGW_CONTAINER(timer, struct pgw_worker, release_timer));
+}
+
+void pgw_release_go_on(struct pgw_worker *w)
+{
+        if (w->to_release.count)
+                pgw_loop_defer(w->loop, &w->release);
+}
+
+void pgw_release_add(struct pgw_run *run)
+{
+        pgw_list_append(&run->worker->to_release, &run->stage);
+        pgw_release_go_on(run->worker);
+}
+
+void pgw_release_init(struct pgw_worker *w)
+{
+        pgw_deferred_init(&w->release, release);
+        pgw_timer_init(&w->release_timer, on_release_timer);
+}
+
+void pgw_release_fini(struct pgw_worker *w)
+{
+        pgw_loop_undefer(w->loop, &w->release);
+        pgw_timer_disarm(w->loop, &w->release_timer);
+}

@@ -1,0 +1,323 @@
+"""What operators do to a running queue: cancel, pause, purge, see who works, hand over."""
+import http.client
+import json
+import os
+import threading
+import time
+
+import pytest
+from checks import is_accepted, is_job, is_problem, pointers
+from support.processes import eventually
+from support.servers import Purgeway, Redis
+
+QUEUE = "/v1/queues/main"
+
+
+@pytest.fixture
+def paused(beside):
+    """A service whose workers take nothing, and its Redis."""
+    server, redis = beside()
+    assert server.api.post(f"{QUEUE}/pause").status == 200
+    # In force once every worker has said so.
+    eventually(lambda: server.log_contains("worker.lanes_paused"))
+    time.sleep(1)
+    return server, redis
+
+
+def status(server, job_id):
+    return server.api.job(job_id).json["status"]
+
+
+def ended(server, job_id):
+    return server.api.finished(job_id)
+
+
+# ---- cancel ------------------------------------------------------------------------------
+
+
+def test_cancel_of_a_job_that_waits(paused):
+    server, redis = paused
+    redis.client().mset({"a": 1, "b": 1})
+    job_id = is_accepted(server.api.purge("a", "b"))["job_id"]
+    answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+    assert answer.status == 200
+    is_job(answer.json)
+    assert answer.json["status"] == "cancelled" and answer.json["result"]["requested"] == 2
+    assert server.api.post(f"/v1/jobs/{job_id}/cancel").status == 200
+    server.api.post(f"{QUEUE}/resume")
+    other = is_accepted(server.api.purge("c"))["job_id"]
+    assert ended(server, other)["status"] == "succeeded"
+    assert status(server, job_id) == "cancelled" and redis.client().exists("a", "b") == 2
+
+
+def test_cancel_of_a_job_that_was_put_off(beside):
+    server, redis = beside()
+    redis.client().set("a", 1)
+    job_id = is_accepted(server.api.purge("a", "b", delay_ms=1500))["job_id"]
+    answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+    assert answer.status == 200 and answer.json["status"] == "cancelled"
+    assert answer.json["result"]["requested"] == 2
+    time.sleep(2)
+    assert redis.client().exists("a") and status(server, job_id) == "cancelled"
+    assert redis.client().exists("purgeway:{main}:later", "purgeway:{main}:scheduled") == 0
+
+
+def test_cancel_of_a_put_off_job_that_waits_in_its_lane(paused):
+    server, redis = paused
+    redis.client().set("a", 1)
+    job_id = is_accepted(server.api.purge("a", delay_ms=100))["job_id"]
+    eventually(lambda: redis.client().xlen("purgeway:{main}:high") == 1)
+    assert server.api.post(f"/v1/jobs/{job_id}/cancel").json["status"] == "cancelled"
+    assert redis.client().xlen("purgeway:{main}:high") == 0
+    assert not redis.client().exists("purgeway:{main}:later")
+
+
+def test_cancel_of_a_job_that_waits_for_its_next_try(make):
+    broker, target = make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
+                  retry_base_ms=5000, retry_tries=0)
+    target.kill9()
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+
+    def cancelled():
+        answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+        return answer.status == 200 and answer.json
+    eventually(lambda: status(server, job_id) == "retrying")
+    assert eventually(cancelled)["status"] == "cancelled"
+    assert not broker.client().exists("purgeway:{main}:later")
+    target.start()
+    time.sleep(1)
+    assert status(server, job_id) == "cancelled"
+
+
+def test_cancel_stops_a_sweep(make):
+    broker, target = make(Redis), make(Redis)
+    with target.client() as client:
+        for i in range(0, 300000, 10000):
+            client.mset({f"page:{k}": 1 for k in range(i, i + 10000)})
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
+                  sweep_share=1, threads=1)
+    job_id = is_accepted(server.api.purge(patterns=["page:*"]))["job_id"]
+    eventually(lambda: server.api.job(job_id).json.get("progress", {}).get("removed", 0) > 0)
+    answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+    assert answer.status in (200, 202)
+    eventually(lambda: status(server, job_id) == "cancelled")
+    job = server.api.job(job_id).json
+    assert 0 < job["result"]["removed"] < 300000
+    left = target.client().dbsize()
+    assert left > 0
+    time.sleep(1)
+    assert target.client().dbsize() == left
+    assert "rebounds_at" not in job
+
+
+def test_cancel_that_comes_too_late_says_so(beside):
+    server, _ = beside()
+    job_id = server.api.purge("a", prefer="wait=10").json["job_id"]
+    problem = is_problem(server.api.post(f"/v1/jobs/{job_id}/cancel"), 409)
+    assert problem["code"] == "too_late" and "succeeded" in problem["detail"]
+
+
+def test_cancel_of_nobodys_job(api):
+    is_problem(api.post("/v1/jobs/EAAAAaH9Wp1YAAAAAE8NzYYdrKHo/cancel"), 404)
+
+
+def test_cancel_races_with_the_work(beside):
+    """Whoever wins, the answer, the status and the key agree."""
+    server, redis = beside()
+    outcomes = set()
+    for i in range(60):
+        redis.client().set(f"k{i}", 1)
+        job_id = is_accepted(server.api.purge(f"k{i}"))["job_id"]
+        answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+        job = ended(server, job_id)
+        outcomes.add(job["status"])
+        if answer.status == 200:
+            assert job["status"] == "cancelled" and redis.client().exists(f"k{i}")
+        else:
+            assert answer.status == 409 and job["status"] == "succeeded"
+            assert not redis.client().exists(f"k{i}")
+    assert outcomes <= {"cancelled", "succeeded"}
+
+
+# ---- pause, resume, purge ----------------------------------------------------------------
+
+
+def lanes(server):
+    return {lane["priority"]: lane for lane in server.api.get("/v1/queues").json["queues"][0]["lanes"]}
+
+
+def test_paused_queue_takes_jobs_in_and_gives_none_out(paused):
+    server, redis = paused
+    redis.client().set("a", 1)
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+    assert all("paused_at" in lane for lane in lanes(server).values())
+    time.sleep(1)
+    assert status(server, job_id) == "queued" and redis.client().exists("a")
+    answer = server.api.post(f"{QUEUE}/resume")
+    assert answer.status == 200
+    assert not any("paused_at" in lane for lane in lanes(server).values())
+    assert ended(server, job_id)["status"] == "succeeded"
+
+
+def test_one_lane_is_paused_and_the_others_go_on(paused):
+    server, _ = paused
+    server.api.post(f"{QUEUE}/resume", {"lanes": ["high", "low"]})
+    assert {name for name, lane in lanes(server).items() if "paused_at" in lane} == {"normal"}
+    waits = is_accepted(server.api.purge("a", priority="normal"))["job_id"]
+    for lane in ("high", "low"):
+        goes = is_accepted(server.api.purge("b", priority=lane))["job_id"]
+        assert ended(server, goes)["status"] == "succeeded"
+    assert status(server, waits) == "queued"
+
+
+def test_pause_outlives_the_workers(make):
+    redis = make(Redis)
+    server = make(Purgeway, "serve", broker_url=redis.url())
+    server.api.post(f"{QUEUE}/pause")
+    server.sigterm()
+    server.start()
+    eventually(lambda: server.log_contains("worker.lanes_paused"))
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+    time.sleep(1.5)
+    assert status(server, job_id) in ("queued", "succeeded")
+    server.api.post(f"{QUEUE}/resume")
+    assert ended(server, job_id)["status"] == "succeeded"
+
+
+def test_purge_of_what_waits(paused):
+    server, redis = paused
+    redis.client().mset({f"k{i}": 1 for i in range(250)})
+    ids = [is_accepted(server.api.purge(f"k{i}", priority=("high", "low")[i % 2]))["job_id"]
+           for i in range(250)]
+    eventually(lambda: sum(lane["waiting"] for lane in lanes(server).values()) == 250)
+    problem = is_problem(server.api.post(f"{QUEUE}/purge", {"expected_count": 249}), 409)
+    assert problem["code"] == "count_differs" and "250" in problem["detail"]
+    assert server.api.post(f"{QUEUE}/purge", {"expected_count": 125, "lanes": ["low"]}).json == {
+        "count": 125}
+    assert server.api.post(f"{QUEUE}/purge", {"expected_count": 1000}).json == {"count": 125}
+    assert all(status(server, job_id) == "cancelled" for job_id in ids)
+    server.api.post(f"{QUEUE}/resume")
+    assert ended(server, is_accepted(server.api.purge("other"))["job_id"])["status"] == "succeeded"
+    assert redis.client().exists(*[f"k{i}" for i in range(250)]) == 250
+
+
+def test_purge_needs_a_count(api):
+    assert is_problem(api.post(f"{QUEUE}/purge", {}), 422)
+    is_problem(api.post("/v1/queues/other/purge", {"expected_count": 1}), 404)
+    assert pointers(is_problem(api.post(f"{QUEUE}/pause", {"lanes": ["x"]}), 422)) == {"#/lanes/0"}
+
+
+# ---- workers -----------------------------------------------------------------------------
+
+
+def test_workers_are_listed_while_they_live(make):
+    redis = make(Redis)
+    gateway = make(Purgeway, "gateway", broker_url=redis.url())
+    assert gateway.api.get("/v1/workers").json == {"workers": []}
+    worker = make(Purgeway, "worker", broker_url=redis.url(), threads=2, worker_idle_ms=600)
+    other = make(Purgeway, "worker", broker_url=redis.url(), threads=1, worker_idle_ms=600)
+
+    def found():
+        return gateway.api.get("/v1/workers").json["workers"]
+    eventually(lambda: len(found()) == 3)
+    assert {line["pid"] for line in found()} == {worker.pid, other.pid}
+    heard = {line["name"]: line["heard_at"] for line in found()}
+    eventually(lambda: all(line["heard_at"] > heard[line["name"]] for line in found()))
+    other.sigterm()
+    assert {line["pid"] for line in found()} == {worker.pid}
+    worker.kill9()
+    eventually(lambda: all(line["quiet_ms"] > 1000 for line in found()) and len(found()) == 2)
+
+
+# ---- handing over ------------------------------------------------------------------------
+
+
+def test_sweep_is_handed_over_at_once(make):
+    """A worker that ends does not keep its sweep until it is missed."""
+    broker, target = make(Redis), make(Redis)
+    with target.client() as client:
+        for i in range(0, 300000, 10000):
+            client.mset({f"page:{k}": 1 for k in range(i, i + 10000)})
+    urls = {"broker_url": broker.url(), "target_url": target.url(), "threads": 1}
+    gateway = make(Purgeway, "gateway", **urls)
+    first = make(Purgeway, "worker", sweep_share=1, **urls)
+    job_id = is_accepted(gateway.api.purge(patterns=["page:*"], rebounds_ms=[]))["job_id"]
+    eventually(lambda: gateway.api.job(job_id).json.get("progress", {}).get("removed", 0) > 0)
+    second = make(Purgeway, "worker", sweep_share=100, **urls)
+    first.sigterm()
+    done = ended(gateway, job_id)
+    assert done["status"] == "succeeded" and done["attempts"] >= 2
+    assert done["result"]["removed"] == 300000 and target.client().dbsize() == 0
+    # It went on in the other one without having been missed (worker.idle_ms is half a minute).
+    assert not second.log_contains("worker.took_over")
+
+
+class Load(threading.Thread):
+    """A client that keeps its connection, as long as the server says that it may."""
+
+    def __init__(self, port, number):
+        super().__init__()
+        self.port, self.number = port, number
+        self.done = threading.Event()
+        self.jobs, self.failures = [], []
+
+    def run(self):
+        connection = None
+        while not self.done.is_set():
+            connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            body = json.dumps({"keys": [f"k{self.number}:{len(self.jobs)}"], "rebounds_ms": []})
+            try:
+                connection.request("POST", "/v1/invalidations", body,
+                                   {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                content = answer.read()
+            except (OSError, http.client.HTTPException) as problem:
+                self.failures.append(repr(problem))
+                connection = None
+                continue
+            if answer.status == 202:
+                self.jobs.append(json.loads(content)["job_id"])
+            else:
+                self.failures.append(content)
+            if answer.will_close or len(self.jobs) % 50 == 0:
+                connection.close()
+                connection = None
+
+
+def test_rolling_restart_under_load(make):
+    """Gateways and workers come and go; no request fails, and every job is done."""
+    rounds = int(os.environ.get("PGW_ROLLS", 4))
+    redis = make(Redis, appendfsync="no")
+    settings = {"broker_url": redis.url(), "broker_durability": "memory"}
+    gateway = make(Purgeway, "gateway", **settings)
+    settings["listen"] = gateway.settings["listen"]
+    worker = make(Purgeway, "worker", **{k: v for k, v in settings.items() if k != "listen"})
+    clients = [Load(gateway.port, i) for i in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        for _ in range(rounds):
+            for role, old in (("gateway", gateway), ("worker", worker)):
+                wanted = settings if role == "gateway" else {
+                    k: v for k, v in settings.items() if k != "listen"}
+                new = make(Purgeway, role, **wanted)
+                time.sleep(0.3)
+                old.sigterm()
+                if role == "gateway":
+                    gateway = new
+                else:
+                    worker = new
+    finally:
+        for client in clients:
+            client.done.set()
+        for client in clients:
+            client.join()
+    jobs = [job_id for client in clients for job_id in client.jobs]
+    failures = [failure for client in clients for failure in client.failures]
+    assert not failures, (len(failures), len(jobs), failures[:5])
+    assert len(jobs) > 100
+    eventually(lambda: gateway.api.get("/v1/queues").json["queues"][0]["depth"] == 0)
+    for job_id in jobs[-1000:]:
+        assert ended(gateway, job_id)["status"] == "succeeded"
+    print(f"rolling restart: {len(jobs)} requests, {rounds} rounds, none failed")

@@ -1,0 +1,281 @@
+"""Jobs that could not be done: tried again, buried, looked at, brought back, dropped."""
+import time
+
+import pytest
+from checks import is_accepted, is_problem, pointers
+from support.processes import eventually
+from support.servers import Purgeway, Redis
+
+DEAD, DEAD_AT, LATER = "purgeway:{main}:dead", "purgeway:{main}:dead:at", "purgeway:{main}:later"
+IMPATIENT = {"retry_base_ms": 10, "retry_cap_ms": 50, "retry_tries": 3}
+
+
+class Broken:
+    """A service with two caches, of which `bad` does not answer."""
+
+    def __init__(self, make, **settings):
+        self.broker, self.good, self.bad = make(Redis), make(Redis), make(Redis)
+        self.server = make(Purgeway, "serve", broker_url=self.broker.url(),
+                           target_url=self.good.url(), targets=f"bad={self.bad.url()}",
+                           **{"rebounds": "-", **IMPATIENT, **settings})
+        self.api = self.server.api
+        self.bad.client().mset({f"k{i}": 1 for i in range(20)})
+        self.good.client().mset({f"k{i}": 1 for i in range(20)})
+        self.bad.kill9()
+
+    def purge(self, *keys, **members):
+        return is_accepted(self.api.purge(*keys, **members))["job_id"]
+
+    def ended(self, job_id):
+        return self.api.finished(job_id)
+
+    def letters(self, query=""):
+        answer = self.api.get("/v1/dead-letters" + query)
+        assert answer.status == 200, answer.json
+        return answer.json["dead_letters"]
+
+    def repair(self):
+        self.bad.start()
+        eventually(lambda: self.api.get("/readyz").status == 200)
+
+
+@pytest.fixture
+def broken(make):
+    return Broken(make)
+
+
+def test_job_is_tried_as_often_as_it_may_then_buried(broken):
+    job_id = broken.purge("k1", "k2", reason="why not", target="bad")
+    done = broken.ended(job_id)
+    assert done["status"] == "dead" and done["attempts"] == 3
+    assert done["error"]["code"] == "store_unreachable"
+    letter = broken.api.get(f"/v1/dead-letters/{job_id}").json
+    assert letter["status"] == "dead" and letter["attempts"] == 3
+    assert letter["selectors"]["keys"] == ["k1", "k2"] and letter["selectors"]["key_count"] == 2
+    assert letter["reason"] == "why not" and letter["targets"] == "bad"
+    assert [failure["attempt"] for failure in letter["history"]] == [1, 2, 3]
+    assert {failure["target"] for failure in letter["history"]} == {"bad"}
+    assert {failure["error_class"] for failure in letter["history"]} == {"transient-connection"}
+    assert broken.broker.client().zcard(DEAD_AT) == 1
+    assert broken.broker.client().hlen(LATER) == 0
+
+
+def test_only_what_is_left_is_tried_again(broken):
+    job_id = broken.purge("k1", "k2")
+    done = broken.ended(job_id)
+    assert done["status"] == "dead"
+    outcome = {target["target"]: target for target in done["result"]["targets"]}
+    assert outcome["default"]["status"] == "succeeded" and outcome["default"]["removed"] == 2
+    assert outcome["bad"]["status"] != "succeeded" and outcome["bad"]["code"] == "store_unreachable"
+    assert broken.good.client().info("commandstats")["cmdstat_unlink"]["calls"] == 2
+    broken.repair()
+    assert broken.api.post(f"/v1/dead-letters/{job_id}/redrive").json == {"count": 1}
+    done = eventually(lambda: succeeded(broken, job_id))
+    outcome = {target["target"]: target for target in done["result"]["targets"]}
+    assert outcome["default"]["removed"] == outcome["bad"]["removed"] == 2
+    assert done["result"]["removed"] == 4
+    assert broken.good.client().info("commandstats")["cmdstat_unlink"]["calls"] == 2
+
+
+def succeeded(broken, job_id):
+    job = broken.api.job(job_id).json
+    return job if job["status"] == "succeeded" else None
+
+
+def test_bad_target_delays_nobody_else(broken):
+    waiting = [broken.purge(f"k{i}", target="bad") for i in range(20)]
+    for i in range(20):
+        done = broken.api.purge(f"k{i}", target="default", prefer="wait=10").json
+        assert done["status"] == "succeeded" and done["result"]["removed"] == 1
+    assert all(broken.ended(job_id)["status"] == "dead" for job_id in waiting)
+
+
+def test_jobs_come_back_under_their_ids_with_their_history(broken):
+    job_id = broken.purge("k1", target="bad")
+    attempts = broken.ended(job_id)["attempts"]
+    broken.repair()
+    answer = broken.api.post(f"/v1/dead-letters/{job_id}/redrive")
+    assert answer.status == 200 and answer.json == {"count": 1}
+    done = eventually(lambda: succeeded(broken, job_id))
+    assert done["attempts"] == attempts + 1 and "error" not in done
+    assert not broken.bad.client().exists("k1")
+    assert broken.letters() == []
+    is_problem(broken.api.post(f"/v1/dead-letters/{job_id}/redrive"), 404)
+    eventually(lambda: broken.broker.client().hlen(LATER) == 0)
+
+
+def test_job_that_is_brought_back_too_early_is_buried_again(broken):
+    job_id = broken.purge("k1", target="bad")
+    assert broken.ended(job_id)["attempts"] == 3
+    broken.api.post(f"/v1/dead-letters/{job_id}/redrive")
+    letter = eventually(lambda: next(iter(broken.letters()), None))
+    assert letter["job_id"] == job_id and letter["attempts"] == 6
+    assert [failure["attempt"] for failure in letter["history"]] == list(range(1, 7))
+    assert eventually(lambda: broken.api.job(job_id).json["status"] == "dead")
+
+
+def test_letter_outlives_the_result(make):
+    broken = Broken(make, results_ttl_s=1)
+    job_id = broken.purge("k1", target="bad")
+    eventually(broken.letters)
+    eventually(lambda: not broken.broker.client().keys("purgeway:{main}:job:*"))
+    found = broken.api.job(job_id).json
+    assert found["status"] == "dead" and found["attempts"] == 3
+    assert found["error"]["code"] == "store_unreachable"
+
+
+def test_all_that_fit_are_brought_back_when_they_are_as_many_as_said(broken):
+    ids = {broken.purge(f"k{i}", target="bad") for i in range(5)}
+    eventually(lambda: len(broken.letters()) == 5)
+    refusal = broken.api.post("/v1/dead-letter-redrives",
+                              {"error_class": "transient-connection", "expected_count": 4})
+    assert is_problem(refusal, 409)["code"] == "count_differs"
+    refusal = broken.api.post("/v1/dead-letter-redrives", {"target": "bad", "expected_count": 6})
+    assert "5 fit" in is_problem(refusal, 409)["detail"]
+    assert len(broken.letters()) == 5
+    assert pointers(is_problem(broken.api.post("/v1/dead-letter-redrives", {"expected_count": 5}),
+                               422)) == {"#"}
+    broken.repair()
+    answer = broken.api.post("/v1/dead-letter-redrives", {"target": "bad", "expected_count": 5})
+    assert answer.json == {"count": 5}
+    for job_id in ids:
+        eventually(lambda job_id=job_id: succeeded(broken, job_id))
+    assert broken.bad.client().exists(*[f"k{i}" for i in range(5)]) == 0
+
+
+def test_letters_are_dropped(broken):
+    ids = [broken.purge(f"k{i}", target="bad") for i in range(3)]
+    eventually(lambda: len(broken.letters()) == 3)
+    assert broken.api.delete(f"/v1/dead-letters/{ids[0]}").json == {"count": 1}
+    is_problem(broken.api.delete(f"/v1/dead-letters/{ids[0]}"), 404)
+    is_problem(broken.api.get(f"/v1/dead-letters/{ids[0]}"), 404)
+    assert broken.api.post("/v1/dead-letter-drops",
+                           {"all": True, "expected_count": 2}).json == {"count": 2}
+    assert broken.letters() == [] and broken.broker.client().exists(DEAD, DEAD_AT) == 0
+
+
+def test_list_by_page_and_filter(broken):
+    ids = [broken.purge(f"k{i}", target="bad", tags=[f"t{i % 2}"]) if i % 2 else
+           broken.purge(f"k{i}", target="bad") for i in range(7)]
+    eventually(lambda: len(broken.letters()) == 7)
+    seen, token = [], ""
+    while True:
+        page = broken.api.get(f"/v1/dead-letters?page_size=3{token}").json
+        assert len(page["dead_letters"]) <= 3
+        seen += [letter["job_id"] for letter in page["dead_letters"]]
+        if "next_page_token" not in page:
+            break
+        token = f"&page_token={page['next_page_token']}"
+    assert sorted(seen) == sorted(ids) and len(seen) == len(set(seen))
+    assert len(broken.letters("?tag=t1")) == 3 and broken.letters("?tag=t0") == []
+    assert len(broken.letters("?target=bad")) == 7 and broken.letters("?target=default") == []
+    assert len(broken.letters("?code=store_unreachable&status=dead")) == 7
+    assert broken.letters("?code=store_timeout") == broken.letters("?error_class=permanent") == []
+    assert broken.letters("?buried_after=2100-01-01T00:00:00Z") == []
+    assert len(broken.letters("?buried_before=2100-01-01T00:00:00Z")) == 7
+    for bad, where in (("buried_after=soon", "#/query/buried_after"), ("page_size=0", "#/query/page_size"),
+                       ("page_token=x", "#/query/page_token"), ("status=odd", "#/query/status"),
+                       ("error_class=odd", "#/query/error_class")):
+        problem = is_problem(broken.api.get("/v1/dead-letters?" + bad), 422)
+        assert any(where in pointer for pointer in pointers(problem)), problem
+
+
+def test_job_that_failed_for_good_leaves_a_letter(make):
+    broken = Broken(make)
+    broken.good.client().execute_command("ACL", "SETUSER", "default", "-unlink")
+    job_id = broken.purge("k1", target="default")
+    done = broken.ended(job_id)
+    assert done["status"] == "failed" and done["error"]["code"] == "store_permission"
+    letter = broken.letters("?error_class=permanent")[0]
+    assert letter["job_id"] == job_id and letter["status"] == "failed"
+    broken.good.client().execute_command("ACL", "SETUSER", "default", "+@all")
+    broken.api.post(f"/v1/dead-letters/{job_id}/redrive")
+    eventually(lambda: succeeded(broken, job_id))
+    assert not broken.good.client().exists("k1")
+
+
+def test_dead_letters_that_find_no_room_are_not_dropped(make):
+    broken = Broken(make, dead_max=1)
+    ids = [broken.purge(f"k{i}", target="bad") for i in range(3)]
+    eventually(lambda: len(broken.letters()) == 1)
+    time.sleep(1)
+    states = [broken.api.job(job_id).json["status"] for job_id in ids]
+    assert states.count("dead") == 1 and set(states) <= {"dead", "retrying", "running", "queued"}
+    broken.repair()
+
+    def all_succeeded():
+        # What was under way when there was room again may have been buried in it.
+        for letter in broken.letters():
+            broken.api.post(f"/v1/dead-letters/{letter['job_id']}/redrive")
+        return all(succeeded(broken, job_id) for job_id in ids)
+    eventually(all_succeeded)
+
+
+def test_pattern_and_tag_jobs_are_tried_again_where_they_were(make):
+    broken = Broken(make, retry_tries=0, limits_patterns_turn_s=1, limits_tags_turn_s=1)
+    pattern = broken.purge("k9", patterns=["key1*"], target="bad")
+    tag = broken.purge("k8", tags=["a"], target="bad")
+    for job_id in (pattern, tag):
+        eventually(lambda job_id=job_id: broken.api.job(job_id).json["status"] == "retrying")
+    broken.bad.start()
+    broken.bad.client().mset({"key1": 1, "key10": 1, "k8": 1, "k9": 1})
+    for job_id in (pattern, tag):
+        eventually(lambda job_id=job_id: succeeded(broken, job_id))
+    assert broken.bad.client().exists("key1", "key10", "k8", "k9") == 0
+
+
+def test_time_that_a_job_may_take_in_all(make):
+    broken = Broken(make, retry_tries=0, limits_keys_s=1)
+    job_id = broken.purge("k1", target="bad")
+    done = broken.ended(job_id)
+    assert done["status"] == "dead" and done["error"]["code"] == "time_limit"
+    assert broken.letters()[0]["job_id"] == job_id
+
+
+def test_waiting_jobs_survive_a_restart_of_everything(make):
+    broken = Broken(make, retry_tries=0, retry_cap_ms=1000)
+    ids = [broken.purge(f"k{i}", target="bad") for i in range(10)]
+    for job_id in ids:
+        eventually(lambda job_id=job_id: broken.api.job(job_id).json["status"] == "retrying")
+    broken.server.kill9()
+    broken.broker.kill9()
+    broken.broker.start()
+    broken.bad.start()
+    broken.server.start()
+    for job_id in ids:
+        eventually(lambda job_id=job_id: succeeded(broken, job_id))
+    assert broken.bad.client().exists(*[f"k{i}" for i in range(10)]) == 0
+
+
+def test_poison_is_buried_after_so_many_workers(make):
+    broken = Broken(make, retry_deliveries=2)
+    job_id = broken.purge("k1", target="default")
+    broken.ended(job_id)
+    # As if worker after worker had died over it: delivered again and again, never ended.
+    client = broken.broker.client()
+    broken.server.pause()
+    time.sleep(1)  # longer than its last question to the lanes may wait
+    try:
+        entry = client.xadd("purgeway:{main}:high", {"v": "1", "n": "00000000000000aa", "k": b"\x02k2"})
+        client.xreadgroup("purgeway", "lost", {"purgeway:{main}:high": ">"}, count=1)
+        for _ in range(3):
+            client.xclaim("purgeway:{main}:high", "purgeway", "lost", 0, [entry], idle=10**9)
+    finally:
+        broken.server.resume()
+    letter = eventually(lambda: next(iter(broken.letters()), None))
+    assert letter["error"]["code"] == "poison" and letter["status"] == "dead"
+    assert broken.good.client().exists("k2")
+    broken.api.post(f"/v1/dead-letters/{letter['job_id']}/redrive")
+    eventually(lambda: not broken.good.client().exists("k2"))
+
+
+def test_rebounds_of_a_target_that_is_away_wait_as_well(make):
+    broken = Broken(make, retry_tries=0, rebounds="300")
+    broken.bad.start()
+    eventually(lambda: broken.api.get("/readyz").status == 200)
+    job_id = broken.purge("k1", target="bad")
+    assert broken.ended(job_id)["status"] == "succeeded"
+    broken.bad.kill9()
+    broken.bad.start()
+    broken.bad.client().set("k1", "stale")
+    eventually(lambda: not broken.bad.client().exists("k1"))
