@@ -39,6 +39,7 @@ static const struct option options[] = {
     {"--soft", PGW_CLI_TAKES_KEYS, FLAG, AT(soft)},
     {"--all-tags", PGW_CLI_TAKES_KEYS, FLAG, AT(all_tags)},
     {"--priority", PGW_CLI_TAKES_KEYS, TEXT, AT(priority)},
+    {"--idempotency-key", PGW_CLI_TAKES_KEYS, TEXT, AT(idempotency_key)},
     {"--reason", PGW_CLI_TAKES_KEYS, TEXT, AT(reason)},
     {"--stdin", PGW_CLI_TAKES_KEYS, FLAG, AT(from_stdin)},
     {"-0", PGW_CLI_TAKES_KEYS, FLAG, AT(nul_separated)},

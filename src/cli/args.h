@@ -32,6 +32,7 @@ struct pgw_cli_args {
         const char *cacert;
         const char *priority;
         const char *reason;
+        const char *idempotency_key;
         const char *delay; /* seconds, as it was given; so are the next ones */
         const char *not_before;
         const char *rebounds;

@@ -71,6 +71,23 @@ void pgw_cli_gateway_close(struct pgw_cli_gateway *gateway)
         curl_global_cleanup();
 }
 
+/* As a string of RFC 8941. */
+static struct curl_slist *add_idempotency_key(struct curl_slist *headers, const char *key)
+{
+        char text[sizeof "Idempotency-Key: \"\"" + 2UL * PGW_CLI_KEY_SIZE_MAX];
+        size_t n = (size_t)snprintf(text, sizeof text, "Idempotency-Key: \"");
+
+        PGW_ASSERT(strlen(key) <= PGW_CLI_KEY_SIZE_MAX);
+        for (const char *c = key; *c; c++) {
+                if (*c == '"' || *c == '\\')
+                        text[n++] = '\\';
+                text[n++] = *c;
+        }
+        text[n++] = '"';
+        text[n] = '\0';
+        return curl_slist_append(headers, text);
+}
+
 static struct curl_slist *compose_headers(const struct pgw_cli_request *request)
 {
         /* Without the empty Expect libcurl asks before sending a large body, one round
@@ -85,6 +102,8 @@ static struct curl_slist *compose_headers(const struct pgw_cli_request *request)
                 snprintf(prefer, sizeof prefer, "Prefer: wait=%u", request->wait_s);
                 headers = curl_slist_append(headers, prefer);
         }
+        if (request->idempotency_key)
+                headers = add_idempotency_key(headers, request->idempotency_key);
         return headers;
 }
 

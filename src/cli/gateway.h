@@ -12,13 +12,17 @@
 
 #include "base/err.h"
 
+/* Of an Idempotency-Key. */
+#define PGW_CLI_KEY_SIZE_MAX 255
+
 struct pgw_cli_gateway;
 
 struct pgw_cli_request {
         const char *method;
-        const char *path;   /* behind the address, with query; "/v1/queues" */
-        const json_t *body; /* borrowed; NULL: none */
-        uint32_t wait_s;    /* sent as Prefer: wait=N; 0: not sent */
+        const char *path;            /* behind the address, with query; "/v1/queues" */
+        const json_t *body;          /* borrowed; NULL: none */
+        uint32_t wait_s;             /* sent as Prefer: wait=N; 0: not sent */
+        const char *idempotency_key; /* printable ASCII; NULL: not sent */
 };
 
 /* `url` must be http:// or https://; `cacert` may be NULL. PGW_E_INVALID otherwise. */

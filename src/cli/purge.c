@@ -23,6 +23,7 @@
 #define STDIN_SIZE_MAX  (256UL * 1024 * 1024)
 #define READ_SIZE       (64UL * 1024)
 #define POST_WAIT_S_MAX 30
+#define KEY_SIZE_MAX    (PGW_CLI_KEY_SIZE_MAX - 21) /* with room for the number of a request */
 #define HTTP_OK         200
 #define HTTP_ACCEPTED   202
 
@@ -51,6 +52,7 @@ static const struct pgw_cli_verb verb = {
             "  --rebounds L   remove the same again after L, ms, as 1000,3000; - is never\n"
             "  --priority P   high, normal or low\n"
             "  --reason TEXT  why, for the record\n"
+            "  --idempotency-key K  the same command again with K is the same job, for a day\n"
             "  --stdin        read more keys from standard input, one a line\n"
             "  -0             as --stdin, but each key ends with a NUL byte\n"
             "  --json         print the job objects, one a line\n"
@@ -74,6 +76,7 @@ struct purge {
         json_t *jobs; /* the answers, in order */
         uint64_t deadline_ms;
         size_t accepted_keys;
+        size_t request_count;
         bool are_walks_sent;
 };
 
@@ -177,6 +180,17 @@ static void add_manner(const struct pgw_cli_args *args, json_t *body)
                 json_object_set_new(body, "rebounds_ms", times_of(args->rebounds));
 }
 
+/* Each request of a command has a key of its own, the same whenever the command is repeated. */
+static const char *key_of_request(struct purge *purge, char room[PGW_CLI_KEY_SIZE_MAX + 1])
+{
+        const char *key = purge->args->idempotency_key;
+
+        if (!key || ++purge->request_count == 1)
+                return key;
+        snprintf(room, PGW_CLI_KEY_SIZE_MAX + 1, "%s.%zu", key, purge->request_count);
+        return room;
+}
+
 /* One request; its job goes to the list. */
 static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_s)
 {
@@ -185,8 +199,12 @@ static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_
 
         add_walks(purge, body);
         add_manner(purge->args, body);
-        const struct pgw_cli_request request = {
-            .method = "POST", .path = "/v1/invalidations", .body = body, .wait_s = wait_s};
+        char room[PGW_CLI_KEY_SIZE_MAX + 1];
+        const struct pgw_cli_request request = {.method = "POST",
+                                                .path = "/v1/invalidations",
+                                                .body = body,
+                                                .wait_s = wait_s,
+                                                .idempotency_key = key_of_request(purge, room)};
         struct pgw_fault fault = {"", ""};
         json_t *answer = NULL;
         int http_status = 0, status = PGW_EXIT_OK;
@@ -317,6 +335,14 @@ static int run(const struct pgw_cli_args *args, struct pgw_buf *input)
         return pgw_cli_verb_end(&verb, status ? status : verdict);
 }
 
+static bool is_printable(const char *text)
+{
+        for (const char *c = text; *c; c++)
+                if (*c < ' ' || *c > '~')
+                        return false;
+        return true;
+}
+
 /* NULL when the arguments can be sent. */
 static const char *find_misuse(const struct pgw_cli_args *args)
 {
@@ -333,6 +359,9 @@ static const char *find_misuse(const struct pgw_cli_args *args)
         for (size_t i = 0; i < args->operand_count; i++)
                 if (!args->operands[i][0])
                         return "a key must not be empty";
+        const char *key = args->idempotency_key;
+        if (key && (!*key || strlen(key) > KEY_SIZE_MAX || !is_printable(key)))
+                return "--idempotency-key must be 1 to 234 printable ASCII characters";
         if (!pgw_utf8_is_valid(pgw_str_z(args->reason)) ||
             !pgw_utf8_is_valid(pgw_str_z(args->priority)))
                 return "--reason and --priority must be UTF-8";

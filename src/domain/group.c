@@ -15,7 +15,7 @@ enum pgw_err pgw_group_keep(struct pgw_redis *r, const struct pgw_keyspace *ks,
                             struct pgw_str group, struct pgw_str ids, pgw_redis_reply_f *done,
                             void *ctx)
 {
-        char key[PGW_STREAM_KEY_MAX];
+        char key[PGW_GROUP_KEY_MAX];
 
         pgw_redis_begin(r, 5);
         pgw_redis_arg(r, PGW_STR("SET"));
@@ -29,7 +29,7 @@ enum pgw_err pgw_group_keep(struct pgw_redis *r, const struct pgw_keyspace *ks,
 enum pgw_err pgw_group_ask(struct pgw_redis *r, const struct pgw_keyspace *ks, struct pgw_str group,
                            pgw_redis_reply_f *done, void *ctx)
 {
-        char key[PGW_STREAM_KEY_MAX];
+        char key[PGW_GROUP_KEY_MAX];
 
         pgw_redis_begin(r, 2);
         pgw_redis_arg(r, PGW_STR("GET"));

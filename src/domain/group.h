@@ -10,7 +10,6 @@
 #include "domain/keyspace.h"
 #include "redis/client.h"
 
-#define PGW_GROUP_ID_SIZE  22 /* base64url of 128 random bits, not terminated */
 #define PGW_GROUP_JOBS_MAX 100
 #define PGW_GROUP_TTL_S    86400
 

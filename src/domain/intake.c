@@ -17,7 +17,7 @@
 struct ticket {
         struct pgw_link link; /* on `confirming` or `unused` */
         struct pgw_intake *intake;
-        struct pgw_job_id id;
+        struct pgw_intake_job job;
         pgw_intake_f *done;
         void *ctx;
 };
@@ -37,7 +37,7 @@ static void finish(struct ticket *t, enum pgw_err err)
 {
         struct pgw_intake *intake = t->intake;
 
-        t->done(t->ctx, err, err ? NULL : &t->id);
+        t->done(t->ctx, err, err ? NULL : &t->job);
         if (intake->unused.count < PGW_INTAKE_FREE_TICKETS)
                 pgw_list_append(&intake->unused, &t->link);
         else
@@ -96,8 +96,21 @@ static void on_added(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct ticket *t = ctx;
 
-        if (!err && pgw_entry_id_parse(pgw_reply_str(reply), &t->id.entry))
+        if (!err && pgw_entry_id_parse(pgw_reply_str(reply), &t->job.id.entry))
                 err = PGW_E_REDIS_PROTOCOL;
+        on_kept(t, err);
+}
+
+/* Kept now, or by an earlier request. */
+static void on_once(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct ticket *t = ctx;
+        struct pgw_str rest;
+
+        if (!err)
+                err = pgw_once_read(reply, &rest, &t->job.is_repeat);
+        if (!err)
+                err = pgw_once_job_read(rest, &t->job.id);
         on_kept(t, err);
 }
 
@@ -171,11 +184,11 @@ static size_t list_fields(const struct pgw_intake *intake, const struct pgw_inva
                           struct field out[FIELDS_MAX])
 {
         const struct pgw_str none = {NULL, 0};
-        const bool is_later = pgw_job_id_is_later(&t->id);
+        const bool is_later = pgw_job_id_is_later(&t->job.id);
 
-        pgw_nonce_text(t->id.nonce, texts->nonce);
+        pgw_nonce_text(t->job.id.nonce, texts->nonce);
         if (is_later)
-                pgw_job_id_text(&t->id, texts->job);
+                pgw_job_id_text(&t->job.id, texts->job);
         const struct field all[] = {
             {PGW_STR("v"), version_of(inv)},
             {PGW_STR("n"), pgw_str_of(texts->nonce, sizeof texts->nonce)},
@@ -203,6 +216,27 @@ static size_t list_fields(const struct pgw_intake *intake, const struct pgw_inva
         return count;
 }
 
+/* The command up to the fields of the entry. */
+static void begin_add(struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                      const struct ticket *t, size_t field_count)
+{
+        const struct pgw_str stream = pgw_keyspace_stream(intake->keyspace, inv->lane);
+        struct pgw_redis *redis = intake->redis;
+        char id[PGW_JOB_ID_SIZE];
+
+        if (inv->once) {
+                pgw_once_job_text(&t->job.id, id);
+                pgw_once_begin(redis, intake->keyspace, inv->once, 1, 2 * field_count);
+                pgw_redis_arg(redis, stream);
+                pgw_once_args(redis, inv->once, &intake->conf.once, pgw_str_of(id, sizeof id));
+                return;
+        }
+        pgw_redis_begin(redis, 3 + 2 * field_count);
+        pgw_redis_arg(redis, PGW_STR("XADD"));
+        pgw_redis_arg(redis, stream);
+        pgw_redis_arg(redis, PGW_STR("*"));
+}
+
 static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalidation *inv,
                              struct ticket *t)
 {
@@ -211,15 +245,12 @@ static enum pgw_err send_add(struct pgw_intake *intake, const struct pgw_invalid
         struct field fields[FIELDS_MAX];
         const size_t count = list_fields(intake, inv, t, &texts, fields);
 
-        pgw_redis_begin(redis, 3 + 2 * count);
-        pgw_redis_arg(redis, PGW_STR("XADD"));
-        pgw_redis_arg(redis, pgw_keyspace_stream(intake->keyspace, inv->lane));
-        pgw_redis_arg(redis, PGW_STR("*"));
+        begin_add(intake, inv, t, count);
         for (size_t i = 0; i < count; i++) {
                 pgw_redis_arg(redis, fields[i].name);
                 pgw_redis_arg(redis, fields[i].value);
         }
-        return pgw_redis_end(redis, on_added, t);
+        return pgw_redis_end(redis, inv->once ? on_once : on_added, t);
 }
 
 /* ---- jobs that are put off ---- */
@@ -244,11 +275,28 @@ static enum pgw_err write_record(struct pgw_buf *record, enum pgw_lane lane,
         return err;
 }
 
+/* The command up to when it is due. */
+static void begin_put_off(struct pgw_intake *intake, const struct pgw_invalidation *inv,
+                          struct pgw_str id)
+{
+        struct pgw_redis *redis = intake->redis;
+        char key[PGW_STREAM_KEY_MAX];
+
+        if (inv->once)
+                pgw_once_begin(redis, intake->keyspace, inv->once, 2, 3);
+        else
+                pgw_script_begin(redis, PGW_SCRIPT_PUT_OFF, 2, 3);
+        pgw_redis_arg(redis, pgw_keyspace_scheduled(intake->keyspace, key));
+        pgw_redis_arg(redis, pgw_keyspace_later(intake->keyspace, key));
+        if (inv->once)
+                pgw_once_args(redis, inv->once, &intake->conf.once, id);
+}
+
 static enum pgw_err send_put_off(struct pgw_intake *intake, const struct pgw_invalidation *inv,
                                  struct ticket *t)
 {
         struct pgw_redis *redis = intake->redis;
-        char key[PGW_STREAM_KEY_MAX], id[PGW_JOB_ID_SIZE];
+        char text[PGW_JOB_ID_SIZE];
         struct field_texts texts;
         struct field fields[FIELDS_MAX];
         const size_t count = list_fields(intake, inv, t, &texts, fields);
@@ -257,14 +305,13 @@ static enum pgw_err send_put_off(struct pgw_intake *intake, const struct pgw_inv
         pgw_buf_init(&record, 2 * PGW_INTAKE_KEYS_MAX);
         enum pgw_err err = write_record(&record, inv->lane, fields, count);
         if (!err) {
-                pgw_job_id_text(&t->id, id);
-                pgw_script_begin(redis, PGW_SCRIPT_PUT_OFF, 2, 3);
-                pgw_redis_arg(redis, pgw_keyspace_scheduled(intake->keyspace, key));
-                pgw_redis_arg(redis, pgw_keyspace_later(intake->keyspace, key));
+                pgw_job_id_text(&t->job.id, text);
+                const struct pgw_str id = pgw_str_of(text, sizeof text);
+                begin_put_off(intake, inv, id);
                 pgw_redis_arg_u64(redis, inv->due_ms);
-                pgw_redis_arg(redis, pgw_str_of(id, sizeof id));
+                pgw_redis_arg(redis, id);
                 pgw_redis_arg(redis, pgw_buf_str(&record));
-                err = pgw_redis_end(redis, on_put_off, t);
+                err = pgw_redis_end(redis, inv->once ? on_once : on_put_off, t);
         }
         pgw_buf_fini(&record);
         return err;
@@ -289,12 +336,12 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
 
         t = ticket_new(intake);
         *t = (struct ticket){.intake = intake,
-                             .id = {.lane = inv->lane, .nonce = pgw_rand_u64()},
+                             .job.id = {.lane = inv->lane, .nonce = pgw_rand_u64()},
                              .done = done,
                              .ctx = ctx};
         if (inv->due_ms) {
-                t->id.partition = PGW_PARTITION_LATER;
-                t->id.entry = (struct pgw_entry_id){pgw_wall_ms(), pgw_rand_below(UINT32_MAX)};
+                t->job.id.partition = PGW_PARTITION_LATER;
+                t->job.id.entry = (struct pgw_entry_id){pgw_wall_ms(), pgw_rand_below(UINT32_MAX)};
         }
 
         /* Deferred before the XADD, so that the WAIT leaves in the same write. */
@@ -304,4 +351,12 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
         if (err)
                 pgw_free(t);
         return err;
+}
+
+enum pgw_err pgw_intake_claim(struct pgw_intake *intake, const struct pgw_once *once,
+                              struct pgw_str group, pgw_redis_reply_f *done, void *ctx)
+{
+        pgw_once_begin(intake->redis, intake->keyspace, once, 0, 0);
+        pgw_once_args(intake->redis, once, &intake->conf.once, group);
+        return pgw_redis_end(intake->redis, done, ctx);
 }

@@ -12,6 +12,9 @@
  * An error after the XADD was sent means unknown: the job may be in the queue. Since
  * removing twice does no harm, the client simply asks again.
  *
+ * A request that says by what it is known (domain/once.h) goes in by a script in place of the XADD;
+ * its repeats are confirmed like the first one.
+ *
  * One intake per thread, on a client of its own.
  */
 #ifndef PGW_DOMAIN_INTAKE_H
@@ -19,6 +22,7 @@
 
 #include "domain/invalidation.h"
 #include "domain/keyspace.h"
+#include "domain/once.h"
 #include "redis/client.h"
 
 enum pgw_durability { PGW_DURABILITY_MEMORY, PGW_DURABILITY_FSYNC, PGW_DURABILITY_REPLICATED };
@@ -27,12 +31,17 @@ struct pgw_intake_conf {
         enum pgw_durability durability;
         unsigned replicas;
         uint64_t replica_wait_ms;
+        struct pgw_once_conf once;
 };
 
 struct pgw_intake;
 
-/* `id` is NULL when `err` is set. */
-typedef void pgw_intake_f(void *ctx, enum pgw_err err, const struct pgw_job_id *id);
+/* `job` is NULL when `err` is set. */
+struct pgw_intake_job {
+        struct pgw_job_id id;
+        bool is_repeat; /* it was there before */
+};
+typedef void pgw_intake_f(void *ctx, enum pgw_err err, const struct pgw_intake_job *job);
 
 /* The client and the keyspace must outlive the intake. */
 struct pgw_intake *pgw_intake_new(struct pgw_loop *, struct pgw_redis *,
@@ -45,5 +54,10 @@ void pgw_intake_free(struct pgw_intake *);
  * if and only if PGW_OK is returned; else nothing was sent. */
 enum pgw_err pgw_intake_put(struct pgw_intake *, const struct pgw_invalidation *,
                             pgw_intake_f *done, void *ctx) PGW_MUSTUSE;
+
+/* Write down that a batch of this group begins; pgw_once_read() understands the answer. It is
+ * confirmed with the jobs that are put after it. */
+enum pgw_err pgw_intake_claim(struct pgw_intake *, const struct pgw_once *, struct pgw_str group,
+                              pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 
 #endif

@@ -30,6 +30,8 @@
 #include "base/buf.h"
 #include "domain/lane.h"
 
+struct pgw_once;
+
 #define PGW_INVALIDATION_VERSION_KEYS      "1"
 #define PGW_INVALIDATION_VERSION_SELECTORS "2"
 
@@ -42,16 +44,17 @@ struct pgw_invalidation {
         size_t pattern_count;
         const struct pgw_str *tags; /* domain/tag.h */
         size_t tag_count;
-        bool all_tags;              /* keys under all of them, not any */
-        struct pgw_str rebounds;    /* as pgw_rebounds_text(); empty: the worker's own */
-        uint64_t soft_ttl_ms;       /* 0: the keys go */
-        uint64_t hold_ms;           /* 0: no marker */
-        struct pgw_str version;     /* that the marker asks for; empty: a tombstone */
-        uint64_t due_ms;            /* wall; 0: at once */
-        bool is_dry;                /* count only */
-        struct pgw_str reason;      /* empty: none */
-        struct pgw_str request_id;  /* empty: none */
-        struct pgw_str traceparent; /* empty: none */
+        bool all_tags;               /* keys under all of them, not any */
+        struct pgw_str rebounds;     /* as pgw_rebounds_text(); empty: the worker's own */
+        uint64_t soft_ttl_ms;        /* 0: the keys go */
+        uint64_t hold_ms;            /* 0: no marker */
+        struct pgw_str version;      /* that the marker asks for; empty: a tombstone */
+        uint64_t due_ms;             /* wall; 0: at once */
+        bool is_dry;                 /* count only */
+        struct pgw_str reason;       /* empty: none */
+        struct pgw_str request_id;   /* empty: none */
+        struct pgw_str traceparent;  /* empty: none */
+        const struct pgw_once *once; /* not in the stream; NULL: none (domain/once.h) */
 };
 
 /* Append the keys to `out` in the form of field k. */

@@ -72,13 +72,30 @@ struct pgw_str pgw_keyspace_workers(const struct pgw_keyspace *ks, char out[PGW_
         return key_of_queue(ks, "workers", out);
 }
 
-struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
-                                  char out[PGW_STREAM_KEY_MAX])
+struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *ks, struct pgw_str name,
+                                 char out[PGW_ONCE_KEY_MAX])
 {
-        const int n = snprintf(out, PGW_STREAM_KEY_MAX, "purgeway:{%s}:group:%.*s", ks->queue,
+        PGW_ASSERT(name.n == PGW_ONCE_NAME_SIZE);
+        const int n = snprintf(out, PGW_ONCE_KEY_MAX, "purgeway:{%s}:once:%.*s", ks->queue,
+                               (int)name.n, name.p);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
+struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *ks, char out[PGW_ONCE_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_ONCE_KEY_MAX, "purgeway:{%s}:once", ks->queue);
+
+        return pgw_str_of(out, (size_t)n);
+}
+
+struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *ks, struct pgw_str id,
+                                  char out[PGW_GROUP_KEY_MAX])
+{
+        PGW_ASSERT(id.n <= PGW_GROUP_ID_SIZE);
+        const int n = snprintf(out, PGW_GROUP_KEY_MAX, "purgeway:{%s}:group:%.*s", ks->queue,
                                (int)id.n, id.n ? id.p : "");
 
-        PGW_ASSERT(n > 0 && n < PGW_STREAM_KEY_MAX);
         return pgw_str_of(out, (size_t)n);
 }
 

@@ -13,6 +13,10 @@
 #define PGW_STREAM_KEY_MAX   96
 #define PGW_RESULT_KEY_MAX   (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
 #define PGW_PROGRESS_KEY_MAX (PGW_STREAM_KEY_MAX + PGW_JOB_ID_SIZE)
+#define PGW_GROUP_ID_SIZE    22 /* base64url of 128 random bits, not terminated */
+#define PGW_GROUP_KEY_MAX    (PGW_STREAM_KEY_MAX + PGW_GROUP_ID_SIZE)
+#define PGW_ONCE_NAME_SIZE   22 /* base64url of 128 bits of a hash, not terminated */
+#define PGW_ONCE_KEY_MAX     (PGW_STREAM_KEY_MAX + PGW_ONCE_NAME_SIZE)
 #define PGW_GROUP            "purgeway"
 #define PGW_PARTITIONS       1 /* of a queue; an id that names another is unknown */
 
@@ -46,6 +50,12 @@ struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *, char out[PGW_ST
 /* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The record of a request that may be repeated (domain/once.h), and the count of those; written to
+ * `out`. */
+struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *, struct pgw_str name,
+                                 char out[PGW_ONCE_KEY_MAX]);
+struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *, char out[PGW_ONCE_KEY_MAX]);
+
 /* The lanes that nobody takes from (domain/pause.h), and the workers (domain/roster.h); written to
  * `out`. */
 struct pgw_str pgw_keyspace_paused(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
@@ -53,7 +63,7 @@ struct pgw_str pgw_keyspace_workers(const struct pgw_keyspace *, char out[PGW_ST
 
 /* The jobs of a group; written to `out`. */
 struct pgw_str pgw_keyspace_group(const struct pgw_keyspace *, struct pgw_str id,
-                                  char out[PGW_STREAM_KEY_MAX]);
+                                  char out[PGW_GROUP_KEY_MAX]);
 
 /* How far the sweep of a job has come, beside its queue; written to `out`. */
 struct pgw_str pgw_keyspace_progress(const struct pgw_keyspace *, const struct pgw_job_id *,

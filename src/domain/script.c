@@ -27,6 +27,7 @@ static const struct {
     [PGW_SCRIPT_CANCEL] = {pgw_embed_lua_cancel, &pgw_embed_lua_cancel_len},
     [PGW_SCRIPT_CANCELLED] = {pgw_embed_lua_cancelled, &pgw_embed_lua_cancelled_len},
     [PGW_SCRIPT_PURGE] = {pgw_embed_lua_purge, &pgw_embed_lua_purge_len},
+    [PGW_SCRIPT_ONCE] = {pgw_embed_lua_once, &pgw_embed_lua_once_len},
 };
 
 struct pgw_str pgw_script_text(enum pgw_script script)

@@ -29,7 +29,8 @@ enum pgw_script {
         PGW_SCRIPT_REOPEN,
         PGW_SCRIPT_CANCEL,
         PGW_SCRIPT_CANCELLED,
-        PGW_SCRIPT_PURGE
+        PGW_SCRIPT_PURGE,
+        PGW_SCRIPT_ONCE
 };
 
 /* Its text, for who writes an EVAL himself. */

@@ -220,6 +220,11 @@ void pgw_accept_count_refusal(enum pgw_err err)
         case PGW_E_QUEUE_FULL:
                 pgw_metric_add(PGW_M_REFUSED_QUEUE_FULL, 1);
                 break;
+        case PGW_E_KEYS_FULL:
+                pgw_metric_add(PGW_M_REFUSED_KEYS_FULL, 1);
+                break;
+        case PGW_E_KEY_REUSED: /* the client's mistake */
+                break;
         case PGW_E_REDIS_TIMEOUT:
                 pgw_metric_add(PGW_M_REFUSED_BROKER_TIMEOUT, 1);
                 break;
@@ -293,7 +298,8 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
         return PGW_OK;
 }
 
-enum pgw_err pgw_accept(struct pgw_exchange *x, pgw_intake_f *done, void *ctx)
+enum pgw_err pgw_accept(struct pgw_exchange *x, const struct pgw_once *once, pgw_intake_f *done,
+                        void *ctx)
 {
         struct pgw_invalidation inv;
         char times[PGW_REBOUNDS_TEXT_MAX];
@@ -306,15 +312,16 @@ enum pgw_err pgw_accept(struct pgw_exchange *x, pgw_intake_f *done, void *ctx)
         err = read_invalidation(x, times, &inv);
         if (err)
                 return err;
+        inv.once = once;
         err = pgw_intake_put(x->gateway->links.intake, &inv, done, ctx);
         if (err)
                 pgw_accept_count_refusal(err);
         return err;
 }
 
-void pgw_accept_count(const struct pgw_exchange *x)
+void pgw_accept_count(const struct pgw_exchange *x, const struct pgw_intake_job *job)
 {
         PGW_FAILPOINT("accept.after_write");
-        pgw_metric_add(PGW_M_ACCEPTED, 1);
+        pgw_metric_add(job->is_repeat ? PGW_M_REPEATED : PGW_M_ACCEPTED, 1);
         pgw_metric_observe_us(PGW_H_ACCEPT, pgw_mono_us() - x->begun_us);
 }

@@ -12,11 +12,13 @@
 /* What is to be said beyond the contract: PGW_E_SCHEMA with violations, or a refusal of its own. */
 enum pgw_err pgw_accept_understand(struct pgw_exchange *) PGW_MUSTUSE;
 
-/* Put it into the queue. `done` comes once, later, if and only if PGW_OK is returned; the body is
- * not needed any more by then. Refusals at once are counted here, later ones by the caller. */
-enum pgw_err pgw_accept(struct pgw_exchange *, pgw_intake_f *done, void *ctx) PGW_MUSTUSE;
+/* Put it into the queue, unless `once` says that it is there; NULL: it cannot. `done` comes once,
+ * later, if and only if PGW_OK is returned; the body is not needed any more by then. Refusals at
+ * once are counted here, later ones by the caller. */
+enum pgw_err pgw_accept(struct pgw_exchange *, const struct pgw_once *once, pgw_intake_f *done,
+                        void *ctx) PGW_MUSTUSE;
 
-void pgw_accept_count(const struct pgw_exchange *);
+void pgw_accept_count(const struct pgw_exchange *, const struct pgw_intake_job *);
 void pgw_accept_count_refusal(enum pgw_err);
 
 #endif

@@ -101,6 +101,8 @@ static const char *detail_of(const struct pgw_exchange *x, enum pgw_err refusal)
                 return "The contract at /openapi.yaml lists every address.";
         case PGW_E_METHOD:
                 return "The Allow header lists the methods of this address.";
+        case PGW_E_KEY_REUSED:
+                return "Give each request a key of its own, and repeat it as it was.";
         case PGW_E_NO_JOB:
                 return "No job has this id, or its result has expired.";
         default:

@@ -121,6 +121,14 @@ struct pgw_str pgw_exchange_header(const struct pgw_exchange *x, struct pgw_str 
         return pgw_str_of(value.base, value.len);
 }
 
+bool pgw_exchange_header_is_repeated(const struct pgw_exchange *x, struct pgw_str name)
+{
+        if (x->gone)
+                return false;
+        const ssize_t at = h2o_find_header_by_str(&x->req->headers, name.p, name.n, -1);
+        return at >= 0 && h2o_find_header_by_str(&x->req->headers, name.p, name.n, at) >= 0;
+}
+
 void pgw_exchange_add_header(struct pgw_exchange *x, struct pgw_str name, struct pgw_str value)
 {
         if (!x->gone)

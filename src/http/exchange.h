@@ -60,9 +60,12 @@ struct pgw_exchange {
         struct pgw_violations violations; /* with a refusal PGW_E_SCHEMA */
         uint64_t wait_s;
         bool wait_preferred; /* the wait came by Prefer */
+        bool has_once;       /* an Idempotency-Key */
+        struct pgw_once once;
 
         /* act */
         struct pgw_job job;
+        bool is_repeat; /* the job is that of an earlier request */
         int status;
         const char *content_type;
         struct pgw_str static_body; /* used when set, else `out` */
@@ -81,6 +84,9 @@ void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);
 
 /* The value of a request header of this name (lower case), or the empty slice. */
 struct pgw_str pgw_exchange_header(const struct pgw_exchange *, struct pgw_str name);
+
+/* True when there is more than one header of this name (lower case). */
+bool pgw_exchange_header_is_repeated(const struct pgw_exchange *, struct pgw_str name);
 
 /* Add an answer's header; both texts must live as long as the request (static, or from
  * pgw_exchange_keep). */

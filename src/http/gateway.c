@@ -54,7 +54,7 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_tagging_understand, .act = pgw_op_untagging},
     {.understand = pgw_op_tag_understand, .act = pgw_op_tag},
     {.understand = pgw_op_tag_understand, .act = pgw_op_tag_members},
-    {.act = pgw_op_batch},
+    {.understand = pgw_op_batch_understand, .act = pgw_op_batch},
     {.act = pgw_op_group},
     {.understand = pgw_op_event_understand, .act = pgw_op_invalidate},
     {.understand = pgw_op_job_understand, .act = pgw_op_cancel_rebounds},

@@ -3,6 +3,9 @@
  * All of them leave in one write, and the answer waits for the last one's confirmation. The group
  * is written down after that; when it cannot be, the answer has no `group_id` and all the
  * job ids.
+ *
+ * With an Idempotency-Key a record of the batch comes first, so that the key cannot serve another
+ * one; each item has a record of its own beside its job. A repeat then puts what is not there yet.
  */
 #include <string.h>
 
@@ -13,6 +16,7 @@
 #include "domain/group.h"
 #include "http/accept.h"
 #include "http/answer.h"
+#include "http/idempotency.h"
 #include "http/operations.h"
 
 #define PGW_ITEM_PROBLEM_MAX 65536
@@ -32,6 +36,7 @@ struct batch {
         size_t accepted;
         char group[PGW_GROUP_ID_SIZE];
         bool has_group;
+        bool is_repeat;
         size_t count;
         struct item items[];
 };
@@ -92,6 +97,8 @@ static enum pgw_err finish(struct batch *b)
         x->fault.detail[0] = '\0';
         if (!x->gone)
                 err = write_all(b);
+        if (b->is_repeat)
+                pgw_exchange_add_header(x, PGW_STR("idempotency-replayed"), PGW_STR("true"));
         batch_free(b);
         return err;
 }
@@ -122,7 +129,8 @@ static bool keep_group(struct batch *b)
                 }
         if (n == 0)
                 return false;
-        pgw_group_name(b->group);
+        if (!b->x->has_once)
+                pgw_group_name(b->group);
         return pgw_group_keep(g->links.results, g->links.keyspace,
                               pgw_str_of(b->group, sizeof b->group), pgw_str_of(ids, n), on_group,
                               b) == PGW_OK;
@@ -130,7 +138,7 @@ static bool keep_group(struct batch *b)
 
 /* ---- the items ---- */
 
-static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id)
+static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job *job)
 {
         struct item *item = ctx;
         struct batch *b = item->batch;
@@ -140,9 +148,9 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id
         if (err) {
                 pgw_accept_count_refusal(err);
         } else {
-                item->id = *id;
+                item->id = job->id;
                 b->accepted++;
-                pgw_accept_count(x);
+                pgw_accept_count(x, job);
         }
         if (--b->awaited == 0 && !keep_group(b))
                 pgw_exchange_resume(x, finish(b));
@@ -160,21 +168,33 @@ static const struct pgw_operation *operation_of_item(const struct pgw_exchange *
         return op;
 }
 
+/* NULL when it cannot be repeated. */
+static const struct pgw_once *once_of_item(const struct item *item, struct pgw_once *room)
+{
+        const struct pgw_exchange *x = item->batch->x;
+
+        if (!x->has_once)
+                return NULL;
+        pgw_once_item(&x->once, (size_t)(item - item->batch->items), room);
+        return room;
+}
+
 /* The item is the exchange's body for as long as this takes. */
 static void put(struct pgw_exchange *x, struct item *item, json_t *value)
 {
         const struct pgw_operation *op = operation_of_item(x);
         json_t *whole = x->body;
+        struct pgw_once once;
 
         x->body = value;
         item->err = op ? pgw_operation_check_body(op, value, &x->violations) : PGW_E_INTERNAL;
         if (!item->err)
                 item->err = pgw_accept_understand(x);
         if (!item->err)
-                item->err = pgw_accept(x, on_accepted, item);
+                item->err = pgw_accept(x, once_of_item(item, &once), on_accepted, item);
         if (!item->err)
                 item->batch->awaited++;
-        else if (pgw_answer_problem(&item->problem, x, item->err))
+        else if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
                 pgw_buf_clear(&item->problem);
         x->body = whole;
         pgw_violations_fini(&x->violations);
@@ -182,10 +202,83 @@ static void put(struct pgw_exchange *x, struct item *item, json_t *value)
         x->fault.detail[0] = '\0';
 }
 
+/* True when an answer of the queue is on its way. */
+static bool put_all(struct batch *b)
+{
+        const json_t *list = json_object_get(b->x->body, "invalidations");
+
+        for (size_t i = 0; i < b->count; i++)
+                put(b->x, &b->items[i], json_array_get(list, i));
+        return b->awaited > 0;
+}
+
+static struct batch *batch_new(struct pgw_exchange *x, size_t count)
+{
+        struct batch *b = pgw_alloc(sizeof *b + count * sizeof b->items[0]);
+
+        b->x = x;
+        b->count = count;
+        for (size_t i = 0; i < count; i++) {
+                b->items[i].batch = b;
+                pgw_buf_init(&b->items[i].problem, PGW_ITEM_PROBLEM_MAX);
+        }
+        return b;
+}
+
+/* ---- the record of the batch ---- */
+
+/* A repeat goes by the name of the first one. */
+static enum pgw_err read_claim(struct batch *b, const struct pgw_reply *reply)
+{
+        struct pgw_str group;
+        enum pgw_err err = pgw_once_read(reply, &group, &b->is_repeat);
+
+        if (!err && group.n != sizeof b->group)
+                err = PGW_E_CODEC;
+        if (!err)
+                memcpy(b->group, group.p, sizeof b->group);
+        return err;
+}
+
+static void on_claimed(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct batch *b = ctx;
+        struct pgw_exchange *x = b->x;
+
+        if (!err)
+                err = read_claim(b, reply);
+        if (err) {
+                pgw_accept_count_refusal(err);
+                batch_free(b);
+                pgw_exchange_resume(x, err);
+        } else if (!put_all(b)) {
+                pgw_exchange_resume(x, finish(b));
+        }
+}
+
+static enum pgw_step claim(struct batch *b)
+{
+        struct pgw_exchange *x = b->x;
+
+        pgw_group_name(b->group);
+        x->err = pgw_intake_claim(x->gateway->links.intake, &x->once,
+                                  pgw_str_of(b->group, sizeof b->group), on_claimed, b);
+        if (!x->err)
+                return PGW_WAIT;
+        pgw_accept_count_refusal(x->err);
+        batch_free(b);
+        return PGW_FAIL;
+}
+
+enum pgw_step pgw_op_batch_understand(struct pgw_exchange *x)
+{
+        x->err = pgw_idempotency_understand(x);
+        return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
 enum pgw_step pgw_op_batch(struct pgw_exchange *x)
 {
-        const json_t *list = json_object_get(x->body, "invalidations");
-        const size_t count = json_array_size(list);
+        const size_t count = json_array_size(json_object_get(x->body, "invalidations"));
         struct batch *b;
 
         /* The contract is the operator's to change, and the group has its own bound. */
@@ -195,15 +288,10 @@ enum pgw_step pgw_op_batch(struct pgw_exchange *x)
                 x->err = PGW_E_SCHEMA;
                 return PGW_FAIL;
         }
-        b = pgw_alloc(sizeof *b + count * sizeof b->items[0]);
-        b->x = x;
-        b->count = count;
-        for (size_t i = 0; i < count; i++) {
-                b->items[i].batch = b;
-                pgw_buf_init(&b->items[i].problem, PGW_ITEM_PROBLEM_MAX);
-                put(x, &b->items[i], json_array_get(list, i));
-        }
-        if (b->awaited)
+        b = batch_new(x, count);
+        if (x->has_once)
+                return claim(b);
+        if (put_all(b))
                 return PGW_WAIT;
         x->err = finish(b);
         return x->err ? PGW_FAIL : PGW_NEXT;

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "http/accept.h"
+#include "http/idempotency.h"
 #include "http/operations.h"
 #include "http/uri_body.h"
 
@@ -13,6 +14,9 @@ enum pgw_step pgw_op_event_understand(struct pgw_exchange *x)
         const struct pgw_gateway_conf *conf = &x->gateway->conf;
         json_t *body;
 
+        x->err = pgw_idempotency_understand(x);
+        if (x->err)
+                return PGW_FAIL;
         x->err =
             pgw_uri_body(x->body, conf->uri_key, conf->uri_tag, &x->violations, &x->fault, &body);
         if (x->err)

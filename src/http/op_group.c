@@ -147,7 +147,9 @@ enum pgw_step pgw_op_group(struct pgw_exchange *x)
         struct group *g = pgw_alloc(sizeof *g);
 
         g->x = x;
-        for (size_t i = 0; i < id.n; i++) {
+        if (id.n > PGW_GROUP_ID_SIZE) /* the contract is the operator's to change */
+                x->err = PGW_E_NO_JOB;
+        for (size_t i = 0; i < id.n && !x->err; i++) {
                 const char c = id.p[i];
                 if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                       c == '-' || c == '_'))

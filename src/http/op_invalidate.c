@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "http/accept.h"
 #include "http/front.h"
+#include "http/idempotency.h"
 #include "http/job_json.h"
 #include "http/operations.h"
 #include "http/poll.h"
@@ -17,7 +18,10 @@
 
 enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
 {
-        x->err = pgw_accept_understand(x);
+        x->err = pgw_idempotency_understand(x);
+        const enum pgw_err err = pgw_accept_understand(x);
+        if (!x->err)
+                x->err = err;
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
@@ -33,6 +37,8 @@ static void answer_job(struct pgw_exchange *x, int status)
         pgw_job_id_text(&x->job.id, location + 9);
         pgw_exchange_add_header(x, PGW_STR("location"),
                                 pgw_exchange_keep(x, pgw_str_of(location, 9 + PGW_JOB_ID_SIZE)));
+        if (x->is_repeat)
+                pgw_exchange_add_header(x, PGW_STR("idempotency-replayed"), PGW_STR("true"));
         if (status == 202)
                 pgw_exchange_add_header(x, PGW_STR("retry-after"), PGW_STR("1"));
         if (status == 200 && x->wait_preferred) {
@@ -51,11 +57,12 @@ static void on_ended(void *ctx, enum pgw_err err, const struct pgw_job *job)
         /* The job was accepted; not to know how it ended is no refusal. */
         if (!err)
                 x->job = *job;
-        answer_job(x, !err && pgw_job_state_is_terminal(job->state) ? 200 : 202);
+        const bool is_awaited_end = x->wait_s && !err && pgw_job_state_is_terminal(job->state);
+        answer_job(x, is_awaited_end ? 200 : 202);
         pgw_exchange_resume(x, PGW_OK);
 }
 
-static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id)
+static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job *job)
 {
         struct pgw_exchange *x = ctx;
 
@@ -64,15 +71,17 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id
                 pgw_exchange_resume(x, err);
                 return;
         }
-        pgw_accept_count(x);
+        pgw_accept_count(x, job);
+        x->is_repeat = job->is_repeat;
         x->job = (struct pgw_job){
-            .id = *id,
-            .state = pgw_job_id_is_later(id) ? PGW_JOB_SCHEDULED : PGW_JOB_QUEUED,
+            .id = job->id,
+            .state = pgw_job_id_is_later(&job->id) ? PGW_JOB_SCHEDULED : PGW_JOB_QUEUED,
         };
-        if (x->wait_s && !x->gone) {
+        /* A job that is there already may have got on. */
+        if ((x->wait_s || x->is_repeat) && !x->gone) {
                 pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
-                (void)pgw_poll_start(x->gateway, id, PGW_FIRST_LOOK_MS, x->wait_s * 1000, on_ended,
-                                     x);
+                (void)pgw_poll_start(x->gateway, &x->job.id, x->is_repeat ? 0 : PGW_FIRST_LOOK_MS,
+                                     x->wait_s * 1000, on_ended, x);
                 return;
         }
         answer_job(x, 202);
@@ -81,7 +90,7 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_job_id *id
 
 enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
 {
-        x->err = pgw_accept(x, on_accepted, x);
+        x->err = pgw_accept(x, x->has_once ? &x->once : NULL, on_accepted, x);
         json_decref(x->body);
         x->body = NULL;
         return x->err ? PGW_FAIL : PGW_WAIT;

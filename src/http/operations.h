@@ -8,7 +8,7 @@ pgw_operation_f pgw_op_invalidate_understand, pgw_op_invalidate;
 pgw_operation_f pgw_op_job_understand, pgw_op_job;
 pgw_operation_f pgw_op_queues;
 pgw_operation_f pgw_op_tagging_understand, pgw_op_tagging, pgw_op_untagging;
-pgw_operation_f pgw_op_batch, pgw_op_group, pgw_op_event_understand;
+pgw_operation_f pgw_op_batch_understand, pgw_op_batch, pgw_op_group, pgw_op_event_understand;
 pgw_operation_f pgw_op_cancel_rebounds;
 pgw_operation_f pgw_op_tag_understand, pgw_op_tag, pgw_op_tag_members;
 pgw_operation_f pgw_op_letter_understand, pgw_op_letter, pgw_op_letters;

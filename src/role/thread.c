@@ -220,8 +220,12 @@ static void build_gateway(struct pgw_thread *t)
         const struct pgw_plan *plan = t->conf.plan;
         const struct pgw_settings *s = plan->settings;
         struct pgw_redis_conf conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
-        const struct pgw_intake_conf intake = {plan->demands.durability, plan->demands.replicas,
-                                               s->broker_replica_wait_ms};
+        const struct pgw_intake_conf intake = {
+            .durability = plan->demands.durability,
+            .replicas = plan->demands.replicas,
+            .replica_wait_ms = s->broker_replica_wait_ms,
+            .once = {s->idempotency_ttl_s * 1000, s->idempotency_keys},
+        };
 
         conf.in_flight_max = s->broker_in_flight;
         conf.write_max = s->broker_in_flight_bytes;

@@ -35,6 +35,8 @@ X(NOT_ENDED, 409, INPUT, "job-not-ended", "The job has not ended yet.")
 X(BODY_SIZE, 413, INPUT, "body-too-large", "The body is larger than this service accepts.")
 X(MEDIA_TYPE, 415, INPUT, "unsupported-media-type", "The body is of a type not accepted here.")
 X(SCHEMA, 422, INPUT, "invalid-request", "The request does not fit the contract.")
+X(KEY_REUSED, 422, INPUT, "idempotency-key-reused",
+  "The Idempotency-Key was given to another request.")
 X(HEAD_SIZE, 431, INPUT, "header-too-large",
   "The header block is larger than this service accepts.")
 /* What Redis and the way to it do. */
@@ -67,6 +69,7 @@ X(DURABILITY, 503, REFUSED, "durability-not-met",
   "The store does not keep what the settings promise.")
 X(EVICTION, 503, REFUSED, "store-evicts", "The store is configured to evict keys.")
 X(QUEUE_FULL, 503, REFUSED, "queue-full", "The queue is at its limit.")
+X(KEYS_FULL, 503, REFUSED, "idempotency-keys-full", "No more Idempotency-Keys can be kept now.")
 X(DRAINING, 503, REFUSED, "shutting-down", "This server is shutting down.")
 /* Everything else. */
 X(TOO_LARGE, 500, PERMANENT, "too-large", "A bound was reached.")

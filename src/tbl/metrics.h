@@ -10,12 +10,15 @@
  * No include guard: whoever includes this defines C, G, M and H first.
  */
 C(ACCEPTED, "purgeway_jobs_accepted_total", "", "Jobs acknowledged to a client.")
+C(REPEATED, "purgeway_jobs_repeated_total", "",
+  "Requests that were answered with the job of an earlier one, by their Idempotency-Key.")
 C(REFUSED_QUEUE_FULL, "purgeway_jobs_refused_total", "reason=\"queue_full\"",
   "Jobs refused with 503, by reason.")
 C(REFUSED_BROKER_DOWN, "purgeway_jobs_refused_total", "reason=\"broker_down\"", "")
 C(REFUSED_BROKER_TIMEOUT, "purgeway_jobs_refused_total", "reason=\"broker_timeout\"", "")
 C(REFUSED_BROKER_OOM, "purgeway_jobs_refused_total", "reason=\"broker_out_of_memory\"", "")
 C(REFUSED_DURABILITY, "purgeway_jobs_refused_total", "reason=\"durability\"", "")
+C(REFUSED_KEYS_FULL, "purgeway_jobs_refused_total", "reason=\"idempotency_keys_full\"", "")
 C(HTTP_2XX, "purgeway_http_responses_total", "class=\"2xx\"", "HTTP responses by class.")
 C(HTTP_3XX, "purgeway_http_responses_total", "class=\"3xx\"", "")
 C(HTTP_4XX, "purgeway_http_responses_total", "class=\"4xx\"", "")

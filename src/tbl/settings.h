@@ -74,6 +74,11 @@ N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false,
 S(queue_name, "queue.name", "main", false, "Name of the queue: letters, digits, '-', '_', '.'.")
 N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false,
   "Jobs that may wait; more are refused with 503.")
+N(idempotency_ttl_s, "idempotency.ttl_s", SECONDS, 86400, 1, 2592000, false,
+  "How long a request with an Idempotency-Key can be repeated.")
+N(idempotency_keys, "idempotency.keys", COUNT, 10000000, 1, 1000000000, false,
+  "Idempotency-Keys that may be kept, about 230 bytes of the broker each; more are refused with "
+  "503.")
 B(patterns_allowed, "patterns.allowed", true, false, "Take patterns.")
 N(patterns_stars, "patterns.stars", COUNT, 8, 1, 64, false, "Most `*` of a pattern.")
 N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,

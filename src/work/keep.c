@@ -15,6 +15,11 @@
 /* A job that runs must not lose its fence to the expiry of a result. */
 #define PGW_KEEP_FENCE_TTL_S 86400
 
+struct beat {
+        struct pgw_worker *worker;
+        enum pgw_lane lane;
+};
+
 struct takeover {
         struct pgw_worker *worker;
         enum pgw_lane lane;
@@ -30,29 +35,36 @@ static void arm_takeover(struct pgw_worker *w, uint64_t pause_ms)
         pgw_timer_arm(w->loop, &w->takeover_timer, pgw_loop_now_ms(w->loop) + pause_ms);
 }
 
-static void mark_lost(struct pgw_worker *w, struct pgw_entry_id id)
+/* Each lane gives its own ids, and two lanes often the same. */
+static void mark_lost(struct pgw_worker *w, enum pgw_lane lane, struct pgw_entry_id id)
 {
         struct pgw_link *link = pgw_list_first(&w->in_hand);
 
         for (; link; link = pgw_list_next(&w->in_hand, link)) {
                 struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, in_hand);
-                if (run->id.entry.ms == id.ms && run->id.entry.seq == id.seq && !run->acknowledged)
+                if (run->id.lane == lane && run->id.entry.ms == id.ms &&
+                    run->id.entry.seq == id.seq && !run->acknowledged)
                         run->lost = true;
+        }
+}
+
+static void read_lost(const struct beat *b, const struct pgw_reply *reply)
+{
+        const struct pgw_reply *id = reply + 1;
+
+        for (size_t i = 0; i < reply->count; i++, id = pgw_reply_next(id)) {
+                struct pgw_entry_id entry;
+                if (!pgw_entry_id_parse(pgw_reply_str(id), &entry))
+                        mark_lost(b->worker, b->lane, entry);
         }
 }
 
 static void on_beat(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
-        struct pgw_worker *w = ctx;
-
-        if (err || reply->type != PGW_REPLY_ARRAY)
-                return; /* the next beat says the same again */
-        const struct pgw_reply *id = reply + 1;
-        for (size_t i = 0; i < reply->count; i++, id = pgw_reply_next(id)) {
-                struct pgw_entry_id entry;
-                if (!pgw_entry_id_parse(pgw_reply_str(id), &entry))
-                        mark_lost(w, entry);
-        }
+        /* After an error the next beat says the same again. */
+        if (!err && reply->type == PGW_REPLY_ARRAY)
+                read_lost(ctx, reply);
+        pgw_free(ctx);
 }
 
 static void beat_some(struct pgw_worker *w, enum pgw_lane lane, struct pgw_entry_id *ids,
@@ -63,6 +75,8 @@ static void beat_some(struct pgw_worker *w, enum pgw_lane lane, struct pgw_entry
 
         if (count == 0)
                 return;
+        struct beat *b = pgw_alloc(sizeof *b);
+        *b = (struct beat){w, lane};
         pgw_script_begin(broker, PGW_SCRIPT_BEAT, 1, 2 + count);
         pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
         pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
@@ -70,8 +84,10 @@ static void beat_some(struct pgw_worker *w, enum pgw_lane lane, struct pgw_entry
         for (size_t i = 0; i < count; i++)
                 pgw_redis_arg(broker, pgw_str_of(text, pgw_entry_id_text(ids[i], text)));
         /* Refused: no link or no room; the next beat comes before the idle limit. */
-        if (pgw_redis_end(broker, on_beat, w))
+        if (pgw_redis_end(broker, on_beat, b)) {
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+                pgw_free(b);
+        }
 }
 
 static void beat_lane(struct pgw_worker *w, enum pgw_lane lane)

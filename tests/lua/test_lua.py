@@ -694,6 +694,123 @@ def test_put_off_on_a_full_server_does_nothing(r):
     assert r.zcard(SCHEDULED) == 0 and r.hlen(LATER) == 0
 
 
+# ---- once ----
+
+ONCE, COUNTS = "purgeway:{main}:once:x", "purgeway:{main}:once"
+
+
+def once(client, name=ONCE, fingerprint="f", ttl=60_000, most=10, fields=("n", "1")):
+    return run(client, "once", [name, COUNTS, STREAM], ttl, most, fingerprint, "id", *fields)
+
+
+def kept(client):
+    return sum(int(count) for count in client.hvals(COUNTS))
+
+
+def test_once_adds_and_remembers(r):
+    new, record = once(r, fields=("v", "1", "n", "00ff"))
+    (entry, fields), = r.xrange(STREAM)
+    assert new == 1 and record == f"f id {entry}" == r.get(ONCE)
+    assert fields == {"v": "1", "n": "00ff"}
+    assert 59_000 < r.pttl(ONCE) <= 60_000 and kept(r) == 1
+
+
+def test_once_replayed_changes_nothing(r):
+    _, record = once(r)
+    expires = r.pexpiretime(ONCE)
+    for _ in range(3):
+        assert once(r, fields=("n", "2"), ttl=90_000) == [0, record]
+    assert r.xlen(STREAM) == 1 and kept(r) == 1 and r.pexpiretime(ONCE) == expires
+
+
+def test_once_writes_when_replayed(r):
+    """Else a WAIT behind a repeat waits for nothing."""
+    once(r)
+    changes = r.info("persistence")["rdb_changes_since_last_save"]
+    once(r)
+    assert r.info("persistence")["rdb_changes_since_last_save"] > changes
+
+
+def test_once_refuses_another_request(r):
+    once(r)
+    assert once(r, fingerprint="g") == [-1]
+    assert r.xlen(STREAM) == 1 and r.get(ONCE).startswith("f ")
+
+
+def test_once_forgets(r):
+    once(r, ttl=40)
+    time.sleep(0.06)
+    assert once(r, fingerprint="g")[0] == 1
+    assert r.xlen(STREAM) == 2
+
+
+def test_once_puts_off(raw):
+    r = raw
+    keys = [ONCE, COUNTS, SCHEDULED, LATER]
+    due = int(time.time() * 1000) + 60_000
+    args = [60_000, 10, "f", "the-id", due, "the-id", record("1", "k", "x")]
+    assert run(r, "once", keys, *args) == [1, b"f the-id"]
+    assert run(r, "once", keys, *args) == [0, b"f the-id"]
+    assert r.zrange(SCHEDULED, 0, -1, withscores=True) == [(b"@the-id", due)]
+    assert r.hgetall(LATER) == {b"the-id": b"%d " % due + record("1", "k", "x")}
+    r.zadd(SCHEDULED, {"@the-id": 1})
+    assert wake(r) == 1 and r.xlen("lane:1") == 1
+
+
+def test_once_without_a_job(r):
+    for expected in ([1, "f group"], [0, "f group"]):
+        assert run(r, "once", [ONCE, COUNTS], 60_000, 10, "f", "group") == expected
+    assert run(r, "once", [ONCE, COUNTS], 60_000, 10, "g", "other") == [-1]
+
+
+def test_once_keeps_no_more_than_it_may(r):
+    for i in range(3):
+        assert once(r, f"{ONCE}{i}", most=3)[0] == 1
+    assert once(r, f"{ONCE}3", most=3) == [-2]
+    assert r.xlen(STREAM) == 3 and not r.exists(f"{ONCE}3")
+    assert once(r, f"{ONCE}0", most=3)[0] == 0
+
+
+def test_once_has_room_again_when_records_expire(r):
+    for i in range(3):
+        once(r, f"{ONCE}{i}", most=3, ttl=48)
+    time.sleep(0.06)
+    assert once(r, f"{ONCE}3", most=3, ttl=48)[0] == 1
+    assert kept(r) == 1
+
+
+def test_once_counts_in_few_fields(r):
+    """However many records there are, and whatever their times."""
+    for i in range(500):
+        once(r, f"{ONCE}{i}", most=1000, ttl=3_600_000 + i)
+    assert kept(r) == 500 and r.hlen(COUNTS) <= 26 and r.ttl(COUNTS) == -1
+    assert all(int(field) > time.time() * 1000 for field in r.hkeys(COUNTS))
+
+
+@pytest.mark.parametrize("keys, args", [
+    ([STREAM], ("id", "n", "1")), ([SCHEDULED, LATER], ("id", 5, "id", "x")), ([], ("group",))])
+def test_once_on_a_full_server_does_nothing(r, keys, args):
+    r.hset(COUNTS, 1, 5)  # what has expired is not tidied up either
+    fill_up(r)
+    with pytest.raises(redis.ResponseError, match="OOM"):
+        run(r, "once", [ONCE, COUNTS, *keys], 60_000, 10, "f", *args)
+    assert r.keys("*") == [COUNTS] and r.hgetall(COUNTS) == {"1": "5"}
+
+
+def test_once_on_a_full_server_knows_its_repeats(r):
+    _, had = once(r)
+    fill_up(r)
+    assert once(r) == [0, had]
+
+
+@pytest.mark.parametrize("broken", [ONCE, COUNTS, STREAM])
+def test_once_beside_a_foreign_key_does_nothing(r, broken):
+    r.zadd(broken, {"x": 1})
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        once(r)
+    assert r.keys("*") == [broken]
+
+
 # ---- hold, fill ----
 
 KEY, MARKER = "key", "purgeway:hold:{key}"

@@ -44,6 +44,31 @@ def test_purge_from_standard_input(cli, cache, unique):
     assert cache.exists(*keys) == 0
 
 
+def test_purge_again_is_the_same_jobs(cli, cache, unique):
+    """Each of the requests that a command is cut into."""
+    words = ("purge", "--stdin", "--json", "--idempotency-key", 'order "7" \\ ' + unique())
+    keys = [unique() for _ in range(2500)]
+
+    def jobs(*keys):
+        code, out, err = cli(*words, stdin="\n".join(keys).encode())
+        return code, [json.loads(line)["job_id"] for line in out.splitlines()], err
+
+    code, first, err = jobs(*keys)
+    assert code == 0 and len(set(first)) == 3, err
+    assert jobs(*keys) == (0, first, "")
+    code, _, err = jobs(*keys, "one more")
+    assert code == 1 and "Idempotency-Key" in err
+
+
+@pytest.mark.parametrize("key", ["", "é", "a\nb", "k" * 235])
+def test_idempotency_keys_that_are_none(cli, key):
+    assert cli("purge", "k", "--idempotency-key", key)[0] == 2
+
+
+def test_longest_idempotency_key(cli, unique):
+    assert cli("purge", unique(), "--idempotency-key", unique().ljust(234, '"'))[0] == 0
+
+
 def test_purge_of_bytes(cli, cache, unique):
     keys = [unique().encode() + tail for tail in (b"\n", b"\r\n", b"\xff", b" ", b"\xc3\xa9")]
     cache.mset({key: 1 for key in keys})

@@ -307,6 +307,32 @@ def test_live_worker_is_never_robbed(shared):
     assert done["attempts"] == 1 and done["result"]["removed"] == 1
 
 
+def test_job_lost_in_one_lane_keeps_its_namesake_in_another(make):
+    """Two lanes often give the same id in one millisecond."""
+    broker, cache = make(Redis), make(Redis)
+    settings = {"broker_url": broker.url(), "broker_durability": "memory", "rebounds": "-",
+                "target_url": cache.url(), "target_timeout_ms": 30000}
+    make(Purgeway, "worker", threads=1, worker_idle_ms=600000, worker_beat_ms=50, **settings)
+    client, name = broker.client(), f"{int(time.time() * 1000)}-0"
+    cache.pause()
+    for lane in ("high", "normal"):
+        client.xadd(stream(lane), {"v": "1", "n": "0" * 16, "k": b"\x04" + lane[:4].encode()},
+                    id=name)
+    eventually(lambda: pending(broker) == pending(broker, "normal") == 1)
+    client.xack(stream(), "purgeway", name)
+
+    def idle_ms():
+        return client.xpending_range(stream("normal"), "purgeway", "-", "+", 1)[0][
+            "time_since_delivered"]
+
+    for _ in range(3):  # so many beats
+        eventually(lambda: idle_ms() > 25)
+        eventually(lambda: idle_ms() < 20)
+    cache.resume()
+    eventually(lambda: pending(broker, "normal") == 0, patience_s=20)
+    assert len(client.keys("purgeway:{main}:job:*")) == 1
+
+
 def test_worker_that_ends_in_order_leaves_nothing_in_hand(shared):
     worker = shared.worker()
     jobs = shared.purge(200)

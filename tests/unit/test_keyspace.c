@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -34,6 +35,25 @@ static void spells_the_result(void **state)
         assert_true(pgw_str_eq_z(pgw_keyspace_result(&ks, &id, room),
                                  "purgeway:{main}:job:EQIDBAUGBwgJCgsMDQ4PEBESExQV"));
         assert_int_equal(room[PGW_RESULT_KEY_MAX], '#');
+}
+
+/* Each at its longest, in exactly the room that there is. */
+static void has_room_for_the_longest_queue(void **state)
+{
+        const struct pgw_str name = PGW_STR("0123456789012345678901");
+        char queue[PGW_QUEUE_NAME_MAX + 1] = "", expected[PGW_ONCE_KEY_MAX + 1];
+        char once[PGW_ONCE_KEY_MAX], group[PGW_GROUP_KEY_MAX];
+        struct pgw_keyspace ks;
+
+        (void)state;
+        memset(queue, 'q', PGW_QUEUE_NAME_MAX);
+        assert_int_equal(pgw_keyspace_init(&ks, queue), PGW_OK);
+        snprintf(expected, sizeof expected, "purgeway:{%s}:once:%s", queue, name.p);
+        assert_true(pgw_str_eq_z(pgw_keyspace_once(&ks, name, once), expected));
+        snprintf(expected, sizeof expected, "purgeway:{%s}:once", queue);
+        assert_true(pgw_str_eq_z(pgw_keyspace_once_counts(&ks, once), expected));
+        snprintf(expected, sizeof expected, "purgeway:{%s}:group:%s", queue, name.p);
+        assert_true(pgw_str_eq_z(pgw_keyspace_group(&ks, name, group), expected));
 }
 
 static void takes_plain_names(void **state)
@@ -74,6 +94,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(spells_the_streams),
             cmocka_unit_test(spells_the_result),
+            cmocka_unit_test(has_room_for_the_longest_queue),
             cmocka_unit_test(takes_plain_names),
             cmocka_unit_test(refuses_names_that_mean_something_in_a_key),
         };

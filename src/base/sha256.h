@@ -1,0 +1,21 @@
+/* base/sha256.h - bytes to their SHA-256, piece by piece.
+ *
+ * The pieces follow one another without a mark between them: who hashes several things puts
+ * something between them that cannot stand in them.
+ */
+#ifndef PGW_BASE_SHA256_H
+#define PGW_BASE_SHA256_H
+
+#include <stddef.h>
+
+#define PGW_SHA256_SIZE 32
+
+struct pgw_sha256;
+
+struct pgw_sha256 *pgw_sha256_new(void);
+void pgw_sha256_add(struct pgw_sha256 *, const void *bytes, size_t size);
+
+/* Write the hash and free what counted it. */
+void pgw_sha256_end(struct pgw_sha256 *, unsigned char out[PGW_SHA256_SIZE]);
+
+#endif
