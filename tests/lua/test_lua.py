@@ -661,12 +661,26 @@ def test_wake_takes_the_earliest_and_no_more_than_asked(r):
     assert [fields["k"] for _, fields in r.xrange("lane:0")] == ["0", "1", "2", "3", "4"]
 
 
-def test_wake_on_a_full_server_moves_nothing(r):
-    r.zadd(SCHEDULED, {record("0", "k", "x").decode(): 1})
+def test_wake_works_on_a_full_server(r):
+    for i in range(3):
+        r.zadd(SCHEDULED, {record("0", "k", str(i)).decode(): i + 1})
+    run(r, "put_off", [SCHEDULED, LATER], 9, "job", record("1", "k", "x").decode())
     fill_up(r)
-    with pytest.raises(redis.ResponseError, match="OOM|used memory > 'maxmemory'"):
+    assert wake(r) == 4
+    assert r.zcard(SCHEDULED) == 0 and r.xlen("lane:0") == 3 and r.xlen("lane:1") == 1
+    assert r.hget(LATER, "job").startswith("=1 ")
+
+
+def test_wake_keeps_what_its_lane_refuses(r):
+    r.set("lane:1", "no stream")
+    members = {record("0", "k", "a").decode(): 1, record("1", "k", "b").decode(): 2,
+               record("0", "k", "c").decode(): 3}
+    r.zadd(SCHEDULED, members)
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         wake(r)
-    assert r.zcard(SCHEDULED) == 1
+    assert r.xlen("lane:0") == 1 and set(r.zrange(SCHEDULED, 0, -1)) == set(list(members)[1:])
+    r.delete("lane:1")
+    assert wake(r) == 2
 
 
 def test_put_off_waits_and_is_woken(raw):
