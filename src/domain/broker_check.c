@@ -56,6 +56,8 @@ static void take_fact(struct pgw_broker_facts *f, struct pgw_str name, struct pg
                 f->replicas = (unsigned)number_of(value);
         else if (pgw_str_eq_z(name, "used_memory"))
                 f->used_bytes = number_of(value);
+        else if (pgw_str_eq_z(name, "mem_not_counted_for_evict"))
+                f->uncounted_bytes = number_of(value);
         else if (pgw_str_eq_z(name, "maxmemory"))
                 f->max_bytes = number_of(value);
         else if (pgw_str_eq_z(name, "mem_fragmentation_ratio")) {
@@ -74,6 +76,11 @@ void pgw_broker_facts_info(struct pgw_broker_facts *f, struct pgw_str info)
                 if (pgw_str_cut(line, ':', &name, &value))
                         take_fact(f, name, value);
         }
+}
+
+uint64_t pgw_broker_facts_counted_bytes(const struct pgw_broker_facts *f)
+{
+        return f->used_bytes > f->uncounted_bytes ? f->used_bytes - f->uncounted_bytes : 0;
 }
 
 static enum pgw_err judge_durability(const struct pgw_broker_facts *f,

@@ -28,7 +28,8 @@ struct pgw_broker_facts {
         uint64_t blocked_clients;
         uint64_t clients;
         uint64_t used_bytes;
-        uint64_t max_bytes; /* 0: no limit */
+        uint64_t uncounted_bytes; /* of these: buffers that maxmemory does not count */
+        uint64_t max_bytes;       /* 0: no limit */
         double fragmentation;
 };
 
@@ -40,6 +41,9 @@ struct pgw_broker_demands {
 
 /* Take the facts from the text of INFO; those that are not in it keep their value. */
 void pgw_broker_facts_info(struct pgw_broker_facts *, struct pgw_str info);
+
+/* What the server compares with its maxmemory. */
+uint64_t pgw_broker_facts_counted_bytes(const struct pgw_broker_facts *);
 
 /* PGW_OK, or the reason why nothing may be accepted; then the fault holds a sentence that
  * says how to mend it. */

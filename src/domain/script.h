@@ -16,6 +16,7 @@ enum pgw_script {
         PGW_SCRIPT_TAKE_OVER,
         PGW_SCRIPT_PEEK,
         PGW_SCRIPT_SURVEY,
+        PGW_SCRIPT_WEIGH,
         PGW_SCRIPT_CLAIM,
         PGW_SCRIPT_TAG,
         PGW_SCRIPT_WAKE,

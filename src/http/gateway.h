@@ -10,6 +10,7 @@
 #include "domain/broker_check.h"
 #include "domain/intake.h"
 #include "domain/lookup.h"
+#include "domain/room.h"
 #include "domain/survey.h"
 #include "domain/target.h"
 #include "redis/deployment.h"
@@ -19,7 +20,7 @@ struct pgw_exchange;
 struct pgw_gateway;
 
 struct pgw_gateway_conf {
-        uint64_t queue_depth_max;
+        struct pgw_room_limits room;
         const char *uri_key, *uri_tag; /* http/uri_body.h */
         bool log_requests;
         bool has_worker; /* this process works too; readiness asks for the target then */

@@ -255,7 +255,10 @@ static void build_gateway(struct pgw_thread *t)
             .surveyor = t->conf.surveyor,
         };
         const struct pgw_gateway_conf gateway = {
-            .queue_depth_max = s->queue_depth,
+            .room = {.jobs = s->queue_depth,
+                     .bytes = s->queue_bytes,
+                     .age_ms = s->queue_age_s * 1000,
+                     .memory_percent = (unsigned)s->queue_memory_share},
             .uri_key = s->uri_key,
             .uri_tag = s->uri_tag,
             .log_requests = s->log_access,

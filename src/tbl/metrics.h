@@ -16,6 +16,13 @@ C(REFUSED_BROKER_DOWN, "purgeway_jobs_refused_total", "reason=\"broker_down\"", 
 C(REFUSED_BROKER_TIMEOUT, "purgeway_jobs_refused_total", "reason=\"broker_timeout\"", "")
 C(REFUSED_BROKER_OOM, "purgeway_jobs_refused_total", "reason=\"broker_out_of_memory\"", "")
 C(REFUSED_DURABILITY, "purgeway_jobs_refused_total", "reason=\"durability\"", "")
+C(FULL_JOBS, "purgeway_queue_full_total", "limit=\"jobs\"",
+  "Jobs refused for want of room in the queue, by the limit that was reached.")
+C(FULL_BYTES, "purgeway_queue_full_total", "limit=\"bytes\"", "")
+C(FULL_AGE, "purgeway_queue_full_total", "limit=\"age\"", "")
+C(FULL_MEMORY, "purgeway_queue_full_total", "limit=\"memory\"", "")
+C(SWEEPS_SHED, "purgeway_sweeps_shed_total", "",
+  "Of these, jobs of patterns or tags that were refused while keys were still taken.")
 C(HTTP_2XX, "purgeway_http_responses_total", "class=\"2xx\"", "HTTP responses by class.")
 C(HTTP_3XX, "purgeway_http_responses_total", "class=\"3xx\"", "")
 C(HTTP_4XX, "purgeway_http_responses_total", "class=\"4xx\"", "")
@@ -88,6 +95,10 @@ G(QUEUE_OLDEST_HIGH, "purgeway_queue_oldest_age_seconds", "lane=\"high\"",
   "Age of the oldest job that has not ended.")
 G(QUEUE_OLDEST_NORMAL, "purgeway_queue_oldest_age_seconds", "lane=\"normal\"", "")
 G(QUEUE_OLDEST_LOW, "purgeway_queue_oldest_age_seconds", "lane=\"low\"", "")
+G(QUEUE_BYTES, "purgeway_queue_bytes", "",
+  "Memory that the queue takes of the broker, estimated; 0 when the broker does not say.")
+M(QUEUE_DRAIN, "purgeway_queue_ended_jobs_per_second", "",
+  "How fast jobs of the queue end lately; what Retry-After is worked out of.")
 G(BROKER_USED_BYTES, "purgeway_broker_used_bytes", "", "Memory used by the broker.")
 G(BROKER_MAX_BYTES, "purgeway_broker_max_bytes", "", "The broker's maxmemory; 0 without a limit.")
 G(BROKER_CLIENTS, "purgeway_broker_clients", "", "Clients connected to the broker.")

@@ -73,7 +73,14 @@ N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false,
   "Time for an answer of the target.")
 S(queue_name, "queue.name", "main", false, "Name of the queue: letters, digits, '-', '_', '.'.")
 N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false,
-  "Jobs that may wait; more are refused with 503.")
+  "Jobs that may wait; more are refused with 503. Of this limit and the next three, patterns are "
+  "taken below three quarters and tags below seven eighths.")
+N(queue_bytes, "queue.bytes", BYTES, 268435456, 0, 1099511627776, false,
+  "Memory of the broker that the queue may take, estimated by samples; 0 is no limit.")
+N(queue_age_s, "queue.age_s", SECONDS, 0, 0, 2592000, false,
+  "Age of the oldest waiting job from which on jobs are refused; 0 is no limit.")
+N(queue_memory_share, "queue.memory_share", COUNT, 80, 0, 100, false,
+  "How full the broker may be, in percent of its maxmemory; 0 is no limit but the broker's own.")
 B(patterns_allowed, "patterns.allowed", true, false, "Take patterns.")
 N(patterns_stars, "patterns.stars", COUNT, 8, 1, 64, false, "Most `*` of a pattern.")
 N(patterns_prefix, "patterns.prefix", BYTES, 3, 0, 256, false,
