@@ -18,6 +18,8 @@ struct pgw_str pgw_script_text(enum pgw_script script)
                 return pgw_str_of(pgw_embed_lua_peek, pgw_embed_lua_peek_len);
         case PGW_SCRIPT_SURVEY:
                 return pgw_str_of(pgw_embed_lua_survey, pgw_embed_lua_survey_len);
+        case PGW_SCRIPT_GROUP:
+                return pgw_str_of(pgw_embed_lua_group, pgw_embed_lua_group_len);
         case PGW_SCRIPT_WEIGH:
                 return pgw_str_of(pgw_embed_lua_weigh, pgw_embed_lua_weigh_len);
         case PGW_SCRIPT_CLAIM:

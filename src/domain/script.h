@@ -15,6 +15,7 @@ enum pgw_script {
         PGW_SCRIPT_BEAT,
         PGW_SCRIPT_TAKE_OVER,
         PGW_SCRIPT_PEEK,
+        PGW_SCRIPT_GROUP,
         PGW_SCRIPT_SURVEY,
         PGW_SCRIPT_WEIGH,
         PGW_SCRIPT_CLAIM,

@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/script.h"
 #include "work/worker_priv.h"
 
 #define PGW_TAKE_BLOCK_MS 500
@@ -81,10 +82,9 @@ static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 
         PGW_ASSERT(w->reads_awaited > 0);
         w->reads_awaited--;
-        /* BUSYGROUP says that the group exists, which is what was wanted. */
-        if (err && !(reply && pgw_str_starts(reply->str, PGW_STR("BUSYGROUP"))))
+        if (err)
                 w->grouped = false;
-        else if (!err)
+        else if (pgw_reply_int(reply, 0) == 1)
                 PGW_LOG(PGW_LOG_INFO, "queue.group_created",
                         PGW_L_STR("queue", w->keyspace->queue));
         if (w->reads_awaited > 0)
@@ -95,18 +95,13 @@ static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 rest(w);
 }
 
-/* From 0, never from the end: what is in the stream already was acknowledged to somebody. */
 static void create_groups(struct pgw_worker *w)
 {
         w->grouped = true;
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
-                pgw_redis_begin(w->links.reader, 6);
-                pgw_redis_arg(w->links.reader, PGW_STR("XGROUP"));
-                pgw_redis_arg(w->links.reader, PGW_STR("CREATE"));
+                pgw_script_begin(w->links.reader, PGW_SCRIPT_GROUP, 1, 1);
                 pgw_redis_arg(w->links.reader, pgw_keyspace_stream(w->keyspace, (enum pgw_lane)i));
                 pgw_redis_arg(w->links.reader, PGW_STR(PGW_GROUP));
-                pgw_redis_arg(w->links.reader, PGW_STR("0"));
-                pgw_redis_arg(w->links.reader, PGW_STR("MKSTREAM"));
                 if (!pgw_redis_end(w->links.reader, on_group, w))
                         w->reads_awaited++;
         }

@@ -265,11 +265,10 @@ def test_begin_goes_on_with_an_open_job(r, state):
     assert r.hget(RESULT, "s") == "running"
 
 
-def test_begin_on_a_full_server_writes_nothing(r):
+def test_begin_works_on_a_full_server(r):
     fill_up(r)
-    with pytest.raises(redis.ResponseError, match="OOM|used memory > 'maxmemory'"):
-        run(r, "begin", [RESULT], 2, 99, 100)
-    assert r.exists(RESULT) == 0
+    assert run(r, "begin", [RESULT], 2, 77, 100) == 1
+    assert r.hget(RESULT, "a") == "2" and 90 < r.ttl(RESULT) <= 100
 
 
 # ---- beat ----
@@ -453,6 +452,37 @@ def test_peek_works_on_a_full_server_and_writes_nothing(r):
     fill_up(r)
     assert peek(r, entry)[0] == 1
     assert r.keys("*") == [STREAM]
+
+
+# ---- group ----
+
+def make_group(client):
+    return run(client, "group", [STREAM], GROUP)
+
+
+def test_group_is_made_once_and_from_the_beginning(r):
+    ids = add(r, 2)
+    assert make_group(r) == 1
+    assert take(r, "w", 1) == ids[:1]
+    assert make_group(r) == 0
+    assert take(r, "w", 2) == ids[1:]
+
+
+def test_group_makes_the_stream(r):
+    assert make_group(r) == 1 and make_group(r) == 0
+    assert r.xlen(STREAM) == 0 and r.ttl(STREAM) == -1
+
+
+def test_group_of_what_is_no_stream(r):
+    r.set(STREAM, "text")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        make_group(r)
+
+
+def test_group_is_made_on_a_full_server(r):
+    add(r)
+    fill_up(r)
+    assert make_group(r) == 1 and make_group(r) == 0
 
 
 # ---- survey ----
