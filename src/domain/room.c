@@ -83,11 +83,11 @@ static unsigned retry_s(enum pgw_room_limit limit, const struct pgw_queue_load *
         const double ending = (double)(load->waiting + load->running),
                      jobs = jobs_to_end(limit, load, (double)(measured(limit, load) - may_be + 1));
 
-        if (load->ended_per_1000s == PGW_DRAIN_UNKNOWN)
-                return PGW_ROOM_RETRY_UNKNOWN_S;
         /* What was put off ends when it is due, however fast the others do. */
         if (jobs > ending || load->ended_per_1000s == 0)
                 return PGW_ROOM_RETRY_MAX_S;
+        if (load->ended_per_1000s == PGW_DRAIN_UNKNOWN)
+                return PGW_ROOM_RETRY_UNKNOWN_S;
         const double seconds = jobs * 1000 / (double)load->ended_per_1000s;
         if (seconds >= PGW_ROOM_RETRY_MAX_S)
                 return PGW_ROOM_RETRY_MAX_S;
