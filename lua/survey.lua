@@ -54,4 +54,4 @@ if not next_id then
   waiting = 0
 end
 return { waiting, pending[1], ms_of(oldest or next_id), trimmed, ms_of(next_id),
-  group['entries-read'] or false }
+  group['entries-read'] or last == '0-0' and 0 }

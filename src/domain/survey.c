@@ -5,12 +5,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/metric.h"
-#include "domain/broker_check.h"
+#include "domain/broker_facts.h"
 #include "domain/drain.h"
 #include "domain/script.h"
 #include "io/timer.h"
-
-#define UNKNOWN (-1)
 
 struct pgw_surveyor {
         struct pgw_loop *loop;
@@ -19,7 +17,8 @@ struct pgw_surveyor {
         struct pgw_timer timer;
         unsigned asked; /* lane of the question under way */
         struct pgw_lane_survey lanes[PGW_LANE_COUNT];
-        int64_t given[PGW_LANE_COUNT]; /* entries to workers since the group was made */
+        struct pgw_lane_look looks[PGW_LANE_COUNT];
+        struct pgw_loss loss;
         struct pgw_drain drain;
         struct pgw_queue_load load; /* but for what the lanes say */
 };
@@ -63,20 +62,44 @@ static uint64_t age_of(const struct pgw_reply *wall_ms, uint64_t now_ms)
         return at_ms && now_ms > at_ms ? now_ms - at_ms : 0;
 }
 
+/* The count last: who reads it has the rest, or that of a later loss. */
+static void store_loss(struct pgw_surveyor *s, const struct pgw_loss *loss)
+{
+        pgw_metric_add(PGW_M_QUEUE_LOST, 1);
+        put(&s->loss.lane, loss->lane);
+        put(&s->loss.waiting, loss->waiting);
+        put(&s->loss.running, loss->running);
+        put(&s->loss.is_group_only, loss->is_group_only);
+        __atomic_store_n(&s->loss.count, loss->count, __ATOMIC_RELEASE);
+}
+
+static void compare(struct pgw_surveyor *s, unsigned lane, const struct pgw_lane_look *look)
+{
+        struct pgw_loss loss = s->loss;
+
+        if (pgw_loss_note(&loss, (enum pgw_lane)lane, &s->looks[lane], look))
+                store_loss(s, &loss);
+        s->looks[lane] = *look;
+}
+
 static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply *reply)
 {
-        const uint64_t waiting = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0));
-        const uint64_t running = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0));
+        const struct pgw_lane_look look = {
+            .is_known = true,
+            .waiting = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0)),
+            .running = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0)),
+            .given = pgw_reply_int(pgw_reply_at(reply, 5), PGW_GIVEN_UNKNOWN),
+        };
         const uint64_t now_ms = pgw_wall_ms();
         const uint64_t age_ms = age_of(pgw_reply_at(reply, 2), now_ms);
 
-        put(&s->lanes[lane].waiting, waiting);
-        put(&s->lanes[lane].running, running);
+        put(&s->lanes[lane].waiting, look.waiting);
+        put(&s->lanes[lane].running, look.running);
         put(&s->lanes[lane].oldest_age_ms, age_ms);
         put(&s->lanes[lane].waiting_age_ms, age_of(pgw_reply_at(reply, 4), now_ms));
-        s->given[lane] = pgw_reply_int(pgw_reply_at(reply, 5), UNKNOWN);
-        pgw_metric_set(gauges[lane].waiting, (int64_t)waiting);
-        pgw_metric_set(gauges[lane].running, (int64_t)running);
+        compare(s, lane, &look);
+        pgw_metric_set(gauges[lane].waiting, (int64_t)look.waiting);
+        pgw_metric_set(gauges[lane].running, (int64_t)look.running);
         pgw_metric_set(gauges[lane].oldest, (int64_t)(age_ms / 1000));
 }
 
@@ -86,9 +109,9 @@ static void note_drain(struct pgw_surveyor *s)
         uint64_t ended = 0;
 
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
-                const uint64_t given = at_least_zero(s->given[i]);
-                if (given > s->lanes[i].running)
-                        ended += given - s->lanes[i].running;
+                const uint64_t given = at_least_zero(s->looks[i].given);
+                if (given > s->looks[i].running)
+                        ended += given - s->looks[i].running;
         }
         pgw_drain_note(&s->drain, ended, pgw_loop_now_ms(s->loop));
         const uint64_t rate = pgw_drain_per_1000s(&s->drain);
@@ -227,4 +250,13 @@ void pgw_surveyor_load(const struct pgw_surveyor *s, struct pgw_queue_load *ret)
                 if (lane.waiting_age_ms > ret->age_ms)
                         ret->age_ms = lane.waiting_age_ms;
         }
+}
+
+void pgw_surveyor_loss(const struct pgw_surveyor *s, struct pgw_loss *ret)
+{
+        ret->count = __atomic_load_n(&s->loss.count, __ATOMIC_ACQUIRE);
+        ret->lane = get(&s->loss.lane);
+        ret->waiting = get(&s->loss.waiting);
+        ret->running = get(&s->loss.running);
+        ret->is_group_only = get(&s->loss.is_group_only);
 }

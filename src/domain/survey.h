@@ -9,6 +9,7 @@
 #define PGW_DOMAIN_SURVEY_H
 
 #include "domain/keyspace.h"
+#include "domain/loss.h"
 #include "domain/room.h"
 #include "redis/client.h"
 
@@ -34,5 +35,8 @@ void pgw_surveyor_read(const struct pgw_surveyor *, enum pgw_lane, struct pgw_la
 
 /* All lanes together, and the broker. Any thread. */
 void pgw_surveyor_load(const struct pgw_surveyor *, struct pgw_queue_load *ret);
+
+/* Lanes that somebody deleted. Any thread. */
+void pgw_surveyor_loss(const struct pgw_surveyor *, struct pgw_loss *ret);
 
 #endif

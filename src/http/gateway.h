@@ -7,7 +7,7 @@
 #ifndef PGW_HTTP_GATEWAY_H
 #define PGW_HTTP_GATEWAY_H
 
-#include "domain/broker_check.h"
+#include "domain/broker_alarm.h"
 #include "domain/intake.h"
 #include "domain/lookup.h"
 #include "domain/room.h"
@@ -47,6 +47,7 @@ struct pgw_gateway_links {
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
         struct pgw_broker_check *check;
+        const struct pgw_broker_alarms *alarms;
         const struct pgw_surveyor *surveyor;
 };
 

@@ -60,6 +60,11 @@ N(broker_in_flight_bytes, "broker.in_flight_bytes", BYTES, 67108864, 1048576, 10
   "Bytes that may wait to be sent to the broker, for each thread.")
 B(broker_allow_eviction, "broker.allow_eviction", false, false,
   "Accept a broker whose maxmemory-policy may evict the queue. Jobs can be lost.")
+N(broker_blocked_share, "broker.blocked_share", COUNT, 15, 0, 100, false,
+  "Warn when more of the broker's clients are blocked, in percent; waiting workers are not counted; "
+  "0 is never.")
+N(broker_fragmentation, "broker.fragmentation", COUNT, 150, 0, 100000, false,
+  "Warn when the broker occupies more of the memory that it uses, in percent; 0 is never.")
 S(results_url, "results.url", "", false, "Redis that keeps results; empty is the broker.")
 K(results_password, "results.password", "Password of the result backend.")
 N(results_ttl_s, "results.ttl_s", SECONDS, 300, 1, 2592000, false,

@@ -495,8 +495,7 @@ def test_survey_of_nothing(r):
     assert survey(r) == [0, 0, 0, 0, 0, -1]
     assert r.keys("*") == []
     group(r)
-    take(r, "w")
-    assert survey(r)[:5] == [0, 0, 0, 0, 0]
+    assert survey(r) == [0, 0, 0, 0, 0, 0]
 
 
 def test_survey_without_a_group_counts_everything_as_waiting(r):
@@ -510,7 +509,7 @@ def test_survey_measures_and_trims(r):
     group(r)
     for ms in range(1, 7):
         r.xadd(STREAM, {"n": "x"}, id=f"{ms}000-0")
-    assert survey(r)[:5] == [6, 0, 1000, 0, 1000]
+    assert survey(r) == [6, 0, 1000, 0, 1000, 0]
     take(r, "w", 4)
     assert survey(r) == [2, 4, 1000, 0, 5000, 4]
     # Acknowledged behind an entry that is still pending: it stays.
