@@ -121,8 +121,14 @@ static bool queue_lost(const struct view *v, struct pgw_fault *fault)
 {
         const struct pgw_loss *loss = v->loss;
 
-        if (loss->count == v->alarms->losses_before)
-                return false;
+        if (loss->count == v->alarms->losses_before) {
+                if (loss->missed == v->alarms->missed_before)
+                        return false;
+                pgw_fault_set(fault, "queue",
+                              "somebody deleted the group or the stream of a lane while workers "
+                              "held jobs of it: what is still there is done again");
+                return true;
+        }
         pgw_fault_set(
             fault, "queue",
             "somebody deleted the %s of lane %s, or the broker forgot it, while %llu jobs "
@@ -186,6 +192,7 @@ unsigned pgw_broker_alarms_look(struct pgw_broker_alarms *a, const struct pgw_br
         a->has_before = true;
         a->before = *facts;
         a->losses_before = loss->count;
+        a->missed_before = loss->missed;
         return changed;
 }
 

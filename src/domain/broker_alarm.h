@@ -34,7 +34,7 @@ struct pgw_broker_alarms {
         struct pgw_alarm_limits limits;
         bool has_before;
         struct pgw_broker_facts before;
-        uint64_t losses_before;
+        uint64_t losses_before, missed_before;
         bool is_on[PGW_ALARM_COUNT];
         uint64_t seen_ms[PGW_ALARM_COUNT];
         struct pgw_fault faults[PGW_ALARM_COUNT]; /* one sentence, while on and after */

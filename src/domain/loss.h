@@ -6,8 +6,8 @@
  * must hear of it.
  *
  * Two numbers only ever grow while a lane lives: the entries it ever had, and those its group was
- * given. A lane that is deleted, made again and overtakes its old numbers between two looks is
- * not noticed.
+ * given. A lane that is deleted, made again and has its old numbers again before the next look is
+ * not noticed by them; but it takes a worker to make it again, and that one counts.
  *
  * Pure functions.
  */
@@ -33,6 +33,7 @@ struct pgw_loss {
         uint64_t count; /* of all losses so far; the rest is about the last one */
         uint64_t lane, waiting, running;
         uint64_t is_group_only; /* the entries are there, and are handed out again */
+        uint64_t missed;        /* groups that workers of this process found deleted */
 };
 
 /* True when what was in the lane before is gone or is handed out again; then *loss is told. */

@@ -259,4 +259,5 @@ void pgw_surveyor_loss(const struct pgw_surveyor *s, struct pgw_loss *ret)
         ret->waiting = get(&s->loss.waiting);
         ret->running = get(&s->loss.running);
         ret->is_group_only = get(&s->loss.is_group_only);
+        ret->missed = pgw_metric_counter(PGW_M_GROUPS_MISSED);
 }

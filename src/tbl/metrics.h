@@ -55,6 +55,8 @@ C(ENTRIES_VANISHED, "purgeway_entries_vanished_total", "",
   "Pending jobs whose stream entry somebody deleted.")
 C(QUEUE_LOST, "purgeway_broker_queue_lost_total", "",
   "Times that a lane or its group was deleted while jobs were in it.")
+C(GROUPS_MISSED, "purgeway_broker_groups_missed_total", "",
+  "Times that a worker with jobs in hand found their group deleted, and made it again.")
 C(SETTLE_ERRORS, "purgeway_settle_errors_total", "",
   "Results, acknowledgements and beats that had to be repeated.")
 C(RESULTS_LOST, "purgeway_results_lost_total", "",

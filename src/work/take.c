@@ -45,6 +45,14 @@ static void rest(struct pgw_worker *w)
                       pgw_loop_now_ms(w->loop) + pgw_worker_pause_ms(w->take_failures++));
 }
 
+/* It was there, and nobody of us deletes it; without jobs in hand nothing is lost by that. */
+static void miss_group(struct pgw_worker *w)
+{
+        if (w->grouped && w->in_hand.count)
+                pgw_metric_add(PGW_M_GROUPS_MISSED, 1);
+        w->grouped = false;
+}
+
 static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_worker *w = ctx;
@@ -53,7 +61,7 @@ static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         w->reads_awaited--;
         if (err) {
                 if (err == PGW_E_REDIS_NOGROUP)
-                        w->grouped = false;
+                        miss_group(w);
                 if (reply && err != PGW_E_REDIS_NOGROUP)
                         PGW_LOG(PGW_LOG_WARN, "worker.read_failed",
                                 PGW_L_STR("error", pgw_err_slug(err)),

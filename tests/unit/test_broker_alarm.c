@@ -152,11 +152,14 @@ static void counters_that_grow(void **state)
         f.rejected_connections = 6;
         ends_when_it_is_calm(f, PGW_ALARM_REJECTED, "1 connections more away, 6 since");
         begin(NULL);
-        loss = (struct pgw_loss){1, PGW_LANE_LOW, 4, 2, false};
+        loss = (struct pgw_loss){1, PGW_LANE_LOW, 4, 2, false, 0};
         ends_when_it_is_calm(good, PGW_ALARM_QUEUE_LOST, "stream of lane low");
         begin(NULL);
-        loss = (struct pgw_loss){1, PGW_LANE_HIGH, 4, 2, true};
+        loss = (struct pgw_loss){1, PGW_LANE_HIGH, 4, 2, true, 0};
         ends_when_it_is_calm(good, PGW_ALARM_QUEUE_LOST, "group of lane high");
+        begin(NULL);
+        loss = (struct pgw_loss){.missed = 1};
+        ends_when_it_is_calm(good, PGW_ALARM_QUEUE_LOST, "while workers held jobs");
 }
 
 static void growth_that_goes_on_begins_once(void **state)
