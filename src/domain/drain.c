@@ -20,5 +20,9 @@ void pgw_drain_note(struct pgw_drain *d, uint64_t ended, uint64_t now_ms)
 
 uint64_t pgw_drain_per_1000s(const struct pgw_drain *d)
 {
-        return d->is_known ? (uint64_t)(d->per_s * 1000) : PGW_DRAIN_UNKNOWN;
+        const double rate = d->per_s * 1000;
+
+        if (!d->is_known)
+                return PGW_DRAIN_UNKNOWN;
+        return (uint64_t)(rate < PGW_DRAIN_MAX ? rate : PGW_DRAIN_MAX);
 }

@@ -12,6 +12,7 @@
 
 #define PGW_DRAIN_MEMORY_MS 10000
 #define PGW_DRAIN_UNKNOWN   UINT64_MAX
+#define PGW_DRAIN_MAX       1e15 /* of a thousand seconds; no server is so fast, but it may say so */
 
 struct pgw_drain {
         bool has_base, is_known;

@@ -103,21 +103,35 @@ static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply 
         pgw_metric_set(gauges[lane].oldest, (int64_t)(age_ms / 1000));
 }
 
-/* What workers were given and does not run any more has ended. */
-static void note_drain(struct pgw_surveyor *s)
+/* What workers were given and does not run any more has ended. False when the server has lost
+ * count of it. */
+static bool count_ended(const struct pgw_surveyor *s, uint64_t *ret)
 {
         uint64_t ended = 0;
 
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
-                const uint64_t given = at_least_zero(s->looks[i].given);
-                if (given > s->looks[i].running)
-                        ended += given - s->looks[i].running;
+                const struct pgw_lane_look *look = &s->looks[i];
+                const uint64_t given = at_least_zero(look->given);
+                if (look->given == PGW_GIVEN_UNKNOWN)
+                        return false;
+                if (given > look->running)
+                        ended += given - look->running;
         }
-        pgw_drain_note(&s->drain, ended, pgw_loop_now_ms(s->loop));
+        *ret = ended;
+        return true;
+}
+
+static void note_drain(struct pgw_surveyor *s)
+{
+        uint64_t ended;
+
+        if (count_ended(s, &ended))
+                pgw_drain_note(&s->drain, ended, pgw_loop_now_ms(s->loop));
+        else
+                s->drain = (struct pgw_drain){.is_known = false};
         const uint64_t rate = pgw_drain_per_1000s(&s->drain);
         put(&s->load.ended_per_1000s, rate);
-        if (rate != PGW_DRAIN_UNKNOWN)
-                pgw_metric_set(PGW_G_QUEUE_DRAIN, (int64_t)rate);
+        pgw_metric_set(PGW_G_QUEUE_DRAIN, rate == PGW_DRAIN_UNKNOWN ? 0 : (int64_t)rate);
 }
 
 static void on_memory(void *ctx, enum pgw_err err, const struct pgw_reply *reply)

@@ -264,7 +264,8 @@ static enum pgw_err find_room(struct pgw_exchange *x)
         const enum pgw_err err = pgw_room_for(&load, &g->conf.room, kind, &refusal);
         if (err) {
                 x->fault = refusal.fault;
-                x->retry_s = refusal.retry_s;
+                if (x->retry_s < refusal.retry_s)
+                        x->retry_s = refusal.retry_s;
                 count_full(&refusal);
         }
         return err;

@@ -141,7 +141,7 @@ static enum pgw_err write_problem(struct pgw_exchange *x)
         return err ? err : pgw_buf_add(&x->out, "\n", 1);
 }
 
-static void add_retry_after(struct pgw_exchange *x)
+void pgw_answer_retry_after(struct pgw_exchange *x)
 {
         char text[20];
         const size_t n = pgw_u64_text(x->retry_s ? x->retry_s : 1, text);
@@ -156,7 +156,7 @@ static void refuse(struct pgw_exchange *x)
         x->content_type = "application/problem+json";
         x->static_body = (struct pgw_str){NULL, 0};
         if (x->status == 503)
-                add_retry_after(x);
+                pgw_answer_retry_after(x);
         if (x->err == PGW_E_METHOD)
                 pgw_exchange_add_header(x, PGW_STR("allow"), x->allow);
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));

@@ -162,6 +162,18 @@ def test_broker_that_forbids_weighing(make):
     assert queue(server)["bytes"] == 0
 
 
+def test_batch_sheds_its_sweeps(beside):
+    server, _ = beside("gateway", queue_depth=8)
+    accept(server, "keys", 6, 6)
+    answer = server.api.post("/v1/invalidations/batch",
+                             {"invalidations": [{kind: names} for kind, names in SELECTORS.items()]})
+    assert answer.status == 200 and 1 <= int(answer.headers["retry-after"]) <= 60
+    assert [item["status"] for item in answer.json["items"]] == [503, 202, 202]
+    assert answer.json["items"][0]["problem"]["code"] == "queue_full"
+    accepted = server.api.post("/v1/invalidations/batch", {"invalidations": [{"keys": ["k"]}]})
+    assert "retry-after" not in accepted.headers
+
+
 # ---- when one may come back --------------------------------------------------------------
 
 

@@ -54,12 +54,23 @@ static void counts_anew_when_the_number_goes_back(void **state)
         assert_int_equal(pgw_drain_per_1000s(&d), 100000);
 }
 
+static void is_bounded_whatever_a_server_says(void **state)
+{
+        struct pgw_drain d = {.has_base = false};
+
+        (void)state;
+        pgw_drain_note(&d, 0, 0);
+        pgw_drain_note(&d, UINT64_MAX, 1);
+        assert_true(pgw_drain_per_1000s(&d) == (uint64_t)PGW_DRAIN_MAX);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(knows_nothing_before_two_looks),
             cmocka_unit_test(follows_a_change_in_its_time),
             cmocka_unit_test(counts_anew_when_the_number_goes_back),
+            cmocka_unit_test(is_bounded_whatever_a_server_says),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
