@@ -179,7 +179,7 @@ class Purgeway(Child):
         self.port, self.tls_port = free_port(), free_port()
         argv = [program, role, "--broker-url", redis.url, "--broker-durability", durability,
                 "--threads", str(threads), "--data-dir", os.path.join(directory, "data"),
-                "--queue-depth", "1000000000", "--log-level", "warn"]
+                "--queue-depth", "1000000000", "--queue-bytes", "0", "--log-level", "warn"]
         if role != "gateway":
             # What is compared with does everything once.
             argv += ["--rebounds", "-", "--sweep-share", "100", "--tags-prune-s", "0"]

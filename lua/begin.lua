@@ -2,6 +2,8 @@
 --
 -- From here on the writes of every earlier attempt are refused. Only takeovers and further tries
 -- call it: a first attempt has nobody to fence off and writes nothing before its result.
+-- A full server must let it pass, else a job whose worker died would stay there and keep
+-- it full: PERSIST is allowed, and what it does to the expiry is undone right after.
 --
 -- KEYS  1 result hash
 -- ARGV  1 attempt   2 started_ms   3 time to live, seconds   4 attempts that were over when the
@@ -17,6 +19,7 @@ end
 if terminal[now[2]] and tonumber(now[1] or 0) > tonumber(ARGV[4] or 0) then
   return 2
 end
+redis.call('PERSIST', KEYS[1])
 redis.call('HSET', KEYS[1], 's', 'running', 'a', ARGV[1], 'b', ARGV[2])
 redis.call('HDEL', KEYS[1], 'f', 'e', 'c', 'd', 'x', 'y', 'u')
 redis.call('EXPIRE', KEYS[1], ARGV[3])

@@ -2,9 +2,9 @@
 --
 -- The entry becomes a record that waits: for its next try, or among the dead letters for a
 -- person. Nobody but its owner may do that, and what was changed meanwhile (the keys that are left,
--- how often it was tried, why it failed) replaces what the entry said. The record is written
--- before the entry is acknowledged; on a full server the first write is refused and nothing
--- has happened.
+-- how often it was tried, why it failed) replaces what the entry said. The entry is acknowledged
+-- first: a full server allows that and lets the writes behind it pass, so that what cannot be done
+-- there does not stay in hands that are needed to drain it.
 --
 -- KEYS  1 stream   2 sorted set   3 hash of records
 -- ARGV  1 group   2 entry id   3 consumer   4 number of the lane it goes back to   5 id of the
@@ -56,11 +56,11 @@ for i = 9, #ARGV - 1, 2 do
 end
 local record = table.concat(parts)
 
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 if ARGV[5] == '' then
   redis.call('ZADD', KEYS[2], ARGV[7], record)
 else
   redis.call('HSET', KEYS[3], ARGV[5], ARGV[7] .. ' ' .. record)
   redis.call('ZADD', KEYS[2], ARGV[7], ARGV[6])
 end
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 return 1

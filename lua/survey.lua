@@ -6,12 +6,17 @@
 --
 -- KEYS  1 stream
 -- ARGV  1 group
--- returns  {waiting, pending, wall ms of the oldest unfinished entry or 0, trimmed}
+-- returns  {waiting, pending, wall ms of the oldest unfinished entry or 0, trimmed, wall ms of the
+--          oldest waiting entry or 0, entries that the group was ever given or nil when the server
+--          has lost count, -1 without a group}
 --          Without a group nothing was ever delivered, so everything waits.
 -- keeps    no entry that is waiting or pending is ever trimmed
 -- cost     O(trimmed)
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return { 0, 0, 0, 0 }
+  return { 0, 0, 0, 0, 0, -1 }
+end
+local function ms_of(id)
+  return id and tonumber(string.match(id, '^(%d+)')) or 0
 end
 local group
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
@@ -25,8 +30,8 @@ for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
 end
 if not group then
   local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-  local oldest = #first > 0 and tonumber(string.match(first[1][1], '^(%d+)')) or 0
-  return { redis.call('XLEN', KEYS[1]), 0, oldest, 0 }
+  local oldest = ms_of(#first > 0 and first[1][1])
+  return { redis.call('XLEN', KEYS[1]), 0, oldest, 0, oldest, -1 }
 end
 
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
@@ -40,14 +45,13 @@ end
 local trimmed = redis.call('XTRIM', KEYS[1], 'MINID', first_kept)
 
 local next_entry = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)
-if not oldest and #next_entry > 0 then
-  oldest = next_entry[1][1]
-end
+local next_id = #next_entry > 0 and next_entry[1][1]
 local waiting = group['lag']
 if not waiting then
   waiting = redis.call('XLEN', KEYS[1]) - pending[1]
 end
-if #next_entry == 0 then
+if not next_id then
   waiting = 0
 end
-return { waiting, pending[1], oldest and tonumber(string.match(oldest, '^(%d+)')) or 0, trimmed }
+return { waiting, pending[1], ms_of(oldest or next_id), trimmed, ms_of(next_id),
+  group['entries-read'] or last == '0-0' and 0 }

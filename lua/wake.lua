@@ -2,8 +2,10 @@
 --
 -- A member is a list of texts, each a length (unsigned LEB128) and its bytes: the number
 -- of a lane from 0, then fields and values. Or it is '@' and the id of a job whose such list is in
--- a hash, behind the time and a space; there the place of its entry is then written down. On a
--- full server the first XADD is refused and nothing has happened.
+-- a hash, behind the time and a space; there the place of its entry is then written down.
+--
+-- A member is taken out before it is added: on a full server that is allowed and lets the writes
+-- behind it pass. Else what waits here would keep the server full, and the full server keep it here.
 --
 -- KEYS  1 sorted set, score is the wall ms when it is due   2 hash   3.. the lanes' streams
 -- ARGV  1 at most so many
@@ -32,20 +34,25 @@ end
 
 local function add(record)
   local fields = texts(record)
-  return fields[1], redis.call('XADD', KEYS[3 + tonumber(fields[1])], '*', unpack(fields, 2))
+  return fields[1], redis.pcall('XADD', KEYS[3 + tonumber(fields[1])], '*', unpack(fields, 2))
 end
 
 for _, member in ipairs(due) do
-  if string.sub(member, 1, 1) ~= '@' then
-    add(member)
-  else
-    local id = string.sub(member, 2)
-    local kept = redis.call('HGET', KEYS[2], id)
-    if kept then
-      local lane, entry = add(string.sub(kept, string.find(kept, ' ', 1, true) + 1))
-      redis.call('HSET', KEYS[2], id, '=' .. lane .. ' ' .. entry)
-    end
-  end
   redis.call('ZREM', KEYS[1], member)
+  local id = string.sub(member, 1, 1) == '@' and string.sub(member, 2)
+  local kept = id and redis.call('HGET', KEYS[2], id)
+  local lane, entry
+  if kept then
+    lane, entry = add(string.sub(kept, string.find(kept, ' ', 1, true) + 1))
+  elseif not id then
+    lane, entry = add(member)
+  end
+  if type(entry) == 'table' then
+    redis.call('ZADD', KEYS[1], now, member)
+    return entry
+  end
+  if kept then
+    redis.call('HSET', KEYS[2], id, '=' .. lane .. ' ' .. entry)
+  end
 end
 return #due

@@ -1,15 +1,17 @@
-/* Three commands a check: INFO, CONFIG GET appendonly, CONFIG GET appendfsync. Hosted
- * servers often forbid CONFIG; then `fsync` cannot be verified, and a promise that
- * cannot be verified is not made.
+/* A check is INFO and three CONFIG GET. Hosted servers often forbid CONFIG; then `fsync` cannot be
+ * verified, and a promise that cannot be verified is not made.
+ *
+ * Of a server that has blocked clients, it is asked who they are; not of one that has so many
+ * clients that the answer would be long: there our own count for little.
  */
 #include "domain/broker_check.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "io/timer.h"
+
+#define PGW_BROKER_LIST_MAX 1000 /* clients; each is a line of up to 500 bytes */
 
 struct pgw_broker_check {
         struct pgw_loop *loop;
@@ -24,60 +26,35 @@ struct pgw_broker_check {
         enum pgw_err failure;
 };
 
-static void copy_text(char *out, size_t size, struct pgw_str value)
+enum pgw_err pgw_broker_judge_eviction(const struct pgw_broker_facts *f,
+                                       const struct pgw_broker_demands *d, struct pgw_fault *fault)
 {
-        snprintf(out, size, "%.*s", (int)value.n, value.p);
-}
-
-static uint64_t number_of(struct pgw_str value)
-{
-        uint64_t number;
-
-        return pgw_str_to_u64(value, UINT64_MAX, &number) ? 0 : number;
-}
-
-static void take_fact(struct pgw_broker_facts *f, struct pgw_str name, struct pgw_str value)
-{
-        char text[32];
-
-        if (pgw_str_eq_z(name, "maxmemory_policy"))
-                copy_text(f->eviction, sizeof f->eviction, value);
-        else if (pgw_str_eq_z(name, "role"))
-                copy_text(f->role, sizeof f->role, value);
-        else if (pgw_str_eq_z(name, "loading"))
-                f->loading = number_of(value) != 0;
-        else if (pgw_str_eq_z(name, "evicted_keys"))
-                f->evicted_keys = number_of(value);
-        else if (pgw_str_eq_z(name, "blocked_clients"))
-                f->blocked_clients = number_of(value);
-        else if (pgw_str_eq_z(name, "connected_clients"))
-                f->clients = number_of(value);
-        else if (pgw_str_eq_z(name, "connected_slaves"))
-                f->replicas = (unsigned)number_of(value);
-        else if (pgw_str_eq_z(name, "used_memory"))
-                f->used_bytes = number_of(value);
-        else if (pgw_str_eq_z(name, "maxmemory"))
-                f->max_bytes = number_of(value);
-        else if (pgw_str_eq_z(name, "mem_fragmentation_ratio")) {
-                copy_text(text, sizeof text, value);
-                f->fragmentation = strtod(text, NULL);
+        if (!d->allow_eviction && strcmp(f->eviction, "noeviction") != 0) {
+                pgw_fault_set(
+                    fault, "broker",
+                    "the broker's maxmemory-policy is %s: it may evict the queue and lose "
+                    "accepted jobs. Run CONFIG SET maxmemory-policy noeviction on it, or set "
+                    "broker.allow_eviction to true to accept that",
+                    f->eviction[0] ? f->eviction : "unknown");
+                return PGW_E_EVICTION;
         }
+        return PGW_OK;
 }
 
-void pgw_broker_facts_info(struct pgw_broker_facts *f, struct pgw_str info)
+enum pgw_err pgw_broker_judge_disk(const struct pgw_broker_facts *f, struct pgw_fault *fault)
 {
-        struct pgw_str line, name, value;
-
-        while (pgw_str_cut(info, '\n', &line, &info)) {
-                if (line.n && line.p[line.n - 1] == '\r')
-                        line.n--;
-                if (pgw_str_cut(line, ':', &name, &value))
-                        take_fact(f, name, value);
-        }
+        if (!f->aof_write[0] || strcmp(f->aof_write, "ok") == 0)
+                return PGW_OK;
+        pgw_fault_set(fault, "broker",
+                      "the broker cannot write its append-only file (aof_last_write_status is %s): "
+                      "look at its log, and make room on its disk",
+                      f->aof_write);
+        return PGW_E_REDIS_MISCONF;
 }
 
-static enum pgw_err judge_durability(const struct pgw_broker_facts *f,
-                                     const struct pgw_broker_demands *d, struct pgw_fault *fault)
+enum pgw_err pgw_broker_judge_durability(const struct pgw_broker_facts *f,
+                                         const struct pgw_broker_demands *d,
+                                         struct pgw_fault *fault)
 {
         if (d->durability == PGW_DURABILITY_FSYNC &&
             (strcmp(f->appendonly, "yes") != 0 || strcmp(f->appendfsync, "always") != 0)) {
@@ -100,9 +77,9 @@ static enum pgw_err judge_durability(const struct pgw_broker_facts *f,
         if (d->durability == PGW_DURABILITY_REPLICATED && f->replicas < d->replicas) {
                 pgw_fault_set(
                     fault, "broker.replicas",
-                    "durability 'replicated' needs %u replicas, the broker has %u: attach "
+                    "durability 'replicated' needs %u replicas, the broker has %llu: attach "
                     "replicas, or lower broker.replicas",
-                    d->replicas, f->replicas);
+                    d->replicas, (unsigned long long)f->replicas);
                 return PGW_E_REDIS_NOREPLICAS;
         }
         return PGW_OK;
@@ -120,16 +97,10 @@ enum pgw_err pgw_broker_judge(const struct pgw_broker_facts *f, const struct pgw
                               "the broker is a read-only replica: point broker.url at its master");
                 return PGW_E_REDIS_READONLY;
         }
-        if (!d->allow_eviction && strcmp(f->eviction, "noeviction") != 0) {
-                pgw_fault_set(
-                    fault, "broker",
-                    "the broker's maxmemory-policy is %s: it may evict the queue and lose "
-                    "accepted jobs. Run CONFIG SET maxmemory-policy noeviction on it, or set "
-                    "broker.allow_eviction to true to accept that",
-                    f->eviction[0] ? f->eviction : "unknown");
-                return PGW_E_EVICTION;
-        }
-        return judge_durability(f, d, fault);
+        enum pgw_err err = pgw_broker_judge_eviction(f, d, fault);
+        if (!err)
+                err = pgw_broker_judge_disk(f, fault);
+        return err ? err : pgw_broker_judge_durability(f, d, fault);
 }
 
 static void conclude(struct pgw_broker_check *c)
@@ -146,7 +117,7 @@ static void conclude(struct pgw_broker_check *c)
         pgw_timer_arm(c->loop, &c->timer,
                       pgw_loop_now_ms(c->loop) +
                           (c->verdict ? PGW_BROKER_RECHECK_MS : PGW_BROKER_CHECK_EVERY_MS));
-        c->done(c->ctx, c->verdict, &c->facts, &fault);
+        c->done(c->ctx, c->verdict, c->failure ? NULL : &c->facts, &fault);
 }
 
 static void answered(struct pgw_broker_check *c, enum pgw_err err)
@@ -158,44 +129,47 @@ static void answered(struct pgw_broker_check *c, enum pgw_err err)
                 conclude(c);
 }
 
+static void on_clients(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_broker_check *c = ctx;
+
+        pgw_broker_facts_clients(&c->facts, pgw_reply_str(reply));
+        /* A refusal is a fact, not a failure of the check. */
+        answered(c, reply ? PGW_OK : err);
+}
+
 static void on_info(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_broker_check *c = ctx;
 
         pgw_broker_facts_info(&c->facts, pgw_reply_str(reply));
+        if (!err && c->facts.blocked_clients && c->facts.clients <= PGW_BROKER_LIST_MAX &&
+            !pgw_redis_say(c->redis, on_clients, c, "CLIENT", "LIST", NULL))
+                c->pending++;
         answered(c, err);
 }
 
-static void on_appendonly(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void on_config(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_broker_check *c = ctx;
 
-        copy_text(c->facts.appendonly, sizeof c->facts.appendonly,
-                  pgw_reply_str(pgw_reply_at(reply, 1)));
-        /* A refusal is a fact, not a failure of the check. */
-        answered(c, reply ? PGW_OK : err);
-}
-
-static void on_appendfsync(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct pgw_broker_check *c = ctx;
-
-        copy_text(c->facts.appendfsync, sizeof c->facts.appendfsync,
-                  pgw_reply_str(pgw_reply_at(reply, 1)));
+        pgw_broker_facts_config(&c->facts, pgw_reply_str(pgw_reply_at(reply, 0)),
+                                pgw_reply_str(pgw_reply_at(reply, 1)));
         answered(c, reply ? PGW_OK : err);
 }
 
 static void start(struct pgw_broker_check *c)
 {
+        static const char *const settings[] = {"appendonly", "appendfsync", "save"};
+
         if (c->pending || !pgw_redis_is_ready(c->redis))
                 return;
         memset(&c->facts, 0, sizeof c->facts);
         c->failure = PGW_OK;
         c->pending = 1;
-        if (!pgw_redis_say(c->redis, on_appendonly, c, "CONFIG", "GET", "appendonly", NULL))
-                c->pending++;
-        if (!pgw_redis_say(c->redis, on_appendfsync, c, "CONFIG", "GET", "appendfsync", NULL))
-                c->pending++;
+        for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+                if (!pgw_redis_say(c->redis, on_config, c, "CONFIG", "GET", settings[i], NULL))
+                        c->pending++;
         enum pgw_err err = pgw_redis_say(c->redis, on_info, c, "INFO", NULL);
         if (err)
                 answered(c, err);

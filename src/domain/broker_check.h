@@ -1,36 +1,21 @@
 /* domain/broker_check.h - does this Redis keep what we promise?
  *
- * A queue on a server that evicts keys, or that does not sync to disk when `fsync` is
- * promised, loses acknowledged jobs. So the server's actual settings are read when a
- * connection becomes ready and every ten seconds from then on, and nothing is accepted
- * on a connection that has not passed.
+ * A queue on a server that evicts keys, that does not sync to disk when `fsync` is promised, or
+ * that cannot write to its disk, loses acknowledged jobs. So the server's actual settings and
+ * state are read when a connection becomes ready and every few seconds from then on, and nothing
+ * is accepted on a connection that has not passed.
  *
- * The judgement (pgw_broker_judge) is a pure function over what INFO and CONFIG GET
- * answered.
+ * The judgement (pgw_broker_judge) is a pure function over the facts. What else may be wrong
+ * with the broker is in domain/broker_alarm.h.
  */
 #ifndef PGW_DOMAIN_BROKER_CHECK_H
 #define PGW_DOMAIN_BROKER_CHECK_H
 
+#include "domain/broker_facts.h"
 #include "domain/intake.h"
 
-#define PGW_BROKER_CHECK_EVERY_MS 10000
-#define PGW_BROKER_RECHECK_MS     500 /* while it does not pass */
-
-/* What the server says of itself. */
-struct pgw_broker_facts {
-        char eviction[32];    /* maxmemory_policy of INFO memory; "" unknown */
-        char appendonly[8];   /* CONFIG GET: "yes", "no"; "" when CONFIG is not permitted */
-        char appendfsync[16]; /* CONFIG GET; "" when CONFIG is not permitted */
-        char role[16];        /* master, slave */
-        unsigned replicas;    /* online */
-        bool loading;
-        uint64_t evicted_keys;
-        uint64_t blocked_clients;
-        uint64_t clients;
-        uint64_t used_bytes;
-        uint64_t max_bytes; /* 0: no limit */
-        double fragmentation;
-};
+#define PGW_BROKER_CHECK_EVERY_MS 5000 /* what is wrong is to be known within ten seconds */
+#define PGW_BROKER_RECHECK_MS     500  /* while it does not pass */
 
 struct pgw_broker_demands {
         enum pgw_durability durability;
@@ -38,17 +23,25 @@ struct pgw_broker_demands {
         bool allow_eviction;
 };
 
-/* Take the facts from the text of INFO; those that are not in it keep their value. */
-void pgw_broker_facts_info(struct pgw_broker_facts *, struct pgw_str info);
-
 /* PGW_OK, or the reason why nothing may be accepted; then the fault holds a sentence that
  * says how to mend it. */
 enum pgw_err pgw_broker_judge(const struct pgw_broker_facts *, const struct pgw_broker_demands *,
                               struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 
+/* Its parts, for who wants to know of each. */
+enum pgw_err pgw_broker_judge_eviction(const struct pgw_broker_facts *,
+                                       const struct pgw_broker_demands *,
+                                       struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+enum pgw_err pgw_broker_judge_disk(const struct pgw_broker_facts *,
+                                   struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+enum pgw_err pgw_broker_judge_durability(const struct pgw_broker_facts *,
+                                         const struct pgw_broker_demands *,
+                                         struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
 struct pgw_broker_check;
 
-/* Called after every check with its verdict; facts and fault are valid during the call. */
+/* Called after every check with its verdict. Facts and fault are valid during the call; facts are
+ * NULL when there was no answer. */
 typedef void pgw_broker_check_f(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *,
                                 const struct pgw_fault *);
 

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/metric.h"
+#include "domain/broker_facts.h"
+#include "domain/drain.h"
 #include "domain/script.h"
 #include "io/timer.h"
 
@@ -15,7 +17,10 @@ struct pgw_surveyor {
         struct pgw_timer timer;
         unsigned asked; /* lane of the question under way */
         struct pgw_lane_survey lanes[PGW_LANE_COUNT];
-        uint64_t put_off;
+        struct pgw_lane_look looks[PGW_LANE_COUNT];
+        struct pgw_loss loss;
+        struct pgw_drain drain;
+        struct pgw_queue_load load; /* but for what the lanes say */
 };
 
 static const struct {
@@ -40,45 +45,140 @@ static uint64_t at_least_zero(int64_t number)
         return number > 0 ? (uint64_t)number : 0;
 }
 
-static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply *reply)
+static void put(uint64_t *shared, uint64_t value)
 {
-        const uint64_t waiting = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0));
-        const uint64_t running = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0));
-        const uint64_t oldest = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 2), 0));
-        const uint64_t now = pgw_wall_ms();
-        const uint64_t age = oldest && now > oldest ? now - oldest : 0;
-
-        __atomic_store_n(&s->lanes[lane].waiting, waiting, __ATOMIC_RELAXED);
-        __atomic_store_n(&s->lanes[lane].running, running, __ATOMIC_RELAXED);
-        __atomic_store_n(&s->lanes[lane].oldest_age_ms, age, __ATOMIC_RELAXED);
-        pgw_metric_set(gauges[lane].waiting, (int64_t)waiting);
-        pgw_metric_set(gauges[lane].running, (int64_t)running);
-        pgw_metric_set(gauges[lane].oldest, (int64_t)(age / 1000));
+        __atomic_store_n(shared, value, __ATOMIC_RELAXED);
 }
 
-static void on_put_off(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static uint64_t get(const uint64_t *shared)
+{
+        return __atomic_load_n(shared, __ATOMIC_RELAXED);
+}
+
+static uint64_t age_of(const struct pgw_reply *wall_ms, uint64_t now_ms)
+{
+        const uint64_t at_ms = at_least_zero(pgw_reply_int(wall_ms, 0));
+
+        return at_ms && now_ms > at_ms ? now_ms - at_ms : 0;
+}
+
+/* The count last: who reads it has the rest, or that of a later loss. */
+static void store_loss(struct pgw_surveyor *s, const struct pgw_loss *loss)
+{
+        pgw_metric_add(PGW_M_QUEUE_LOST, 1);
+        put(&s->loss.lane, loss->lane);
+        put(&s->loss.waiting, loss->waiting);
+        put(&s->loss.running, loss->running);
+        put(&s->loss.is_group_only, loss->is_group_only);
+        __atomic_store_n(&s->loss.count, loss->count, __ATOMIC_RELEASE);
+}
+
+static void compare(struct pgw_surveyor *s, unsigned lane, const struct pgw_lane_look *look)
+{
+        struct pgw_loss loss = s->loss;
+
+        if (pgw_loss_note(&loss, (enum pgw_lane)lane, &s->looks[lane], look))
+                store_loss(s, &loss);
+        s->looks[lane] = *look;
+}
+
+static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply *reply)
+{
+        const struct pgw_lane_look look = {
+            .is_known = true,
+            .waiting = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0)),
+            .running = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0)),
+            .given = pgw_reply_int(pgw_reply_at(reply, 5), PGW_GIVEN_UNKNOWN),
+        };
+        const uint64_t now_ms = pgw_wall_ms();
+        const uint64_t age_ms = age_of(pgw_reply_at(reply, 2), now_ms);
+
+        put(&s->lanes[lane].waiting, look.waiting);
+        put(&s->lanes[lane].running, look.running);
+        put(&s->lanes[lane].oldest_age_ms, age_ms);
+        put(&s->lanes[lane].waiting_age_ms, age_of(pgw_reply_at(reply, 4), now_ms));
+        compare(s, lane, &look);
+        pgw_metric_set(gauges[lane].waiting, (int64_t)look.waiting);
+        pgw_metric_set(gauges[lane].running, (int64_t)look.running);
+        pgw_metric_set(gauges[lane].oldest, (int64_t)(age_ms / 1000));
+}
+
+/* What workers were given and does not run any more has ended. False when the server has lost
+ * count of it. */
+static bool count_ended(const struct pgw_surveyor *s, uint64_t *ret)
+{
+        uint64_t ended = 0;
+
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
+                const struct pgw_lane_look *look = &s->looks[i];
+                const uint64_t given = at_least_zero(look->given);
+                if (look->given == PGW_GIVEN_UNKNOWN)
+                        return false;
+                if (given > look->running)
+                        ended += given - look->running;
+        }
+        *ret = ended;
+        return true;
+}
+
+static void note_drain(struct pgw_surveyor *s)
+{
+        uint64_t ended;
+
+        if (count_ended(s, &ended))
+                pgw_drain_note(&s->drain, ended, pgw_loop_now_ms(s->loop));
+        else
+                s->drain = (struct pgw_drain){.is_known = false};
+        const uint64_t rate = pgw_drain_per_1000s(&s->drain);
+        put(&s->load.ended_per_1000s, rate);
+        pgw_metric_set(PGW_G_QUEUE_DRAIN, rate == PGW_DRAIN_UNKNOWN ? 0 : (int64_t)rate);
+}
+
+static void on_memory(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_surveyor *s = ctx;
+        struct pgw_broker_facts facts = {.used_bytes = 0};
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (!err) {
+                pgw_broker_facts_info(&facts, pgw_reply_str(reply));
+                put(&s->load.used_bytes, pgw_broker_facts_counted_bytes(&facts));
+                put(&s->load.max_bytes, facts.max_bytes);
+        }
+        rest(s);
+}
+
+static void on_weighed(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_surveyor *s = ctx;
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        if (!err) {
-                const uint64_t count = at_least_zero(pgw_reply_int(reply, 0));
-                __atomic_store_n(&s->put_off, count, __ATOMIC_RELAXED);
-                pgw_metric_set(PGW_G_QUEUE_SCHEDULED, (int64_t)count);
+        if (!err && reply->type == PGW_REPLY_ARRAY) {
+                const uint64_t put_off = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0)),
+                               bytes = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0));
+                put(&s->load.put_off, put_off);
+                put(&s->load.bytes, bytes);
+                pgw_metric_set(PGW_G_QUEUE_SCHEDULED, (int64_t)put_off);
+                pgw_metric_set(PGW_G_QUEUE_BYTES, (int64_t)bytes);
         }
-        rest(s);
+        if (pgw_redis_say(s->redis, on_memory, s, "INFO", "memory", NULL))
+                rest(s);
 }
 
 /* Jobs that wait for their time take room as others do. */
-static void ask_put_off(struct pgw_surveyor *s)
+static void weigh(struct pgw_surveyor *s)
 {
         char key[PGW_STREAM_KEY_MAX];
 
-        pgw_redis_begin(s->redis, 2);
-        pgw_redis_arg(s->redis, PGW_STR("HLEN"));
+        pgw_script_begin(s->redis, PGW_SCRIPT_WEIGH, 2 + PGW_LANE_COUNT, 1);
         pgw_redis_arg(s->redis, pgw_keyspace_later(s->keyspace, key));
-        if (pgw_redis_end(s->redis, on_put_off, s))
+        pgw_redis_arg(s->redis, pgw_keyspace_scheduled(s->keyspace, key));
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
+                pgw_redis_arg(s->redis, pgw_keyspace_stream(s->keyspace, (enum pgw_lane)i));
+        pgw_redis_arg_u64(s->redis, PGW_SURVEY_SAMPLES);
+        if (pgw_redis_end(s->redis, on_weighed, s))
                 rest(s);
 }
 
@@ -93,10 +193,12 @@ static void on_survey(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 return;
         }
         store(s, s->asked, reply);
-        if (++s->asked < PGW_LANE_COUNT)
+        if (++s->asked < PGW_LANE_COUNT) {
                 ask(s);
-        else
-                ask_put_off(s);
+                return;
+        }
+        note_drain(s);
+        weigh(s);
 }
 
 static void ask(struct pgw_surveyor *s)
@@ -121,6 +223,7 @@ struct pgw_surveyor *pgw_surveyor_new(struct pgw_loop *loop, struct pgw_redis *r
         s->loop = loop;
         s->redis = redis;
         s->keyspace = keyspace;
+        s->load.ended_per_1000s = PGW_DRAIN_UNKNOWN;
         pgw_timer_init(&s->timer, on_timer);
         rest(s);
         return s;
@@ -137,16 +240,38 @@ void pgw_surveyor_free(struct pgw_surveyor *s)
 void pgw_surveyor_read(const struct pgw_surveyor *s, enum pgw_lane lane,
                        struct pgw_lane_survey *ret)
 {
-        ret->waiting = __atomic_load_n(&s->lanes[lane].waiting, __ATOMIC_RELAXED);
-        ret->running = __atomic_load_n(&s->lanes[lane].running, __ATOMIC_RELAXED);
-        ret->oldest_age_ms = __atomic_load_n(&s->lanes[lane].oldest_age_ms, __ATOMIC_RELAXED);
+        ret->waiting = get(&s->lanes[lane].waiting);
+        ret->running = get(&s->lanes[lane].running);
+        ret->oldest_age_ms = get(&s->lanes[lane].oldest_age_ms);
+        ret->waiting_age_ms = get(&s->lanes[lane].waiting_age_ms);
 }
 
-uint64_t pgw_surveyor_depth(const struct pgw_surveyor *s)
+void pgw_surveyor_load(const struct pgw_surveyor *s, struct pgw_queue_load *ret)
 {
-        uint64_t depth = __atomic_load_n(&s->put_off, __ATOMIC_RELAXED);
+        struct pgw_lane_survey lane;
 
-        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
-                depth += __atomic_load_n(&s->lanes[i].waiting, __ATOMIC_RELAXED);
-        return depth;
+        *ret = (struct pgw_queue_load){
+            .put_off = get(&s->load.put_off),
+            .bytes = get(&s->load.bytes),
+            .used_bytes = get(&s->load.used_bytes),
+            .max_bytes = get(&s->load.max_bytes),
+            .ended_per_1000s = get(&s->load.ended_per_1000s),
+        };
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
+                pgw_surveyor_read(s, (enum pgw_lane)i, &lane);
+                ret->waiting += lane.waiting;
+                ret->running += lane.running;
+                if (lane.waiting_age_ms > ret->age_ms)
+                        ret->age_ms = lane.waiting_age_ms;
+        }
+}
+
+void pgw_surveyor_loss(const struct pgw_surveyor *s, struct pgw_loss *ret)
+{
+        ret->count = __atomic_load_n(&s->loss.count, __ATOMIC_ACQUIRE);
+        ret->lane = get(&s->loss.lane);
+        ret->waiting = get(&s->loss.waiting);
+        ret->running = get(&s->loss.running);
+        ret->is_group_only = get(&s->loss.is_group_only);
+        ret->missed = pgw_metric_counter(PGW_M_GROUPS_MISSED);
 }

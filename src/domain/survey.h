@@ -1,21 +1,26 @@
-/* domain/survey.h - how much is in the queue, and how old.
+/* domain/survey.h - how much is in the queue, how old, and how fast it goes.
  *
- * One surveyor per process asks the broker about each lane every quarter of a second
- * and trims what is done with (lua/survey.lua). What it found last can be read by any
- * thread: gateways refuse on it, metrics and /v1/queues show it.
+ * One surveyor per process asks the broker every quarter of a second: about each lane, where it
+ * also trims what is done with (lua/survey.lua), about the bytes of the queue (lua/weigh.lua) and
+ * about the broker's memory. What it found last can be read by any thread: gateways refuse on it
+ * (domain/room.h), metrics and /v1/queues show it.
  */
 #ifndef PGW_DOMAIN_SURVEY_H
 #define PGW_DOMAIN_SURVEY_H
 
 #include "domain/keyspace.h"
+#include "domain/loss.h"
+#include "domain/room.h"
 #include "redis/client.h"
 
 #define PGW_SURVEY_EVERY_MS 250
+#define PGW_SURVEY_SAMPLES  16 /* of each key, to estimate its bytes */
 
 struct pgw_lane_survey {
         uint64_t waiting;
         uint64_t running;
-        uint64_t oldest_age_ms; /* of what has not ended; 0 when there is nothing */
+        uint64_t oldest_age_ms;  /* of what has not ended; 0 when there is nothing */
+        uint64_t waiting_age_ms; /* of what waits; 0 when nothing does */
 };
 
 struct pgw_surveyor;
@@ -28,7 +33,10 @@ void pgw_surveyor_free(struct pgw_surveyor *); /* close the client first */
 /* Any thread. */
 void pgw_surveyor_read(const struct pgw_surveyor *, enum pgw_lane, struct pgw_lane_survey *ret);
 
-/* Jobs waiting in all lanes, and those that were put off. Any thread. */
-uint64_t pgw_surveyor_depth(const struct pgw_surveyor *);
+/* All lanes together, and the broker. Any thread. */
+void pgw_surveyor_load(const struct pgw_surveyor *, struct pgw_queue_load *ret);
+
+/* Lanes that somebody deleted. Any thread. */
+void pgw_surveyor_loss(const struct pgw_surveyor *, struct pgw_loss *ret);
 
 #endif

@@ -242,6 +242,40 @@ void pgw_accept_count_refusal(enum pgw_err err)
         }
 }
 
+static void count_full(const struct pgw_room_refusal *refusal)
+{
+        static const enum pgw_counter counters[PGW_ROOM_LIMIT_COUNT] = {
+            [PGW_ROOM_JOBS] = PGW_M_FULL_JOBS,
+            [PGW_ROOM_BYTES] = PGW_M_FULL_BYTES,
+            [PGW_ROOM_AGE] = PGW_M_FULL_AGE,
+            [PGW_ROOM_MEMORY] = PGW_M_FULL_MEMORY,
+        };
+
+        pgw_metric_add(counters[refusal->limit], 1);
+        if (refusal->is_shed)
+                pgw_metric_add(PGW_M_SWEEPS_SHED, 1);
+}
+
+static enum pgw_err find_room(struct pgw_exchange *x)
+{
+        const struct pgw_gateway *g = x->gateway;
+        const enum pgw_room_kind kind = count_of(x, "patterns") ? PGW_ROOM_PATTERNS
+                                        : count_of(x, "tags")   ? PGW_ROOM_TAGS
+                                                                : PGW_ROOM_KEYS;
+        struct pgw_queue_load load;
+        struct pgw_room_refusal refusal;
+
+        pgw_surveyor_load(g->links.surveyor, &load);
+        const enum pgw_err err = pgw_room_for(&load, &g->conf.room, kind, &refusal);
+        if (err) {
+                x->fault = refusal.fault;
+                if (x->retry_s < refusal.retry_s)
+                        x->retry_s = refusal.retry_s;
+                count_full(&refusal);
+        }
+        return err;
+}
+
 static enum pgw_err may_accept(struct pgw_exchange *x)
 {
         const struct pgw_gateway *g = x->gateway;
@@ -251,12 +285,7 @@ static enum pgw_err may_accept(struct pgw_exchange *x)
                 x->fault = g->check_fault;
                 return verdict;
         }
-        if (pgw_surveyor_depth(g->links.surveyor) >= g->conf.queue_depth_max) {
-                pgw_fault_set(&x->fault, "", "The queue holds its limit of %llu waiting jobs.",
-                              (unsigned long long)g->conf.queue_depth_max);
-                return PGW_E_QUEUE_FULL;
-        }
-        return PGW_OK;
+        return find_room(x);
 }
 
 /* What the body says, as a value. */

@@ -143,14 +143,22 @@ static enum pgw_err write_problem(struct pgw_exchange *x)
         return err ? err : pgw_buf_add(&x->out, "\n", 1);
 }
 
+void pgw_answer_retry_after(struct pgw_exchange *x)
+{
+        char text[20];
+        const size_t n = pgw_u64_text(x->retry_s ? x->retry_s : 1, text);
+
+        pgw_exchange_add_header(x, PGW_STR("retry-after"),
+                                pgw_exchange_keep(x, pgw_str_of(text, n)));
+}
+
 static void refuse(struct pgw_exchange *x)
 {
         x->status = pgw_err_status(x->err);
         x->content_type = "application/problem+json";
         x->static_body = (struct pgw_str){NULL, 0};
         if (x->status == 503)
-                pgw_exchange_add_header(x, PGW_STR("retry-after"),
-                                        x->err == PGW_E_QUEUE_FULL ? PGW_STR("5") : PGW_STR("1"));
+                pgw_answer_retry_after(x);
         if (x->err == PGW_E_METHOD)
                 pgw_exchange_add_header(x, PGW_STR("allow"), x->allow);
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));

@@ -15,6 +15,9 @@ void pgw_answer(struct pgw_exchange *);
 enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *,
                                 enum pgw_err refusal) PGW_MUSTUSE;
 
+/* Say when it is worth coming back: after x->retry_s, or soon. Not once its client is gone. */
+void pgw_answer_retry_after(struct pgw_exchange *);
+
 /* Count a response of this status. */
 void pgw_answer_count(int status);
 

@@ -74,6 +74,7 @@ struct pgw_exchange {
         /* the first refusal */
         enum pgw_err err;
         struct pgw_fault fault;
+        unsigned retry_s; /* when it is worth coming back; 0: soon */
 };
 
 /* What the front calls for every request (http/front.h). `ctx` is a struct pgw_gateway. */

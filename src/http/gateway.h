@@ -7,9 +7,10 @@
 #ifndef PGW_HTTP_GATEWAY_H
 #define PGW_HTTP_GATEWAY_H
 
-#include "domain/broker_check.h"
+#include "domain/broker_alarm.h"
 #include "domain/intake.h"
 #include "domain/lookup.h"
+#include "domain/room.h"
 #include "domain/survey.h"
 #include "domain/target.h"
 #include "redis/deployment.h"
@@ -19,7 +20,7 @@ struct pgw_exchange;
 struct pgw_gateway;
 
 struct pgw_gateway_conf {
-        uint64_t queue_depth_max;
+        struct pgw_room_limits room;
         const char *uri_key, *uri_tag; /* http/uri_body.h */
         uint64_t result_ttl_s;
         bool log_requests;
@@ -47,6 +48,7 @@ struct pgw_gateway_links {
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
         struct pgw_broker_check *check;
+        const struct pgw_broker_alarms *alarms;
         const struct pgw_surveyor *surveyor;
 };
 

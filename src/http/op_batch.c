@@ -95,6 +95,8 @@ static enum pgw_err finish(struct batch *b)
         x->status = 200;
         x->content_type = "application/json";
         x->fault.detail[0] = '\0';
+        if (!x->gone && x->retry_s)
+                pgw_answer_retry_after(x);
         if (!x->gone)
                 err = write_all(b);
         if (b->is_repeat)

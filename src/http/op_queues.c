@@ -34,6 +34,20 @@ static enum pgw_err add_lane(struct pgw_buf *out, const struct pgw_gateway *g, e
         return err ? err : pgw_json_z(out, "}");
 }
 
+static enum pgw_err add_totals(struct pgw_buf *out, const struct pgw_gateway *g)
+{
+        const struct pgw_room_limits *room = &g->conf.room;
+        struct pgw_queue_load load;
+
+        pgw_surveyor_load(g->links.surveyor, &load);
+        return pgw_buf_printf(out,
+                              "],\"depth\":%llu,\"depth_limit\":%llu,\"bytes\":%llu,"
+                              "\"bytes_limit\":%llu}]}\n",
+                              (unsigned long long)(load.waiting + load.put_off),
+                              (unsigned long long)room->jobs, (unsigned long long)load.bytes,
+                              (unsigned long long)room->bytes);
+}
+
 static enum pgw_err write_queues(struct pgw_exchange *x, const uint64_t paused_ms[PGW_LANE_COUNT])
 {
         const struct pgw_gateway *g = x->gateway;
@@ -43,9 +57,7 @@ static enum pgw_err write_queues(struct pgw_exchange *x, const uint64_t paused_m
         for (unsigned i = 0; i < PGW_LANE_COUNT && !err; i++)
                 err = add_lane(&x->out, g, (enum pgw_lane)i, paused_ms[i]);
         if (!err)
-                err = pgw_buf_printf(&x->out, "],\"depth\":%llu,\"depth_limit\":%llu}]}\n",
-                                     (unsigned long long)pgw_surveyor_depth(g->links.surveyor),
-                                     (unsigned long long)g->conf.queue_depth_max);
+                err = add_totals(&x->out, g);
         return err;
 }
 

@@ -17,11 +17,13 @@ enum pgw_step pgw_op_livez(struct pgw_exchange *x)
         return PGW_NEXT;
 }
 
-#define PGW_CHECKS_MAX (8 + PGW_TARGETS_MAX)
+#define PGW_CHECKS_MAX (8 + PGW_TARGETS_MAX + PGW_ALARM_COUNT)
+
+enum state { PASS, WARN, FAIL };
 
 struct check {
         const char *name;
-        bool passed;
+        enum state state;
         const char *detail;
 };
 
@@ -29,7 +31,7 @@ static struct check check_link(const char *name, const struct pgw_redis *redis)
 {
         const bool ready = pgw_redis_is_ready(redis);
 
-        return (struct check){name, ready, ready ? "connected" : "not connected"};
+        return (struct check){name, ready ? PASS : FAIL, ready ? "connected" : "not connected"};
 }
 
 /* A target is named when there is another one. */
@@ -38,8 +40,19 @@ static struct check check_target(const struct pgw_gateway_target *target)
         const bool ready = pgw_deployment_is_ready(target->worker),
                    is_only = strcmp(target->name, PGW_TARGET_DEFAULT) == 0;
 
-        return (struct check){is_only ? "target" : target->name, ready,
+        return (struct check){is_only ? "target" : target->name, ready ? PASS : FAIL,
                               ready ? "connected" : "not connected"};
+}
+
+/* What is wrong with the broker without breaking a promise is a warning. */
+static struct check check_alarm(const struct pgw_broker_alarms *alarms, enum pgw_broker_alarm alarm)
+{
+        const char *name = pgw_broker_alarm_check(alarm);
+
+        if (!alarms->is_on[alarm])
+                return (struct check){name, PASS, "ok"};
+        return (struct check){name, pgw_broker_alarm_breaks(alarm) ? FAIL : WARN,
+                              alarms->faults[alarm].detail};
 }
 
 static size_t run_checks(const struct pgw_gateway *g, struct check *out)
@@ -48,7 +61,7 @@ static size_t run_checks(const struct pgw_gateway *g, struct check *out)
         size_t n = 0;
 
         out[n++] = check_link("broker", g->links.broker);
-        out[n++] = (struct check){"durability", verdict == PGW_OK,
+        out[n++] = (struct check){"durability", verdict == PGW_OK ? PASS : FAIL,
                                   verdict == PGW_OK          ? "as promised"
                                   : g->check_fault.detail[0] ? g->check_fault.detail
                                                              : pgw_err_title(verdict)};
@@ -56,18 +69,21 @@ static size_t run_checks(const struct pgw_gateway *g, struct check *out)
         for (size_t i = 0; i < g->links.target_count; i++)
                 if (g->targets[i].worker)
                         out[n++] = check_target(&g->targets[i]);
-        out[n++] = (struct check){"serving", !g->draining, g->draining ? "shutting down" : "yes"};
+        out[n++] = (struct check){"serving", g->draining ? FAIL : PASS,
+                                  g->draining ? "shutting down" : "yes"};
+        for (unsigned i = 0; i < PGW_ALARM_COUNT; i++)
+                out[n++] = check_alarm(g->links.alarms, (enum pgw_broker_alarm)i);
         return n;
 }
 
 static enum pgw_err write_checks(struct pgw_buf *out, const struct check *checks, size_t count)
 {
+        static const char *const words[] = {[PASS] = "pass", [WARN] = "warn", [FAIL] = "fail"};
         enum pgw_err err = pgw_buf_printf(out, ",\"checks\":[");
 
         for (size_t i = 0; i < count && !err; i++) {
-                err = pgw_buf_printf(
-                    out, "%s{\"name\":\"%s\",\"status\":\"%s\",\"detail\":", i ? "," : "",
-                    checks[i].name, checks[i].passed ? "pass" : "fail");
+                err = pgw_buf_printf(out, "%s{\"name\":\"%s\",\"status\":\"%s\",\"detail\":",
+                                     i ? "," : "", checks[i].name, words[checks[i].state]);
                 if (!err)
                         err = pgw_json_escape(out, pgw_str_z(checks[i].detail));
                 if (!err)
@@ -84,7 +100,7 @@ enum pgw_step pgw_op_readyz(struct pgw_exchange *x)
         enum pgw_err err;
 
         for (size_t i = 0; i < count; i++)
-                ready = ready && checks[i].passed;
+                ready = ready && checks[i].state != FAIL;
         x->status = ready ? 200 : 503;
         x->content_type = "application/json";
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));

@@ -29,8 +29,8 @@ static void name_instance(struct pgw_plan *plan)
         for (char *c = host; *c; c++)
                 if (*c <= ' ' || *c > '~')
                         *c = '-';
-        snprintf(plan->instance, sizeof plan->instance, "%s-%ld-%08llx", host, (long)getpid(),
-                 (unsigned long long)(pgw_rand_u64() & 0xffffffffu));
+        snprintf(plan->instance, sizeof plan->instance, PGW_CLIENT_PREFIX "%s-%ld-%08llx", host,
+                 (long)getpid(), (unsigned long long)(pgw_rand_u64() & 0xffffffffu));
 }
 
 static enum pgw_err open_target(struct pgw_plan *plan, struct pgw_str name, const char *url,

@@ -29,6 +29,7 @@
 #include "role/notify.h"
 #include "role/thread.h"
 #include "role/usage.h"
+#include "role/watch.h"
 #include "work/worker.h"
 
 #define PGW_PROCESS_TICK_MS        100
@@ -61,7 +62,9 @@ struct process {
         struct pgw_leader *leader;
         struct pgw_redis *broker;
         struct pgw_broker_check *check;
+        struct pgw_broker_alarms alarms;
         enum pgw_err verdict;
+        bool told_refusal;
         bool judged; /* the first check of the broker is over */
         struct pgw_fault check_fault;
         struct pgw_surveyor *surveyor;
@@ -98,22 +101,39 @@ static void on_broker_state(void *ctx, bool ready, enum pgw_err err)
                 p->verdict = err;
 }
 
-static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *f,
+/* Alarms have a line of their own. */
+static void tell_verdict(struct process *p, enum pgw_err verdict, const struct pgw_fault *fault)
+{
+        bool has_alarm = false;
+
+        for (unsigned i = 0; i < PGW_ALARM_COUNT; i++)
+                has_alarm = has_alarm || (p->alarms.is_on[i] &&
+                                          pgw_broker_alarm_breaks((enum pgw_broker_alarm)i));
+        if (verdict && !has_alarm && !p->told_refusal) {
+                PGW_LOG(PGW_LOG_ERROR, "broker.refused", PGW_L_STR("error", pgw_err_slug(verdict)),
+                        PGW_L_STR("detail", fault->detail));
+                p->told_refusal = true;
+        } else if (!verdict && p->told_refusal) {
+                PGW_LOG(PGW_LOG_INFO, "broker.accepted");
+                p->told_refusal = false;
+        }
+}
+
+static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *facts,
                        const struct pgw_fault *fault)
 {
         struct process *p = ctx;
+        struct pgw_loss loss;
 
         p->verdict = verdict;
         p->judged = true;
         p->check_fault = *fault;
-        pgw_metric_set(PGW_G_BROKER_USED_BYTES, (int64_t)f->used_bytes);
-        pgw_metric_set(PGW_G_BROKER_MAX_BYTES, (int64_t)f->max_bytes);
-        pgw_metric_set(PGW_G_BROKER_CLIENTS, (int64_t)f->clients);
-        pgw_metric_set(PGW_G_BROKER_BLOCKED, (int64_t)f->blocked_clients);
-        pgw_metric_set(PGW_G_BROKER_EVICTED, (int64_t)f->evicted_keys);
-        /* What a server says may be no number. */
-        if (f->fragmentation > 0 && f->fragmentation < 1e6)
-                pgw_metric_set(PGW_G_BROKER_FRAGMENTATION, (int64_t)(f->fragmentation * 1e3));
+        if (facts) {
+                pgw_surveyor_loss(p->surveyor, &loss);
+                pgw_watch_look(&p->alarms, facts, &loss, pgw_loop_now_ms(p->loop));
+        }
+        if (p->phase != STARTING)
+                tell_verdict(p, verdict, fault);
 }
 
 static void open_broker(struct process *p)
@@ -137,6 +157,8 @@ static void open_broker(struct process *p)
         p->leader = pgw_leader_open(p->loop, p->resolver, &where,
                                     pgw_keyspace_stream(&p->plan.keyspace, PGW_LANE_HIGH));
         p->broker = pgw_leader_client(p->leader, &conf, on_broker_state, p);
+        const struct pgw_alarm_limits limits = pgw_watch_limits(p->settings);
+        pgw_broker_alarms_init(&p->alarms, &p->plan.demands, &limits);
         p->check = pgw_broker_check_new(p->loop, p->broker, &p->plan.demands, on_checked, p);
         p->surveyor = pgw_surveyor_new(p->loop, p->broker, &p->plan.keyspace);
 }
@@ -158,6 +180,7 @@ static int check_broker(struct process *p)
         if (p->verdict)
                 PGW_LOG(PGW_LOG_WARN, "broker.not_ready",
                         PGW_L_STR("detail", p->check_fault.detail));
+        p->told_refusal = p->verdict != PGW_OK;
         return PGW_EXIT_OK;
 }
 

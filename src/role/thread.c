@@ -19,6 +19,7 @@
 #include "http/poll.h"
 #include "io/timer.h"
 #include "redis/leader.h"
+#include "role/watch.h"
 #include "work/worker.h"
 
 #define PGW_THREAD_TICK_MS         50
@@ -55,6 +56,7 @@ struct pgw_thread {
         struct site gate_targets[PGW_TARGETS_MAX], work_keys[PGW_TARGETS_MAX],
             work_sweeps[PGW_TARGETS_MAX];
         struct pgw_broker_check *check;
+        struct pgw_broker_alarms alarms;
         struct pgw_intake *intake;
         struct pgw_jobs *jobs;
         struct pgw_gateway *gateway;
@@ -145,17 +147,18 @@ static void answer_from_now(struct pgw_thread *t)
                 build_front(t);
 }
 
+/* What is said of it, the process says (role/process.c): it looks as often, and is one. */
 static void on_checked(void *ctx, enum pgw_err verdict, const struct pgw_broker_facts *facts,
                        const struct pgw_fault *fault)
 {
         struct pgw_thread *t = ctx;
+        struct pgw_loss loss;
 
-        (void)facts;
-        if (verdict && t->gateway->check_fault.detail[0] == '\0')
-                PGW_LOG(PGW_LOG_ERROR, "broker.refused", PGW_L_STR("error", pgw_err_slug(verdict)),
-                        PGW_L_STR("detail", fault->detail));
-        else if (!verdict && t->gateway->check_fault.detail[0])
-                PGW_LOG(PGW_LOG_INFO, "broker.accepted", PGW_L_INT("thread", t->conf.index));
+        (void)verdict;
+        if (facts) {
+                pgw_surveyor_loss(t->conf.surveyor, &loss);
+                (void)pgw_broker_alarms_look(&t->alarms, facts, &loss, pgw_loop_now_ms(t->loop));
+        }
         t->gateway->check_fault = *fault;
         answer_from_now(t);
 }
@@ -241,6 +244,8 @@ static void build_gateway(struct pgw_thread *t)
                     (struct pgw_gateway_target){site->name, site->deployment, site->check,
                                                 plan->works ? t->work_keys[i].deployment : NULL};
         }
+        const struct pgw_alarm_limits limits = pgw_watch_limits(s);
+        pgw_broker_alarms_init(&t->alarms, &plan->demands, &limits);
         t->check =
             pgw_broker_check_new(t->loop, t->gate_broker.redis, &plan->demands, on_checked, t);
         t->intake = pgw_intake_new(t->loop, t->gate_broker.redis, &plan->keyspace, &intake);
@@ -256,11 +261,15 @@ static void build_gateway(struct pgw_thread *t)
             .intake = t->intake,
             .jobs = t->jobs,
             .check = t->check,
+            .alarms = &t->alarms,
             .surveyor = t->conf.surveyor,
         };
         const struct pgw_gateway_conf gateway = {
-            .queue_depth_max = s->queue_depth,
             .result_ttl_s = s->results_ttl_s,
+            .room = {.jobs = s->queue_depth,
+                     .bytes = s->queue_bytes,
+                     .age_ms = s->queue_age_s * 1000,
+                     .memory_percent = (unsigned)s->queue_memory_share},
             .uri_key = s->uri_key,
             .uri_tag = s->uri_tag,
             .log_requests = s->log_access,

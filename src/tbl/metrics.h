@@ -19,6 +19,13 @@ C(REFUSED_BROKER_TIMEOUT, "purgeway_jobs_refused_total", "reason=\"broker_timeou
 C(REFUSED_BROKER_OOM, "purgeway_jobs_refused_total", "reason=\"broker_out_of_memory\"", "")
 C(REFUSED_DURABILITY, "purgeway_jobs_refused_total", "reason=\"durability\"", "")
 C(REFUSED_KEYS_FULL, "purgeway_jobs_refused_total", "reason=\"idempotency_keys_full\"", "")
+C(FULL_JOBS, "purgeway_queue_full_total", "limit=\"jobs\"",
+  "Jobs refused for want of room in the queue, by the limit that was reached.")
+C(FULL_BYTES, "purgeway_queue_full_total", "limit=\"bytes\"", "")
+C(FULL_AGE, "purgeway_queue_full_total", "limit=\"age\"", "")
+C(FULL_MEMORY, "purgeway_queue_full_total", "limit=\"memory\"", "")
+C(SWEEPS_SHED, "purgeway_sweeps_shed_total", "",
+  "Of these, jobs of patterns or tags that were refused while keys were still taken.")
 C(HTTP_2XX, "purgeway_http_responses_total", "class=\"2xx\"", "HTTP responses by class.")
 C(HTTP_3XX, "purgeway_http_responses_total", "class=\"3xx\"", "")
 C(HTTP_4XX, "purgeway_http_responses_total", "class=\"4xx\"", "")
@@ -55,6 +62,10 @@ C(LATE_WRITES_REFUSED, "purgeway_late_writes_refused_total", "",
   "Results of workers that had lost their job.")
 C(ENTRIES_VANISHED, "purgeway_entries_vanished_total", "",
   "Pending jobs whose stream entry somebody deleted.")
+C(QUEUE_LOST, "purgeway_broker_queue_lost_total", "",
+  "Times that a lane or its group was deleted while jobs were in it.")
+C(GROUPS_MISSED, "purgeway_broker_groups_missed_total", "",
+  "Times that a worker with jobs in hand found their group deleted, and made it again.")
 C(SETTLE_ERRORS, "purgeway_settle_errors_total", "",
   "Results, acknowledgements and beats that had to be repeated.")
 C(RESULTS_LOST, "purgeway_results_lost_total", "",
@@ -98,12 +109,31 @@ G(QUEUE_OLDEST_HIGH, "purgeway_queue_oldest_age_seconds", "lane=\"high\"",
   "Age of the oldest job that has not ended.")
 G(QUEUE_OLDEST_NORMAL, "purgeway_queue_oldest_age_seconds", "lane=\"normal\"", "")
 G(QUEUE_OLDEST_LOW, "purgeway_queue_oldest_age_seconds", "lane=\"low\"", "")
+G(QUEUE_BYTES, "purgeway_queue_bytes", "",
+  "Memory that the queue takes of the broker, estimated; 0 when the broker does not say.")
+M(QUEUE_DRAIN, "purgeway_queue_ended_jobs_per_second", "",
+  "How fast jobs of the queue end lately; what Retry-After is worked out of.")
 G(BROKER_USED_BYTES, "purgeway_broker_used_bytes", "", "Memory used by the broker.")
 G(BROKER_MAX_BYTES, "purgeway_broker_max_bytes", "", "The broker's maxmemory; 0 without a limit.")
 G(BROKER_CLIENTS, "purgeway_broker_clients", "", "Clients connected to the broker.")
 G(BROKER_BLOCKED, "purgeway_broker_blocked_clients", "", "Clients blocked on the broker.")
+G(BROKER_OWN_BLOCKED, "purgeway_broker_own_blocked_clients", "",
+  "Of these, workers of Purgeway that wait for jobs.")
+G(BROKER_REJECTED, "purgeway_broker_rejected_connections", "",
+  "Connections the broker has turned away since it started.")
 G(BROKER_EVICTED, "purgeway_broker_evicted_keys", "",
   "Keys the broker has evicted since it started.")
+G(ALARM_POLICY, "purgeway_broker_alarm", "check=\"eviction_policy\"",
+  "1 while a check of the broker finds something wrong.")
+G(ALARM_DURABILITY, "purgeway_broker_alarm", "check=\"durability_settings\"", "")
+G(ALARM_AOF_WRITE, "purgeway_broker_alarm", "check=\"aof_write\"", "")
+G(ALARM_AOF_REWRITE, "purgeway_broker_alarm", "check=\"aof_rewrite\"", "")
+G(ALARM_RDB_SAVE, "purgeway_broker_alarm", "check=\"rdb_save\"", "")
+G(ALARM_EVICTED, "purgeway_broker_alarm", "check=\"evicted_keys\"", "")
+G(ALARM_REJECTED, "purgeway_broker_alarm", "check=\"rejected_connections\"", "")
+G(ALARM_BLOCKED, "purgeway_broker_alarm", "check=\"blocked_clients\"", "")
+G(ALARM_FRAGMENTED, "purgeway_broker_alarm", "check=\"fragmentation\"", "")
+G(ALARM_QUEUE_LOST, "purgeway_broker_alarm", "check=\"queue_lost\"", "")
 M(BROKER_FRAGMENTATION, "redis_mem_fragmentation_ratio", "",
   "Memory that the broker occupies by memory that it uses, as it says itself.")
 H(HTTP_REQUEST, "purgeway_http_request_duration_seconds", "", "From a whole request to its answer.")

@@ -60,6 +60,12 @@ N(broker_in_flight_bytes, "broker.in_flight_bytes", BYTES, 67108864, 1048576, 10
   "Bytes that may wait to be sent to the broker, for each thread.")
 B(broker_allow_eviction, "broker.allow_eviction", false, false,
   "Accept a broker whose maxmemory-policy may evict the queue. Jobs can be lost.")
+N(broker_blocked_share, "broker.blocked_share", COUNT, 15, 0, 100, false,
+  "Warn when more of the broker's clients are blocked, in percent; waiting workers are not "
+  "counted; "
+  "0 is never.")
+N(broker_fragmentation, "broker.fragmentation", COUNT, 150, 0, 100000, false,
+  "Warn when the broker occupies more of the memory that it uses, in percent; 0 is never.")
 S(results_url, "results.url", "", false, "Redis that keeps results; empty is the broker.")
 K(results_password, "results.password", "Password of the result backend.")
 N(results_ttl_s, "results.ttl_s", SECONDS, 300, 1, 2592000, false,
@@ -73,7 +79,14 @@ N(target_timeout_ms, "target.timeout_ms", MS, 2000, 50, 60000, false,
   "Time for an answer of the target.")
 S(queue_name, "queue.name", "main", false, "Name of the queue: letters, digits, '-', '_', '.'.")
 N(queue_depth, "queue.depth", COUNT, 1000000, 1, 1000000000, false,
-  "Jobs that may wait; more are refused with 503.")
+  "Jobs that may wait; more are refused with 503. Of this limit and the next three, patterns are "
+  "taken below three quarters and tags below seven eighths.")
+N(queue_bytes, "queue.bytes", BYTES, 268435456, 0, 1099511627776, false,
+  "Memory of the broker that the queue may take, estimated by samples; 0 is no limit.")
+N(queue_age_s, "queue.age_s", SECONDS, 0, 0, 2592000, false,
+  "Age of the oldest waiting job from which on jobs are refused; 0 is no limit.")
+N(queue_memory_share, "queue.memory_share", COUNT, 80, 0, 100, false,
+  "How full the broker may be, in percent of its maxmemory; 0 is no limit but the broker's own.")
 N(idempotency_ttl_s, "idempotency.ttl_s", SECONDS, 86400, 1, 2592000, false,
   "How long a request with an Idempotency-Key can be repeated.")
 N(idempotency_keys, "idempotency.keys", COUNT, 10000000, 1, 1000000000, false,

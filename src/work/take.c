@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/script.h"
 #include "work/worker_priv.h"
 
 #define PGW_TAKE_BLOCK_MS   500
@@ -61,6 +62,14 @@ static void slow_down(struct pgw_worker *w)
         pgw_timer_arm(w->loop, &w->take_timer, pgw_loop_now_ms(w->loop) + PGW_TAKE_SLOW_MS);
 }
 
+/* It was there, and nobody of us deletes it; without jobs in hand nothing is lost by that. */
+static void miss_group(struct pgw_worker *w)
+{
+        if (w->grouped && w->in_hand.count)
+                pgw_metric_add(PGW_M_GROUPS_MISSED, 1);
+        w->grouped = false;
+}
+
 static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_worker *w = ctx;
@@ -69,7 +78,7 @@ static void on_read(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         w->reads_awaited--;
         if (err) {
                 if (err == PGW_E_REDIS_NOGROUP)
-                        w->grouped = false;
+                        miss_group(w);
                 if (reply && err != PGW_E_REDIS_NOGROUP)
                         PGW_LOG(PGW_LOG_WARN, "worker.read_failed",
                                 PGW_L_STR("error", pgw_err_slug(err)),
@@ -101,10 +110,9 @@ static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 
         PGW_ASSERT(w->reads_awaited > 0);
         w->reads_awaited--;
-        /* BUSYGROUP says that the group exists, which is what was wanted. */
-        if (err && !(reply && pgw_str_starts(reply->str, PGW_STR("BUSYGROUP"))))
+        if (err)
                 w->grouped = false;
-        else if (!err)
+        else if (pgw_reply_int(reply, 0) == 1)
                 PGW_LOG(PGW_LOG_INFO, "queue.group_created",
                         PGW_L_STR("queue", w->keyspace->queue));
         if (w->reads_awaited > 0)
@@ -115,18 +123,13 @@ static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 rest(w);
 }
 
-/* From 0, never from the end: what is in the stream already was acknowledged to somebody. */
 static void create_groups(struct pgw_worker *w)
 {
         w->grouped = true;
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
-                pgw_redis_begin(w->links.reader, 6);
-                pgw_redis_arg(w->links.reader, PGW_STR("XGROUP"));
-                pgw_redis_arg(w->links.reader, PGW_STR("CREATE"));
+                pgw_script_begin(w->links.reader, PGW_SCRIPT_GROUP, 1, 1);
                 pgw_redis_arg(w->links.reader, pgw_keyspace_stream(w->keyspace, (enum pgw_lane)i));
                 pgw_redis_arg(w->links.reader, PGW_STR(PGW_GROUP));
-                pgw_redis_arg(w->links.reader, PGW_STR("0"));
-                pgw_redis_arg(w->links.reader, PGW_STR("MKSTREAM"));
                 if (!pgw_redis_end(w->links.reader, on_group, w))
                         w->reads_awaited++;
         }

@@ -265,11 +265,10 @@ def test_begin_goes_on_with_an_open_job(r, state):
     assert r.hget(RESULT, "s") == "running"
 
 
-def test_begin_on_a_full_server_writes_nothing(r):
+def test_begin_works_on_a_full_server(r):
     fill_up(r)
-    with pytest.raises(redis.ResponseError, match="OOM|used memory > 'maxmemory'"):
-        run(r, "begin", [RESULT], 2, 99, 100)
-    assert r.exists(RESULT) == 0
+    assert run(r, "begin", [RESULT], 2, 77, 100) == 1
+    assert r.hget(RESULT, "a") == "2" and 90 < r.ttl(RESULT) <= 100
 
 
 # ---- beat ----
@@ -455,6 +454,37 @@ def test_peek_works_on_a_full_server_and_writes_nothing(r):
     assert r.keys("*") == [STREAM]
 
 
+# ---- group ----
+
+def make_group(client):
+    return run(client, "group", [STREAM], GROUP)
+
+
+def test_group_is_made_once_and_from_the_beginning(r):
+    ids = add(r, 2)
+    assert make_group(r) == 1
+    assert take(r, "w", 1) == ids[:1]
+    assert make_group(r) == 0
+    assert take(r, "w", 2) == ids[1:]
+
+
+def test_group_makes_the_stream(r):
+    assert make_group(r) == 1 and make_group(r) == 0
+    assert r.xlen(STREAM) == 0 and r.ttl(STREAM) == -1
+
+
+def test_group_of_what_is_no_stream(r):
+    r.set(STREAM, "text")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        make_group(r)
+
+
+def test_group_is_made_on_a_full_server(r):
+    add(r)
+    fill_up(r)
+    assert make_group(r) == 1 and make_group(r) == 0
+
+
 # ---- survey ----
 
 def survey(client):
@@ -462,15 +492,16 @@ def survey(client):
 
 
 def test_survey_of_nothing(r):
-    assert survey(r) == [0, 0, 0, 0]
+    assert survey(r) == [0, 0, 0, 0, 0, -1]
     assert r.keys("*") == []
     group(r)
-    assert survey(r) == [0, 0, 0, 0]
+    assert survey(r) == [0, 0, 0, 0, 0, 0]
 
 
 def test_survey_without_a_group_counts_everything_as_waiting(r):
     ids = add(r, 3)
-    assert survey(r) == [3, 0, int(ids[0].split("-")[0]), 0]
+    oldest = int(ids[0].split("-")[0])
+    assert survey(r) == [3, 0, oldest, 0, oldest, -1]
     assert r.xlen(STREAM) == 3
 
 
@@ -478,23 +509,23 @@ def test_survey_measures_and_trims(r):
     group(r)
     for ms in range(1, 7):
         r.xadd(STREAM, {"n": "x"}, id=f"{ms}000-0")
-    assert survey(r) == [6, 0, 1000, 0]
+    assert survey(r) == [6, 0, 1000, 0, 1000, 0]
     take(r, "w", 4)
-    assert survey(r) == [2, 4, 1000, 0]
+    assert survey(r) == [2, 4, 1000, 0, 5000, 4]
     # Acknowledged behind an entry that is still pending: it stays.
     r.xack(STREAM, GROUP, "2000-0", "3000-0")
-    assert survey(r) == [2, 2, 1000, 0]
+    assert survey(r) == [2, 2, 1000, 0, 5000, 4]
     assert r.xlen(STREAM) == 6
     r.xack(STREAM, GROUP, "1000-0")
-    assert survey(r) == [2, 1, 4000, 3]
-    assert survey(r) == [2, 1, 4000, 0]
+    assert survey(r) == [2, 1, 4000, 3, 5000, 4]
+    assert survey(r) == [2, 1, 4000, 0, 5000, 4]
     r.xack(STREAM, GROUP, "4000-0")
-    assert survey(r) == [2, 0, 5000, 1]
+    assert survey(r) == [2, 0, 5000, 1, 5000, 4]
     assert [entry[0] for entry in r.xrange(STREAM)] == ["5000-0", "6000-0"]
     assert take(r, "w", 2) == ["5000-0", "6000-0"]
     r.xack(STREAM, GROUP, "5000-0", "6000-0")
     for trimmed in (2, 0):
-        assert survey(r) == [0, 0, 0, trimmed]
+        assert survey(r) == [0, 0, 0, trimmed, 0, 6]
     assert r.xlen(STREAM) == 0
 
 
@@ -504,7 +535,7 @@ def test_survey_keeps_the_entry_behind_the_last_of_a_millisecond(r):
         r.xadd(STREAM, {"n": "x"}, id=f"5-{sequence}")
     take(r, "w", 2)
     r.xack(STREAM, GROUP, "5-0", "5-1")
-    assert survey(r) == [1, 0, 5, 2]
+    assert survey(r) == [1, 0, 5, 2, 5, 2]
     assert take(r, "w") == ["5-2"]
 
 
@@ -514,7 +545,7 @@ def test_survey_works_on_a_full_server(r):
     [entry] = take(r, "w")
     r.xack(STREAM, GROUP, entry)
     fill_up(r)
-    assert survey(r) == [0, 0, 0, 1]
+    assert survey(r) == [0, 0, 0, 1, 0, 1]
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(("add", "take", "ack", "survey")),
@@ -524,7 +555,7 @@ def test_survey_works_on_a_full_server(r):
 def test_survey_never_takes_what_is_unfinished(server, steps):
     server.delete(STREAM)
     group(server)
-    waiting, pending = [], []
+    waiting, pending, given = [], [], 0
     for verb, number in [*steps, ("survey", 0)]:
         if verb == "add":
             waiting += add(server)
@@ -532,6 +563,7 @@ def test_survey_never_takes_what_is_unfinished(server, steps):
             taken = take(server, "w", number + 1)
             assert taken == waiting[:number + 1]
             pending += taken
+            given += len(taken)
             del waiting[:number + 1]
         elif verb == "ack" and pending:
             server.xack(STREAM, GROUP, pending.pop(number % len(pending)))
@@ -539,9 +571,51 @@ def test_survey_never_takes_what_is_unfinished(server, steps):
             kept = sorted(pending + waiting)
             oldest = int(min(kept, key=lambda e: tuple(map(int, e.split("-")))).split("-")[0]
                          ) if kept else 0
-            assert survey(server)[:3] == [len(waiting), len(pending), oldest]
+            said = survey(server)
+            assert said[:3] == [len(waiting), len(pending), oldest]
+            assert said[5] in (given, None)
             there = {entry[0] for entry in server.xrange(STREAM)}
             assert set(kept) <= there
+
+
+# ---- weigh ----
+
+def weigh(client, *keys):
+    return run(client, "weigh", ["later", *keys], 16)
+
+
+def test_weigh_of_nothing(r):
+    assert weigh(r, "scheduled", STREAM) == [0, 0]
+    assert r.keys("*") == []
+
+
+def test_weigh_is_near_what_the_server_uses(r):
+    before = r.info("memory")["used_memory"]
+    pipe = r.pipeline(transaction=False)
+    for i in range(20_000):
+        pipe.xadd(STREAM, {"k": "x" * 100})
+        pipe.hset("later", f"id{i}", "y" * 100)
+        pipe.zadd("scheduled", {f"{i}" + "z" * 100: i})
+    pipe.execute()
+    used = r.info("memory")["used_memory"] - before
+    put_off, size = weigh(r, "scheduled", STREAM)
+    assert put_off == 20_000
+    assert used / 2 < size < used * 2
+
+
+def test_weigh_without_the_permission_counts_all_the_same(r):
+    r.hset("later", "a", "b")
+    r.acl_setuser("weigher", enabled=True, nopass=True, keys=["*"],
+                  commands=["+@all", "-memory|usage"])
+    path = r.connection_pool.connection_kwargs["path"]
+    with redis.Redis(unix_socket_path=path, username="weigher", password="x") as weigher:
+        assert weigh(weigher, STREAM) == [1, None]
+
+
+def test_weigh_works_on_a_full_server(r):
+    add(r, 10)
+    fill_up(r)
+    assert weigh(r, STREAM)[1] > 0
 
 
 # ---- claim ----
@@ -661,12 +735,26 @@ def test_wake_takes_the_earliest_and_no_more_than_asked(r):
     assert [fields["k"] for _, fields in r.xrange("lane:0")] == ["0", "1", "2", "3", "4"]
 
 
-def test_wake_on_a_full_server_moves_nothing(r):
-    r.zadd(SCHEDULED, {record("0", "k", "x").decode(): 1})
+def test_wake_works_on_a_full_server(r):
+    for i in range(3):
+        r.zadd(SCHEDULED, {record("0", "k", str(i)).decode(): i + 1})
+    run(r, "put_off", [SCHEDULED, LATER], 9, "job", record("1", "k", "x").decode())
     fill_up(r)
-    with pytest.raises(redis.ResponseError, match="OOM|used memory > 'maxmemory'"):
+    assert wake(r) == 4
+    assert r.zcard(SCHEDULED) == 0 and r.xlen("lane:0") == 3 and r.xlen("lane:1") == 1
+    assert r.hget(LATER, "job").startswith("=1 ")
+
+
+def test_wake_keeps_what_its_lane_refuses(r):
+    r.set("lane:1", "no stream")
+    members = {record("0", "k", "a").decode(): 1, record("1", "k", "b").decode(): 2,
+               record("0", "k", "c").decode(): 3}
+    r.zadd(SCHEDULED, members)
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         wake(r)
-    assert r.zcard(SCHEDULED) == 1
+    assert r.xlen("lane:0") == 1 and set(r.zrange(SCHEDULED, 0, -1)) == set(list(members)[1:])
+    r.delete("lane:1")
+    assert wake(r) == 2
 
 
 def test_put_off_waits_and_is_woken(raw):
@@ -934,13 +1022,12 @@ def test_release_of_an_entry_without_a_body(raw):
     assert raw.xpending(STREAM, GROUP)["pending"] == 0 and not raw.exists(LATER)
 
 
-def test_release_on_a_full_server_does_nothing(r):
+def test_release_passes_on_a_full_server(r):
     entry = pending_entry(r, "v", "1")
     r.config_set("maxmemory", 1)
-    with pytest.raises(redis.ResponseError, match="OOM"):
-        release(r, entry)
-    assert r.xpending(STREAM, GROUP)["pending"] == 1
-    assert not r.exists(LATER) and not r.exists(SCHEDULED)
+    assert release(r, entry) == 1
+    assert r.xpending(STREAM, GROUP)["pending"] == 0
+    assert r.hlen(LATER) == r.zcard(SCHEDULED) == 1
 
 
 def note(client, attempt, due=99):

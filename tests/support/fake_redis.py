@@ -14,12 +14,18 @@ CLOSE = object()      #: close the connection instead of answering
 SILENCE = object()    #: read the command and never answer it
 
 OK = b"+OK\r\n"
-_INFO = "\r\n".join([
-    "# Server", "redis_version:7.0.15", "run_id:" + "f" * 40, "# Clients", "connected_clients:1",
-    "blocked_clients:0", "# Memory", "used_memory:1000000", "maxmemory:0",
-    "maxmemory_policy:noeviction", "mem_fragmentation_ratio:1.00", "# Persistence", "loading:0",
-    "aof_enabled:1", "# Stats", "evicted_keys:0", "rejected_connections:0", "# Replication",
-    "role:master", "connected_slaves:0", ""])
+_INFO = {
+    "redis_version": "7.0.15", "run_id": "f" * 40, "connected_clients": "1",
+    "blocked_clients": "0", "used_memory": "1000000", "maxmemory": "0",
+    "maxmemory_policy": "noeviction", "mem_fragmentation_ratio": "1.00", "loading": "0",
+    "aof_enabled": "1", "aof_last_write_status": "ok", "aof_last_bgrewrite_status": "ok",
+    "rdb_last_bgsave_status": "ok", "evicted_keys": "0", "rejected_connections": "0",
+    "role": "master", "connected_slaves": "0"}
+
+
+def healthy_info(**changed):
+    """The text of INFO of a server that is well but for what is changed."""
+    return "".join(f"{name}:{value}\r\n" for name, value in {**_INFO, **changed}.items())
 
 
 def bulk(data):
@@ -124,7 +130,7 @@ class FakeRedis:
         if name == "PING":
             return b"+PONG\r\n"
         if name == "INFO":
-            return bulk(_INFO)
+            return bulk(healthy_info())
         if name == "CONFIG":
             values = {b"appendonly": "yes", b"appendfsync": "always"}
             return array(*(bulk(text) for wanted in command[2:] if wanted in values

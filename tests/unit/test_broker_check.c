@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -42,7 +43,7 @@ static void reads_info(void **state)
         assert_int_equal(f.clients, 12);
         assert_int_equal(f.used_bytes, 1024);
         assert_int_equal(f.max_bytes, 4096);
-        assert_true(f.fragmentation > 1.24 && f.fragmentation < 1.26);
+        assert_int_equal(f.fragmentation, 125);
 }
 
 static void survives_an_info_that_is_none(void **state)
@@ -65,6 +66,16 @@ static void survives_an_info_that_is_none(void **state)
         assert_int_equal(f.used_bytes, 0);
         assert_int_equal(f.max_bytes, 0);
         assert_true(f.loading);
+
+        static const char *const ratios[] = {"-1", "nan", "inf", "1e300", "x", ""};
+        for (size_t i = 0; i < sizeof ratios / sizeof ratios[0]; i++) {
+                char line[64];
+                const int n =
+                    snprintf(line, sizeof line, "mem_fragmentation_ratio:%s\n", ratios[i]);
+                f.fragmentation = 7;
+                pgw_broker_facts_info(&f, pgw_str_of(line, (size_t)n));
+                assert_int_equal(f.fragmentation, 0);
+        }
 
         /* A value of any length is cut to its field. */
         memset(text + 17, 'p', sizeof text - 17);
@@ -157,6 +168,18 @@ static void refuses_fsync_that_is_not(void **state)
                 "cannot be verified");
 }
 
+static void refuses_a_disk_that_takes_nothing(void **state)
+{
+        struct pgw_broker_facts f = good;
+
+        (void)state;
+        pgw_broker_facts_info(&f, PGW_STR("aof_last_write_status:ok\r\n"));
+        assert_int_equal(pgw_broker_judge_disk(&f, NULL), PGW_OK);
+        pgw_broker_facts_info(&f, PGW_STR("aof_last_write_status:err\r\n"));
+        refused(&f, PGW_DURABILITY_FSYNC, PGW_E_REDIS_MISCONF, "broker", "is err");
+        refused(&f, PGW_DURABILITY_MEMORY, PGW_E_REDIS_MISCONF, "broker", "disk");
+}
+
 static void refuses_too_few_replicas(void **state)
 {
         struct pgw_broker_facts f = good;
@@ -178,6 +201,7 @@ int main(void)
             cmocka_unit_test(refuses_a_server_that_is_not_there_yet),
             cmocka_unit_test(refuses_eviction),
             cmocka_unit_test(refuses_fsync_that_is_not),
+            cmocka_unit_test(refuses_a_disk_that_takes_nothing),
             cmocka_unit_test(refuses_too_few_replicas),
         };
 

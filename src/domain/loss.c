@@ -1,0 +1,41 @@
+/* Without a group nothing is ever trimmed, so what waits is all there ever was. */
+#include "domain/loss.h"
+
+static bool is_counted(const struct pgw_lane_look *look)
+{
+        return look->given != PGW_GIVEN_UNKNOWN;
+}
+
+static bool has_group(const struct pgw_lane_look *look)
+{
+        return look->given != PGW_GIVEN_NO_GROUP;
+}
+
+static uint64_t ever_of(const struct pgw_lane_look *look)
+{
+        return look->waiting + (look->given > 0 ? (uint64_t)look->given : 0);
+}
+
+static bool has_begun_anew(const struct pgw_lane_look *before, const struct pgw_lane_look *now)
+{
+        if (has_group(before) && !has_group(now))
+                return true;
+        if (!is_counted(before) || !is_counted(now))
+                return false;
+        return now->given < before->given || ever_of(now) < ever_of(before);
+}
+
+bool pgw_loss_note(struct pgw_loss *loss, enum pgw_lane lane, const struct pgw_lane_look *before,
+                   const struct pgw_lane_look *now)
+{
+        const uint64_t jobs = before->waiting + before->running;
+
+        if (!before->is_known || jobs == 0 || !has_begun_anew(before, now))
+                return false;
+        loss->count++;
+        loss->lane = (uint64_t)lane;
+        loss->waiting = before->waiting;
+        loss->running = before->running;
+        loss->is_group_only = now->waiting >= jobs;
+        return true;
+}
