@@ -9,6 +9,9 @@
 #include "base/metric.h"
 #include "work/worker_priv.h"
 
+/* Not so early that our own last read of the lanes gets it. */
+#define PGW_HANDED_MORE_MS 100
+
 struct pgw_str pgw_target_names(const struct pgw_worker *w, pgw_target_set set, char *out,
                                 size_t size)
 {
@@ -115,7 +118,7 @@ void pgw_fate_decide(struct pgw_run *run)
                 end_badly(run, PGW_JOB_DEAD, PGW_E_TIME_LIMIT);
         } else if (reason == PGW_E_DRAINING) {
                 run->fate = PGW_FATE_HANDED;
-                run->pause_ms = 0;
+                run->pause_ms = PGW_TAKE_BLOCK_MS + PGW_HANDED_MORE_MS;
         } else if (reason) {
                 judge(run, reason);
         } else if (run->error) {

@@ -297,9 +297,15 @@ static void on_takeover_timer(struct pgw_timer *timer)
                 arm_takeover(w, w->conf.idle_ms / 4);
 }
 
+static void announce(struct pgw_deferred *d)
+{
+        announce_some(PGW_CONTAINER(d, struct pgw_worker, announce));
+}
+
 void pgw_keep_announce(struct pgw_run *run)
 {
         pgw_list_append(&run->worker->to_announce, &run->stage);
+        pgw_loop_defer(run->worker->loop, &run->worker->announce);
 }
 
 void pgw_keep_go_on(struct pgw_worker *w)
@@ -311,6 +317,7 @@ void pgw_keep_go_on(struct pgw_worker *w)
 
 void pgw_keep_init(struct pgw_worker *w)
 {
+        pgw_deferred_init(&w->announce, announce);
         pgw_timer_init(&w->beat_timer, on_beat_timer);
         pgw_timer_init(&w->takeover_timer, on_takeover_timer);
         arm_beat(w);
@@ -319,6 +326,7 @@ void pgw_keep_init(struct pgw_worker *w)
 
 void pgw_keep_fini(struct pgw_worker *w)
 {
+        pgw_loop_undefer(w->loop, &w->announce);
         pgw_timer_disarm(w->loop, &w->beat_timer);
         pgw_timer_disarm(w->loop, &w->takeover_timer);
 }

@@ -9,7 +9,6 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
-#define PGW_TAKE_BLOCK_MS   500
 #define PGW_TAKE_SLOW_MS    100
 #define PGW_TAKE_SLOW_COUNT 16 /* jobs of a read while no target answers */
 

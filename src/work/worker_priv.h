@@ -20,7 +20,8 @@
 #define PGW_BEAT_BATCH_MAX   512
 #define PGW_SWEEPS_MAX       1000
 #define PGW_WATCH_IDS_MAX    100
-#define PGW_TAGS_MAX         64 /* of a job; the contract says less */
+#define PGW_TAKE_BLOCK_MS    500 /* that a read of the lanes waits */
+#define PGW_TAGS_MAX         64  /* of a job; the contract says less */
 #define PGW_SAMPLE_BYTES_MAX 16384
 
 struct pgw_run;
@@ -219,6 +220,7 @@ struct pgw_worker {
         struct pgw_timer wake_timer;
 
         /* work/keep.c */
+        struct pgw_deferred announce;
         struct pgw_timer beat_timer;
         struct pgw_timer takeover_timer;
         bool taking_over;

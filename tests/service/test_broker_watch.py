@@ -232,9 +232,9 @@ def test_deleted_stream(beside):
 @pytest.mark.parametrize("what", ["group", "stream"])
 def test_deleted_under_the_eyes_of_workers(beside, make, what):
     """They make it again at once and skip nothing that is there."""
-    server, redis = beside("serve", target_url="unix:///nowhere/redis.sock", wait=False,
-                           drain_ms=500)
-    eventually(lambda: server.api.get("/livez").status == 200)
+    target = make(Redis)
+    server, redis = beside("serve", target_url=target.url(), target_timeout_ms=60000, drain_ms=500)
+    target.pause()
     client = redis.client()
     for i in range(20):
         is_accepted(server.api.purge(f"k{i}"))
