@@ -23,6 +23,7 @@ from support.client import Raw
 
 #: How long jobs may take to end once everything runs again.
 QUIET_S = 90
+LANES = ("high", "normal", "low")
 RANK = {"scheduled": 0, "queued": 0, "running": 1, "retrying": 1, "succeeded": 2, "failed": 2,
         "dead": 2, "cancelled": 2}
 
@@ -157,7 +158,7 @@ def changed(watchers, ends):
 
 def queue_is_empty(installation):
     with installation.broker.client() as client:
-        for lane in ("high", "normal", "low"):
+        for lane in LANES:
             key = f"purgeway:{{main}}:{lane}"
             if client.xlen(key) or client.xpending(key, "purgeway")["pending"]:
                 return False

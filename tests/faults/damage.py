@@ -1,5 +1,5 @@
 """Damage behind the system's back that an account must find: it shows that a checker can fail."""
-from account import standing
+from account import LANES, standing
 from support.processes import eventually
 
 
@@ -14,7 +14,7 @@ def break_entry(installation, clients):
     before = len(client.account.promises)
     eventually(lambda: client.ask(*set_one(client)) or len(client.account.promises) > before)
     with installation.broker.client() as redis:
-        for lane in ("high", "normal", "low"):
+        for lane in LANES:
             for entry, _ in redis.xrevrange(f"purgeway:{{main}}:{lane}", count=1):
                 redis.xdel(f"purgeway:{{main}}:{lane}", entry)
     for worker in installation.workers:

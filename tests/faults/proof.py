@@ -1,0 +1,167 @@
+"""Faults of every kind under load, and an honest account of what became of every promise.
+
+Two gateways and two workers run on a broker (append-only file, synced always) and a target.
+Clients set keys and ask for their removal; a nemesis, driven by a seed, breaks what it can.
+Then it makes peace, and the account (account.py) must come out even. A long proof is made of
+rounds, each on fresh servers with the next seed; a round that fails prints how to repeat it.
+"""
+import argparse
+import json
+import pathlib
+import random
+import sys
+import time
+from collections import Counter
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from damage import DAMAGE  # noqa: E402
+from load import Load  # noqa: E402
+from nemesis import FAULTS  # noqa: E402
+from nemesis.schedule import Nemesis  # noqa: E402
+from scene import Scene, go_apart  # noqa: E402
+
+ROUND_S = 300
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def chosen(names, scene):
+    """The kinds that are wanted and possible here."""
+    kinds = []
+    for name in names:
+        reason = FAULTS[name].missing(scene)
+        if reason:
+            say(f"  skipped {name}: {reason}")
+        else:
+            kinds.append(FAULTS[name])
+    return kinds
+
+
+def one_round(seed, seconds, options):
+    """(findings, figures) of one installation's life."""
+    scene = Scene(options.durability, options.appendfsync)
+    load = Load(scene, seed)
+    kinds = chosen(options.faults, scene)
+    nemesis = Nemesis(scene, seed, kinds, options.interval, say)
+    try:
+        scene.start()
+        load.start()
+        nemesis.began = began = time.monotonic()
+        while kinds and time.monotonic() - began < seconds and \
+                sum(nemesis.counts.values()) < options.count:
+            nemesis.turn()
+        load.end()
+        nemesis.make_peace()
+        if options.damage:
+            DAMAGE[options.damage][0](scene, load.clients)
+        quiet_from = time.monotonic()
+        findings, figures = load.judge()
+        figures["quiet_after_s"] = round(time.monotonic() - quiet_from, 1)
+        figures["faults"] = nemesis.counts
+    finally:
+        load.give_up()
+        problems = scene.close()
+    findings["crashed"] = problems
+    return findings, figures
+
+
+def command(seed, seconds, options):
+    """What repeats one round."""
+    words = ["tests/faults/run", "--seed", str(seed), "--seconds", f"{seconds:.0f}",
+             "--interval", f"{options.interval}", "--faults", ",".join(options.faults)]
+    if options.count < sys.maxsize:
+        words += ["--count", str(options.count)]
+    if options.damage:
+        words += ["--break", options.damage]
+    if options.durability != "fsync":
+        words += ["--durability", options.durability, "--appendfsync", options.appendfsync]
+    return " ".join(words)
+
+
+def table(figures, findings, faults):
+    """Everything that is known at the end, one figure a line."""
+    rows = [*figures.items(), *((f"fault {name}", count) for name, count in sorted(faults.items())),
+            ("faults", sum(faults.values())), *((name, len(found)) for name, found in findings.items())]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name.replace('_', ' '):{width}}  {value:>10}" for name, value in rows)
+
+
+def prove(options):
+    """All rounds; gives the last line's summary."""
+    began = time.monotonic()
+    figures, faults, findings = Counter(), Counter(), {}
+    seed, left = options.seed, options.seconds
+    while left > 0 and sum(faults.values()) < options.count:
+        seconds = min(left, ROUND_S)
+        say(f"seed {seed}, {seconds:.0f} s")
+        found, more = one_round(seed, seconds, options)
+        faults.update(more.pop("faults"))
+        figures["rounds"] += 1
+        # The longest of the rounds, where the others are sums.
+        figures["quiet_after_s"] = max(figures["quiet_after_s"], more.pop("quiet_after_s"))
+        figures.update(more)
+        for name, items in found.items():
+            findings.setdefault(name, []).extend(items)
+            for item in items[:5]:
+                say(f"{name}: {item}")
+        if any(found.values()):
+            say(f"again: {command(seed, seconds, options)}")
+        seed, left = seed + 1, left - seconds
+    figures["seconds"] = round(time.monotonic() - began, 1)
+    say(table(figures, findings, faults))
+    return {"seed": options.seed, **figures, "faults": dict(faults),
+            **{name: len(found) for name, found in findings.items()}}, findings
+
+
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="tests/faults/run",
+                                     description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--hours", type=float, help="under fire, in rounds")
+    parser.add_argument("--seconds", type=float, help="under fire (60)")
+    parser.add_argument("--seed", type=int, help="repeats the nemesis's choices")
+    parser.add_argument("--faults", help="only these, separated by commas")
+    parser.add_argument("--list", action="store_true", help="name the faults and what is missing")
+    parser.add_argument("--interval", type=float, default=1.5, help="seconds between faults")
+    parser.add_argument("--count", type=int, default=sys.maxsize, help="end after so many faults")
+    parser.add_argument("--durability", choices=("memory", "fsync"), default="fsync")
+    parser.add_argument("--appendfsync", choices=("always", "everysec", "no"), default="always")
+    parser.add_argument("--break", dest="damage", choices=sorted(DAMAGE),
+                        help="damage the system; the checker must find it")
+    options = parser.parse_args(words)
+    options.seconds = options.hours * 3600 if options.hours else options.seconds or 60
+    options.seed = random.SystemRandom().randrange(1 << 31) if options.seed is None \
+        else options.seed
+    options.faults = options.faults.split(",") if options.faults else list(FAULTS)
+    unknown = [name for name in options.faults if name not in FAULTS]
+    if unknown:
+        parser.error(f"no such fault: {', '.join(unknown)}; --list names them")
+    return options
+
+
+def list_faults():
+    scene = Scene()
+    try:
+        for name, kind in FAULTS.items():
+            reason = kind.missing(scene)
+            says = (kind.__doc__ or kind.__mro__[1].__doc__).partition("\n")[0]
+            say(f"{name:14} {says}" + (f" [skipped: {reason}]" if reason else ""))
+    finally:
+        scene.close()
+
+
+def main(words):
+    options = arguments(words)
+    go_apart()
+    if options.list:
+        list_faults()
+        return 0
+    summary, findings = prove(options)
+    say(json.dumps(summary))
+    enough = {"acknowledged": summary["acknowledged"] > 0,
+              "faults": sum(summary["faults"].values()) > 0}
+    failed = sum(bool(found) for found in findings.values()) + sum(not ok for ok in enough.values())
+    say(f"{len(findings) + len(enough) - failed} passed, {failed} failed")
+    return 1 if failed else 0
