@@ -42,6 +42,7 @@ class Account:
     """What clients and watchers saw; every list is appended to by its own thread only."""
     promises: list = field(default_factory=list)
     refused: int = 0
+    unreachable: int = 0  #: nobody listened
     unknown: int = 0   #: the connection broke before an answer came: no promise was made
     looks: int = 0
     backwards: list = field(default_factory=list)
@@ -113,6 +114,7 @@ def judge(installation, clients, watchers, watched):
     figures = {
         "acknowledged": len(promises), "keys": sum(len(p.present) for p in promises),
         "refused": sum(client.account.refused for client in clients),
+        "unreachable": sum(client.account.unreachable for client in clients),
         "unknown": sum(client.account.unknown for client in clients),
         "looks": sum(watcher.account.looks for watcher in watchers),
         "taken_over": sum(bool(job) and job["attempts"] > 1 for job in ends.values())}

@@ -57,7 +57,14 @@ class Client(threading.Thread):
         try:
             if self.connection is None:
                 gateway = self.random.choice(self.installation.gateways)
-                self.connection = gateway.api.connect(timeout=30)
+                connection = gateway.api.connect(timeout=30)
+                connection.connect()
+                self.connection = connection
+        except OSError:
+            self.account.unreachable += 1
+            self.stop.wait(0.02)
+            return
+        try:
             self.connection.request("POST", "/v1/invalidations", json.dumps(body),
                                     {"Content-Type": "application/json"})
             response = self.connection.getresponse()

@@ -16,10 +16,12 @@ from collections import Counter
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from damage import DAMAGE  # noqa: E402
+from failover import Failovers, Pair  # noqa: E402
 from load import Load  # noqa: E402
 from nemesis import FAULTS  # noqa: E402
 from nemesis.schedule import Nemesis  # noqa: E402
 from scene import Scene, go_apart  # noqa: E402
+from times import measure  # noqa: E402
 
 ROUND_S = 300
 
@@ -40,27 +42,17 @@ def chosen(names, scene):
     return kinds
 
 
-def one_round(seed, seconds, options):
-    """(findings, figures) of one installation's life."""
-    scene = Scene(options.durability, options.appendfsync)
-    load = Load(scene, seed)
-    kinds = chosen(options.faults, scene)
-    nemesis = Nemesis(scene, seed, kinds, options.interval, say)
+def judged(scene, load, act, damage=None):
+    """(findings, figures) of an installation's life; `act` breaks it, and mends it."""
     try:
         scene.start()
         load.start()
-        nemesis.began = began = time.monotonic()
-        while kinds and time.monotonic() - began < seconds and \
-                sum(nemesis.counts.values()) < options.count:
-            nemesis.turn()
-        load.end()
-        nemesis.make_peace()
-        if options.damage:
-            DAMAGE[options.damage][0](scene, load.clients)
+        act()
+        if damage:
+            DAMAGE[damage][0](scene, load.clients)
         quiet_from = time.monotonic()
         findings, figures = load.judge()
         figures["quiet_after_s"] = round(time.monotonic() - quiet_from, 1)
-        figures["faults"] = nemesis.counts
     finally:
         load.give_up()
         problems = scene.close()
@@ -68,12 +60,45 @@ def one_round(seed, seconds, options):
     return findings, figures
 
 
-def command(seed, seconds, options):
+def one_round(seed, seconds, count, options):
+    """At most so many seconds under fire, and at most so many faults."""
+    scene = Scene(options.durability, options.appendfsync)
+    load = Load(scene, seed)
+    kinds = chosen(options.faults, scene)
+    nemesis = Nemesis(scene, seed, kinds, options.interval, say)
+
+    def act():
+        nemesis.began = time.monotonic()
+        while kinds and time.monotonic() - nemesis.began < seconds and \
+                sum(nemesis.counts.values()) < count:
+            nemesis.turn()
+        load.end()
+        nemesis.make_peace()
+    findings, figures = judged(scene, load, act, options.damage)
+    return findings, figures, nemesis
+
+
+def failovers(options):
+    """The master of the broker dies, at class replicated."""
+    pair = Pair()
+    load = Load(pair, options.seed)
+    nemesis = Failovers(pair, options.seed, options.failovers, say)
+
+    def act():
+        nemesis.run()
+        load.end()
+    say(f"seed {options.seed}")
+    findings, figures = judged(pair, load, act)
+    figures |= nemesis.figures([p for client in load.clients for p in client.account.promises])
+    return findings, figures
+
+
+def command(seed, seconds, count, options):
     """What repeats one round."""
     words = ["tests/faults/run", "--seed", str(seed), "--seconds", f"{seconds:.0f}",
              "--interval", f"{options.interval}", "--faults", ",".join(options.faults)]
-    if options.count < sys.maxsize:
-        words += ["--count", str(options.count)]
+    if count < sys.maxsize:
+        words += ["--count", str(count)]
     if options.damage:
         words += ["--break", options.damage]
     if options.durability != "fsync":
@@ -81,39 +106,38 @@ def command(seed, seconds, options):
     return " ".join(words)
 
 
-def table(figures, findings, faults):
-    """Everything that is known at the end, one figure a line."""
-    rows = [*figures.items(), *((f"fault {name}", count) for name, count in sorted(faults.items())),
-            ("faults", sum(faults.values())), *((name, len(found)) for name, found in findings.items())]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name.replace('_', ' '):{width}}  {value:>10}" for name, value in rows)
-
-
-def prove(options):
-    """All rounds; gives the last line's summary."""
-    began = time.monotonic()
-    figures, faults, findings = Counter(), Counter(), {}
-    seed, left = options.seed, options.seconds
-    while left > 0 and sum(faults.values()) < options.count:
+def rounds(options):
+    """One after the other; (findings, figures) of all of them."""
+    figures, faults, exits, findings = Counter(), Counter(), Counter(), {}
+    seed, left, count = options.seed, options.seconds, options.count
+    while left > 0 and count > 0:
         seconds = min(left, ROUND_S)
         say(f"seed {seed}, {seconds:.0f} s")
-        found, more = one_round(seed, seconds, options)
-        faults.update(more.pop("faults"))
+        found, more, nemesis = one_round(seed, seconds, count, options)
+        faults.update(nemesis.counts)
+        exits.update(nemesis.exits)
         figures["rounds"] += 1
         # The longest of the rounds, where the others are sums.
         figures["quiet_after_s"] = max(figures["quiet_after_s"], more.pop("quiet_after_s"))
         figures.update(more)
         for name, items in found.items():
             findings.setdefault(name, []).extend(items)
-            for item in items[:5]:
-                say(f"{name}: {item}")
         if any(found.values()):
-            say(f"again: {command(seed, seconds, options)}")
-        seed, left = seed + 1, left - seconds
-    figures["seconds"] = round(time.monotonic() - began, 1)
-    say(table(figures, findings, faults))
-    return {"seed": options.seed, **figures, "faults": dict(faults),
-            **{name: len(found) for name, found in findings.items()}}, findings
+            say(f"again: {command(seed, seconds, count, options)}")
+        if not nemesis.counts:
+            break  # nothing can be broken here, however long it is tried
+        seed, left, count = seed + 1, left - seconds, count - sum(nemesis.counts.values())
+    figures.update({f"fault {name}": n for name, n in sorted(faults.items())})
+    figures.update(exits)
+    figures["faults"] = sum(faults.values())
+    return findings, dict(figures)
+
+
+def table(figures):
+    """Everything that is known at the end, one figure a line."""
+    width = max(map(len, figures))
+    return "\n".join(f"{name.replace('_', ' '):{width}}  {value:>10}"
+                     for name, value in figures.items())
 
 
 def arguments(words):
@@ -126,11 +150,20 @@ def arguments(words):
     parser.add_argument("--list", action="store_true", help="name the faults and what is missing")
     parser.add_argument("--interval", type=float, default=1.5, help="seconds between faults")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="end after so many faults")
+    parser.add_argument("--power-cuts", type=int, metavar="N",
+                        help="so many of the broker's, and nothing else")
+    parser.add_argument("--failovers", type=int, metavar="N",
+                        help="so many of the broker's, at class replicated")
+    parser.add_argument("--times", type=int, metavar="N",
+                        help="measure restarts and takeovers, each so often")
     parser.add_argument("--durability", choices=("memory", "fsync"), default="fsync")
     parser.add_argument("--appendfsync", choices=("always", "everysec", "no"), default="always")
     parser.add_argument("--break", dest="damage", choices=sorted(DAMAGE),
                         help="damage the system; the checker must find it")
     options = parser.parse_args(words)
+    if options.power_cuts:
+        options.faults, options.count, options.interval = "power-cut", options.power_cuts, 1
+        options.seconds = options.seconds or float("inf")
     options.seconds = options.hours * 3600 if options.hours else options.seconds or 60
     options.seed = random.SystemRandom().randrange(1 << 31) if options.seed is None \
         else options.seed
@@ -158,10 +191,19 @@ def main(words):
     if options.list:
         list_faults()
         return 0
-    summary, findings = prove(options)
-    say(json.dumps(summary))
-    enough = {"acknowledged": summary["acknowledged"] > 0,
-              "faults": sum(summary["faults"].values()) > 0}
-    failed = sum(bool(found) for found in findings.values()) + sum(not ok for ok in enough.values())
+    if options.times:
+        say(table(measure(options.times)))
+        return 0
+    began = time.monotonic()
+    findings, figures = failovers(options) if options.failovers else rounds(options)
+    for name, items in findings.items():
+        for item in items[:5]:
+            say(f"{name}: {item}")
+    figures = {"seed": options.seed, **figures, "seconds": round(time.monotonic() - began, 1),
+               **{name: len(found) for name, found in findings.items()}}
+    say(table(figures))
+    say(json.dumps(figures))
+    enough = [figures["acknowledged"] > 0, bool(options.failovers or figures["faults"])]
+    failed = sum(map(bool, findings.values())) + enough.count(False)
     say(f"{len(findings) + len(enough) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -16,6 +16,8 @@ class Nemesis:
         self.random = random.Random(f"{seed}/nemesis")
         self.running = []  #: (fault, when it ends)
         self.counts = Counter()
+        self.exits = Counter()   #: how servers ended that nobody killed
+        self.restarts = {}       #: server -> when it is started again
         self.began = time.monotonic()
 
     def turn(self):
@@ -54,11 +56,29 @@ class Nemesis:
                 fault.end()
             else:
                 fault.tick()
+        self.supervise()
+
+    def supervise(self):
+        """Start what ended by itself, as whoever runs a service does."""
+        held = set().union(*(fault.holds for fault, _ in self.running))
+        now = time.monotonic()
+        for server in self.scene.all():
+            if server.is_alive() or server in held:
+                continue
+            if server not in self.restarts:
+                self.restarts[server] = now + 0.3
+                ended = f"{self.scene.name_of(server)} ended with {server.process.returncode}"
+                self.exits[ended] += 1
+                self.tell(ended)
+            if self.restarts[server] <= now:
+                del self.restarts[server]
+                server.start(wait=False)
 
     def make_peace(self):
         """Nothing is broken any longer, and everything runs."""
         while self.running:
             self.running.pop()[0].end()
+        self.restarts.clear()
         self.scene.start_missing()
         for server in self.scene.gateways:
             eventually(server.is_ready)

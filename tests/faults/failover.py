@@ -1,0 +1,99 @@
+"""The broker's master is killed, again and again, at class `replicated`.
+
+Three Sentinels watch over a master and a replica. Each turn the master dies under load, sometimes
+after its replica was out of step; Sentinels make the replica the master, and the old one comes
+back as its replica. What was acknowledged was confirmed by the replica, so none of it may be lost.
+"""
+import random
+import time
+
+import redis as redis_client
+
+from installation import Installation
+from support.processes import eventually
+from support.servers import Redis
+from support.topologies import Sentinels
+
+
+class Pair(Installation):
+    """Two brokers behind Sentinels; `broker` is the one that is the master."""
+
+    def __init__(self):
+        self.sentinels = Sentinels()
+        target = Redis()
+        super().__init__(
+            self.sentinels.servers[0], target, rebounds="-", broker_durability="replicated",
+            target_url=target.url(),
+            broker_url=f"redis-sentinel://{self.sentinels.seeds()}/cache")
+
+    def find_master(self):
+        self.broker = self.sentinels.master()
+        return self.broker
+
+    def replica(self):
+        return next(s for s in self.sentinels.servers if s is not self.broker)
+
+    def is_in_step(self):
+        """The replica hears the master, and the Sentinels would choose it."""
+        try:
+            with self.replica().client(socket_timeout=2) as client:
+                info = client.info("replication")
+        except redis_client.RedisError:
+            return False
+        return info["role"] == "slave" and info["master_link_status"] == "up" and \
+            info["master_port"] == self.broker.port and self.sentinels.is_settled()
+
+    def close(self):
+        problems = super().close()
+        self.sentinels.close()
+        return problems
+
+
+class Failovers:
+    """`count` of them, with choices by the seed."""
+
+    def __init__(self, pair, seed, count, say):
+        self.pair, self.count, self.say = pair, count, say
+        self.random = random.Random(f"{seed}/failovers")
+        self.kills = []  #: when the masters died
+
+    def run(self):
+        pair = self.pair
+        for turn in range(self.count):
+            time.sleep(self.random.uniform(0.5, 1.5))
+            late = self.random.random() < 0.3
+            if late:
+                # Nothing can be confirmed meanwhile, so nothing may be acknowledged.
+                pair.replica().pause()
+                time.sleep(self.random.uniform(0.2, 1.5))
+                pair.replica().resume()
+            old = pair.find_master()
+            self.kills.append(time.monotonic())
+            old.kill9()
+            eventually(lambda old=old: pair.find_master() is not old, what="the failover")
+            took = time.monotonic() - self.kills[-1]
+            back = self.come_back(old, pair.broker)
+            eventually(pair.is_in_step, what="the new replica")
+            self.say(f"  failover {turn + 1}, {took:.1f} s" + (", replica late" if late else "") +
+                     (", came back as a master" if back else ""))
+
+    def come_back(self, old, new):
+        """Sometimes it takes itself for the master, until the Sentinels tell it otherwise."""
+        as_master = self.random.random() < 0.1
+        new.settings.pop("replicaof", None)
+        old.settings.pop("replicaof", None)
+        if not as_master:
+            old.settings["replicaof"] = f"127.0.0.1 {new.port}"
+        old.start(wait=False)
+        return as_master
+
+    def figures(self, promises):
+        """For how long nothing was acknowledged after a master's death, in seconds."""
+        times = sorted(promise.at for promise in promises)
+        gaps = []
+        for killed in self.kills:
+            around = [at for at in times if killed - 0.2 < at < killed + 30]
+            gaps.append(max((b - a for a, b in zip(around, around[1:])), default=30))
+        gaps = sorted(round(gap, 1) for gap in gaps)
+        return {"failovers": len(gaps), "nothing_acknowledged_s_median": gaps[len(gaps) // 2],
+                "nothing_acknowledged_s_max": gaps[-1]}
