@@ -30,6 +30,13 @@ class Pair(Installation):
         self.broker = self.sentinels.master()
         return self.broker
 
+    def agrees_on_another(self, old):
+        """All Sentinels name the same master, and it is not `old`; one that comes back while they
+        are at it would confuse them about who is whose replica."""
+        named = {sentinel.facts()["port"] for sentinel in self.sentinels.sentinels
+                 if sentinel.facts()["flags"] == "master"}
+        return len(named) == 1 and named != {str(old.port)} and self.find_master()
+
     def replica(self):
         return next(s for s in self.sentinels.servers if s is not self.broker)
 
@@ -70,12 +77,12 @@ class Failovers:
             old = pair.find_master()
             self.kills.append(time.monotonic())
             old.kill9()
-            eventually(lambda old=old: pair.find_master() is not old, what="the failover")
+            eventually(lambda old=old: pair.agrees_on_another(old), what="the failover")
             took = time.monotonic() - self.kills[-1]
             back = self.come_back(old, pair.broker)
-            eventually(pair.is_in_step, what="the new replica")
             self.say(f"  failover {turn + 1}, {took:.1f} s" + (", replica late" if late else "") +
                      (", came back as a master" if back else ""))
+            eventually(pair.is_in_step, what="the new replica")
 
     def come_back(self, old, new):
         """Sometimes it takes itself for the master, until the Sentinels tell it otherwise."""
