@@ -7,6 +7,7 @@ ends of all jobs and the keys that are there are on the other, and nothing may b
     lost jobs   an acknowledged job of which the service knows nothing, or which failed
     dead jobs   an acknowledged job that was given up after all its attempts
     stuck jobs  an acknowledged job that has not ended
+    untrue      an acknowledgement that was asked for and given while the broker could keep nothing
     duplicated  a job id that was given to two callers
     backwards   a job whose status or attempt was seen to go back, or whose end changed
     miscounted  an ended job whose counts do not add up to what was asked
@@ -34,7 +35,8 @@ class Promise:
     job_id: str
     present: list  #: keys that existed when it was acknowledged
     requested: int
-    at: float
+    asked: float    #: when the request was about to be sent
+    at: float       #: when the answer had come
 
 
 @dataclass
@@ -96,8 +98,9 @@ def standing(client, keys):
     return left
 
 
-def judge(installation, clients, watchers, watched):
-    """What must be nothing, by name; and figures about the rest."""
+def judge(installation, clients, watchers, watched, deaf=()):
+    """What must be nothing, by name; and figures about the rest. `deaf` are the times, from and
+    to, in which the broker could keep nothing."""
     promises = [promise for client in clients for promise in client.account.promises]
     settle(installation, promises)
     # Once more, when nobody looks any longer: nothing that was seen may be undone now.
@@ -106,6 +109,8 @@ def judge(installation, clients, watchers, watched):
         watcher.join()
     ends = jobs_now(installation, [promise.job_id for promise in promises])
     findings = of_jobs(promises, ends)
+    findings["untrue"] = [promise for promise in promises
+                          if any(a <= promise.asked and promise.at <= b for a, b in deaf)]
     findings["backwards"] = [item for watcher in watchers for item in watcher.account.backwards]
     findings["backwards"] += changed(watchers, ends)
     findings["odd"] = [item for client in clients for item in client.account.odd]

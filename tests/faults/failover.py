@@ -64,6 +64,7 @@ class Failovers:
         self.pair, self.count, self.say = pair, count, say
         self.random = random.Random(f"{seed}/failovers")
         self.kills = []   #: when the masters died
+        self.deaf = []    #: when nobody could confirm
         self.mended = []  #: when there was a replica again
 
     def run(self):
@@ -74,8 +75,10 @@ class Failovers:
             late = self.random.random() < 0.3
             if late:
                 # Nothing can be confirmed meanwhile, so nothing may be acknowledged.
-                pair.replica().pause()
+                pair.replica().stand_still()
+                since = time.monotonic()
                 time.sleep(self.random.uniform(0.2, 0.8))
+                self.deaf.append((since, time.monotonic()))
                 pair.replica().resume()
             old = pair.find_master()
             self.kills.append(time.monotonic())

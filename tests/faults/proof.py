@@ -42,7 +42,7 @@ def chosen(names, scene):
     return kinds
 
 
-def judged(scene, load, act, damage=None):
+def judged(scene, load, act, deaf, damage=None):
     """(findings, figures) of an installation's life; `act` breaks it, and mends it."""
     try:
         scene.start()
@@ -51,7 +51,7 @@ def judged(scene, load, act, damage=None):
         if damage:
             DAMAGE[damage][0](scene, load.clients)
         quiet_from = time.monotonic()
-        findings, figures = load.judge()
+        findings, figures = load.judge(deaf)
         figures["quiet_after_s"] = round(time.monotonic() - quiet_from, 1)
     finally:
         load.give_up()
@@ -74,7 +74,9 @@ def one_round(seed, seconds, count, options):
             nemesis.turn()
         load.end()
         nemesis.make_peace()
-    findings, figures = judged(scene, load, act, options.damage)
+    findings, figures = judged(scene, load, act, nemesis.deaf, options.damage)
+    findings["crashed"] += nemesis.exits
+    figures["refused_to_start"] = nemesis.refusals
     return findings, figures, nemesis
 
 
@@ -88,7 +90,7 @@ def failovers(options):
         nemesis.run()
         load.end()
     say(f"seed {options.seed}")
-    findings, figures = judged(pair, load, act)
+    findings, figures = judged(pair, load, act, nemesis.deaf)
     figures |= nemesis.figures([p for client in load.clients for p in client.account.promises])
     return findings, figures
 
@@ -108,14 +110,13 @@ def command(seed, seconds, count, options):
 
 def rounds(options):
     """One after the other; (findings, figures) of all of them."""
-    figures, faults, exits, findings = Counter(), Counter(), Counter(), {}
+    figures, faults, findings = Counter(), Counter(), {}
     seed, left, count = options.seed, options.seconds, options.count
     while left > 0 and count > 0:
         seconds = min(left, ROUND_S)
         say(f"seed {seed}, {seconds:.0f} s")
         found, more, nemesis = one_round(seed, seconds, count, options)
         faults.update(nemesis.counts)
-        exits.update(nemesis.exits)
         figures["rounds"] += 1
         # The longest of the rounds, where the others are sums.
         figures["quiet_after_s"] = max(figures["quiet_after_s"], more.pop("quiet_after_s"))
@@ -128,7 +129,6 @@ def rounds(options):
             break  # nothing can be broken here, however long it is tried
         seed, left, count = seed + 1, left - seconds, count - sum(nemesis.counts.values())
     figures.update({f"fault {name}": n for name, n in sorted(faults.items())})
-    figures.update(exits)
     figures["faults"] = sum(faults.values())
     return findings, dict(figures)
 

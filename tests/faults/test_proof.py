@@ -8,6 +8,12 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from account import LANES  # noqa: E402
+from support.processes import eventually  # noqa: E402
+from support.servers import Purgeway, Redis  # noqa: E402
+
 PROCESSES = "kill-worker,kill-gateway,kill-broker,kill-target,kill-all,step-worker," \
     "step-gateway,stop-worker,stop-gateway,stop-broker,stop-target,drain"
 COMMANDS = "sleep,cut-clients,pause-writes,full-memory,wrong-policy,other-fsync,no-group," \
@@ -41,3 +47,28 @@ def test_a_power_cut_is_one():
     code, summary, text = prove("--seed", "15", "--seconds", "60", "--count", "3", "--faults",
                                 "power-cut", "--durability", "memory", "--appendfsync", "no")
     assert code == 1 and summary["lost_jobs"] > 0, text
+
+
+def test_a_full_broker_drains():
+    """Nothing more is accepted, and everything that was is done."""
+    with Redis() as broker, Redis() as target:
+        settings = {"broker_url": broker.url(), "target_url": target.url(), "rebounds": "-"}
+        with Purgeway("gateway", **settings) as gateway, Purgeway("worker", **settings) as worker:
+            worker.sigterm()
+            keys = [f"k{i}" for i in range(2000)]
+            target.client().mset({key: "v" for key in keys})
+            ids = [gateway.api.purge(*keys[at:at + 10]).json["job_id"]
+                   for at in range(0, len(keys), 10)]
+            broker.client().config_set("maxmemory", 1)
+            refused = gateway.api.purge("one more")
+            assert (refused.status, refused.json["code"]) == (503, "store_out_of_memory")
+            assert refused.headers["retry-after"]
+            worker.start()
+            eventually(lambda: not target.client().exists(*keys), what="the end of the backlog")
+            eventually(lambda: not any(broker.client().xpending(f"purgeway:{{main}}:{lane}",
+                                                                "purgeway")["pending"]
+                                       for lane in LANES), what="the last acknowledgement")
+            assert {gateway.api.finished(job_id)["status"] for job_id in ids} == {"succeeded"}
+            assert gateway.api.purge("one more").status == 503
+            broker.client().config_set("maxmemory", 0)
+            assert eventually(lambda: gateway.api.purge("one more").status == 202)

@@ -66,6 +66,7 @@ class OnBroker(Fault):
 class FullMemory(OnBroker):
     """Out of memory: nothing more is accepted, what was accepted is still done."""
     name = "full-memory"
+    deaf = True
     lasts = (1, 4)
 
     def begin(self):

@@ -35,11 +35,12 @@ class FullDisk(OnDisk):
 class PowerCut(OnDisk):
     """The broker's machine loses power: only what had left for the disk is there afterwards."""
     name = "power-cut"
+    deaf = True
     lasts = (0, 0.5)
 
     def begin(self):
         broker = self.scene.broker
-        broker.pause()
+        broker.stand_still()
         self.scene.disk.cut(broker.kill9)
 
     def end(self):

@@ -12,6 +12,7 @@ class Fault:
     """
     name = ""
     lasts = (0.5, 3)  #: seconds, from and to
+    deaf = False  #: whether the broker can keep nothing, from its beginning to its end
 
     def __init__(self, scene, random):
         self.scene, self.random = scene, random

@@ -32,6 +32,7 @@ class KillGateway(Kill):
 
 class KillBroker(Kill):
     name = "kill-broker"
+    deaf = True
 
     def victims(self):
         return [self.scene.broker]
@@ -47,6 +48,7 @@ class KillTarget(Kill):
 class KillAll(Fault):
     """Every process at once, as when the machine is reset; what was written stays written."""
     name = "kill-all"
+    deaf = True
     lasts = (0, 0.5)
 
     def __init__(self, scene, random):
@@ -108,7 +110,7 @@ class Stop(OnServer):
     lasts = (0.5, 4)
 
     def begin(self):
-        self.victim.pause()
+        self.victim.stand_still()
 
     def end(self):
         self.victim.resume()
@@ -130,6 +132,7 @@ class StopGateway(Stop):
 
 class StopBroker(Stop):
     name = "stop-broker"
+    deaf = True
 
     def victims(self):
         return [self.scene.broker]

@@ -8,6 +8,10 @@ import redis as redis_client
 from support.processes import eventually
 
 
+#: How a program ends that will not start on such a broker.
+REFUSED = 78
+
+
 class Nemesis:
     """Its choices depend on the seed alone, and not on what came of them."""
 
@@ -15,8 +19,11 @@ class Nemesis:
         self.scene, self.kinds, self.interval_s, self.say = scene, kinds, interval_s, say
         self.random = random.Random(f"{seed}/nemesis")
         self.running = []  #: (fault, when it ends)
+        self.deaf = []     #: (from, to) when the broker could keep nothing
+        self.since = {}    #: fault -> when it had begun
         self.counts = Counter()
-        self.exits = Counter()   #: how servers ended that nobody killed
+        self.exits = []          #: servers that ended and were not killed
+        self.refusals = 0
         self.restarts = {}       #: server -> when it is started again
         self.began = time.monotonic()
 
@@ -42,7 +49,8 @@ class Nemesis:
             return
         self.counts[kind.name] += 1
         self.tell(f"{kind.name} {fault.note}, {fault.seconds:.1f} s")
-        self.running.append((fault, time.monotonic() + fault.seconds))
+        self.since[fault] = time.monotonic()
+        self.running.append((fault, self.since[fault] + fault.seconds))
 
     def tell(self, text):
         self.say(f"  {time.monotonic() - self.began:7.1f} s  {text}")
@@ -53,10 +61,15 @@ class Nemesis:
         for fault, until in list(self.running):
             if until <= now or fault.is_over():
                 self.running.remove((fault, until))
-                fault.end()
+                self.end(fault)
             else:
                 fault.tick()
         self.supervise()
+
+    def end(self, fault):
+        if fault.deaf:
+            self.deaf.append((self.since[fault], time.monotonic()))
+        fault.end()
 
     def supervise(self):
         """Start what ended by itself, as whoever runs a service does."""
@@ -66,18 +79,25 @@ class Nemesis:
             if server.is_alive() or server in held:
                 continue
             if server not in self.restarts:
-                self.restarts[server] = now + 0.3
-                ended = f"{self.scene.name_of(server)} ended with {server.process.returncode}"
-                self.exits[ended] += 1
-                self.tell(ended)
+                self.restarts[server] = now + 1
+                self.note_exit(server)
             if self.restarts[server] <= now:
                 del self.restarts[server]
                 server.start(wait=False)
 
+    def note_exit(self, server):
+        name, code = self.scene.name_of(server), server.process.returncode
+        if code == REFUSED:
+            # What it was asked to rely on cannot keep what it promises.
+            self.refusals += 1
+        else:
+            self.exits.append(f"{name} ended with {code}: {server.tail(500)}")
+            self.tell(f"{name} ended with {code}")
+
     def make_peace(self):
         """Nothing is broken any longer, and everything runs."""
         while self.running:
-            self.running.pop()[0].end()
+            self.end(self.running.pop()[0])
         self.restarts.clear()
         self.scene.start_missing()
         for server in self.scene.gateways:
