@@ -49,26 +49,43 @@ def test_a_power_cut_is_one():
     assert code == 1 and summary["lost_jobs"] > 0, text
 
 
-def test_a_full_broker_drains():
-    """Nothing more is accepted, and everything that was is done."""
+@pytest.mark.parametrize("worker_is", ["late", "new", "dead"])
+def test_a_full_broker_drains(worker_is):
+    """Nothing more is accepted and all that was is done, whoever is there to do it: a worker that
+    ran before, one that starts on the full broker, or the successor of one that died."""
     with Redis() as broker, Redis() as target:
-        settings = {"broker_url": broker.url(), "target_url": target.url(), "rebounds": "-"}
+        settings = {"broker_url": broker.url(), "target_url": target.url(), "rebounds": "-",
+                    "worker_idle_ms": 500, "worker_beat_ms": 100, "target_timeout_ms": 60000}
         with Purgeway("gateway", **settings) as gateway, Purgeway("worker", **settings) as worker:
-            worker.sigterm()
             keys = [f"k{i}" for i in range(2000)]
             target.client().mset({key: "v" for key in keys})
+            if worker_is == "new":
+                worker.sigterm()
+            else:
+                target.stand_still()
             ids = [gateway.api.purge(*keys[at:at + 10]).json["job_id"]
                    for at in range(0, len(keys), 10)]
+            if worker_is != "new":
+                eventually(lambda: pending(broker), what="a worker that holds something")
             broker.client().config_set("maxmemory", 1)
             refused = gateway.api.purge("one more")
             assert (refused.status, refused.json["code"]) == (503, "store_out_of_memory")
             assert refused.headers["retry-after"]
-            worker.start()
+            if worker_is == "dead":
+                worker.kill9()
+            target.resume()
+            if worker_is != "late":
+                worker.start()
             eventually(lambda: not target.client().exists(*keys), what="the end of the backlog")
-            eventually(lambda: not any(broker.client().xpending(f"purgeway:{{main}}:{lane}",
-                                                                "purgeway")["pending"]
-                                       for lane in LANES), what="the last acknowledgement")
+            eventually(lambda: not pending(broker), what="the last acknowledgement")
             assert {gateway.api.finished(job_id)["status"] for job_id in ids} == {"succeeded"}
             assert gateway.api.purge("one more").status == 503
             broker.client().config_set("maxmemory", 0)
             assert eventually(lambda: gateway.api.purge("one more").status == 202)
+
+
+def pending(broker):
+    """How many jobs somebody holds."""
+    with broker.client() as client:
+        return sum(client.xpending(f"purgeway:{{main}}:{lane}", "purgeway")["pending"]
+                   for lane in LANES)
