@@ -32,11 +32,12 @@ class Pair(Installation):
         return self.broker
 
     def agrees_on_another(self, old):
-        """All Sentinels name the same master, and it is not `old`; one that comes back while they
-        are at it would confuse them about who is whose replica."""
-        named = {sentinel.facts()["port"] for sentinel in self.sentinels.sentinels
-                 if sentinel.facts()["flags"] == "master"}
-        return len(named) == 1 and named != {str(old.port)} and self.find_master()
+        """All Sentinels name the same master, are content with it, and it is not `old`. A master
+        that keeps nothing on disk must not come back before: it would be taken for itself, empty."""
+        seen = {(facts["port"], facts["flags"]) for facts in
+                (sentinel.facts() for sentinel in self.sentinels.sentinels)}
+        self.find_master()
+        return seen == {(str(self.broker.port), "master")} and self.broker is not old
 
     def replica(self):
         return next(s for s in self.sentinels.servers if s is not self.broker)
