@@ -7,6 +7,7 @@ rounds, each on fresh servers with the next seed; a round that fails prints how 
 """
 import argparse
 import json
+import os
 import pathlib
 import random
 import sys
@@ -21,6 +22,7 @@ from load import Load  # noqa: E402
 from nemesis import FAULTS  # noqa: E402
 from nemesis.schedule import Nemesis  # noqa: E402
 from scene import Scene, go_apart  # noqa: E402
+from support.servers import program  # noqa: E402
 from times import measure  # noqa: E402
 
 ROUND_S = 300
@@ -62,7 +64,8 @@ def judged(scene, load, act, deaf, damage=None):
 
 def one_round(seed, seconds, count, options):
     """At most so many seconds under fire, and at most so many faults."""
-    scene = Scene(options.durability, options.appendfsync)
+    target = options.target or random.Random(f"{seed}/target").choice(["near", "far"])
+    scene = Scene(options.durability, options.appendfsync, target)
     load = Load(scene, seed)
     kinds = chosen(options.faults, scene)
     nemesis = Nemesis(scene, seed, kinds, options.interval, say)
@@ -101,11 +104,14 @@ def command(seed, seconds, count, options):
              "--interval", f"{options.interval}", "--faults", ",".join(options.faults)]
     if count < sys.maxsize:
         words += ["--count", str(count)]
+    if options.target:
+        words += ["--target", options.target]
     if options.damage:
         words += ["--break", options.damage]
     if options.durability != "fsync":
         words += ["--durability", options.durability, "--appendfsync", options.appendfsync]
-    return " ".join(words)
+    built = os.environ.get("PGW_BUILD_DIR")
+    return " ".join(([f"PGW_BUILD_DIR={built}"] if built else []) + words)
 
 
 def rounds(options):
@@ -156,6 +162,8 @@ def arguments(words):
                         help="so many of the broker's, at class replicated")
     parser.add_argument("--times", type=int, metavar="N",
                         help="measure restarts and takeovers, each so often")
+    parser.add_argument("--target", choices=("near", "far"),
+                        help="on a socket, or behind the network (drawn from the seed)")
     parser.add_argument("--durability", choices=("memory", "fsync"), default="fsync")
     parser.add_argument("--appendfsync", choices=("always", "everysec", "no"), default="always")
     parser.add_argument("--break", dest="damage", choices=sorted(DAMAGE),
@@ -187,6 +195,9 @@ def list_faults():
 
 def main(words):
     options = arguments(words)
+    if not os.path.exists(program()):
+        say(f"there is no {program()}: build it, or name its folder in PGW_BUILD_DIR")
+        return 2
     go_apart()
     if options.list:
         list_faults()

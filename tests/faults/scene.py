@@ -56,43 +56,50 @@ class PlacedRedis(Redis):
 class Scene(Installation):
     """Broker and target are two servers; results are with the broker."""
 
-    def __init__(self, durability="fsync", appendfsync="always"):
+    def __init__(self, durability="fsync", appendfsync="always", target="near"):
         self.directory = tempfile.mkdtemp(prefix="pgw-scene-", dir="/tmp")
         self.why_no_disk = why_not("mkfs.ext4", "mount", "umount")
         self.why_no_link = why_not("ip", "nsenter", "unshare")
         if not self.why_no_link and not os.path.exists("/dev/net/tun"):
             self.why_no_link = "needs /dev/net/tun"
-        self._preload = pathlib.Path(program()).parent / "tests/faults/jumping_clock.so"
-        self.why_no_clocks = None if self._preload.exists() else f"{self._preload} is not built"
+        self._preloads = pathlib.Path(program()).parent / "tests/faults"
+        self.why_no_preloads = None if (self._preloads / "jumping_clock.so").exists() \
+            else f"nothing to preload in {self._preloads}"
         self._clocks = 0
+        self.sync_fails = os.path.join(self.directory, "sync-fails")
         self.disk = self.link = None
         if not self.why_no_disk:
             self.disk = Disk(self.directory)
         if not self.why_no_link:
             self.link = Link()
-        place = {"dir": self.disk.path} if self.disk else {}
-        if self.link:
-            place |= {"prefix": self.link.prefix, "bind": THERE, "protected-mode": "no"}
-        broker = PlacedRedis(self.clock(), appendfsync=appendfsync, **place)
-        target = PlacedRedis(self.clock())
+        there = {"prefix": self.link.prefix, "bind": THERE, "protected-mode": "no"} \
+            if self.link else {}
+        self.target_is_far = bool(self.link and target == "far")
+        broker = PlacedRedis(self.broken_libraries("jumping_clock", "failing_sync"),
+                             appendfsync=appendfsync, **there,
+                             **({"dir": self.disk.path} if self.disk else {}))
+        target = PlacedRedis(self.broken_libraries("jumping_clock"),
+                             **(there if self.target_is_far else {}))
         self._target_path = os.path.join(self.directory, "target.sock")
         self.point_target_at(target.socket_path)
         super().__init__(
             broker, target, rebounds="-", broker_durability=durability,
             broker_url=f"redis://{THERE}:{broker.port}" if self.link else broker.url(),
-            target_url=f"unix://{self._target_path}")
+            target_url=f"redis://{THERE}:{target.port}" if self.target_is_far
+            else f"unix://{self._target_path}")
         for server in self.services():
-            server.env |= self.clock()
+            server.env |= self.broken_libraries("jumping_clock")
 
-    def clock(self):
-        """The environment of a process with a wall clock of its own."""
-        if self.why_no_clocks:
+    def broken_libraries(self, *names):
+        """The environment of a process with a wall clock of its own, and more of that kind."""
+        if self.why_no_preloads:
             return {}
         self._clocks += 1
         path = os.path.join(self.directory, f"clock-{self._clocks}")
         with open(path, "wb") as file:
             file.write(bytes(8))
-        return {"LD_PRELOAD": str(self._preload), "PGW_CLOCK": path}
+        return {"LD_PRELOAD": ":".join(str(self._preloads / f"{name}.so") for name in names),
+                "PGW_CLOCK": path, "PGW_SYNC_FAILS": self.sync_fails}
 
     def point_target_at(self, path):
         os.symlink(path, self._target_path + ".new")

@@ -11,7 +11,7 @@ class Jump(OnServer):
 
     @classmethod
     def missing(cls, scene):
-        return scene.why_no_clocks
+        return scene.why_no_preloads
 
     def victims(self):
         return self.scene.all()

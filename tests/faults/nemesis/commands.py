@@ -61,6 +61,7 @@ class OnBroker(Fault):
         super().__init__(scene, random)
         self.broker = scene.broker
         self.holds = {scene.broker}
+        self.note = "broker"
 
 
 class FullMemory(OnBroker):

@@ -1,4 +1,6 @@
-"""The broker's disk: full, or cut from power."""
+"""The broker's disk: full, failing, or cut from power."""
+import os
+
 from nemesis.fault import Fault
 
 
@@ -6,6 +8,7 @@ class OnDisk(Fault):
     def __init__(self, scene, random):
         super().__init__(scene, random)
         self.holds = {scene.broker}
+        self.note = "broker"
 
     @classmethod
     def missing(cls, scene):
@@ -23,11 +26,36 @@ class FullDisk(OnDisk):
     def tick(self):
         # A server that syncs always ends when it cannot; whoever supervises it starts it again.
         if not self.scene.broker.is_alive():
-            self.note = "the broker gave up"
+            self.outcome = "the broker gave up"
             self.scene.broker.start(wait=False)
 
     def end(self):
         self.scene.disk.free()
+        if not self.scene.broker.is_alive():
+            self.scene.broker.start(wait=False)
+
+
+class FailingSync(OnDisk):
+    """fsync fails: what was written may or may not reach the disk."""
+    name = "failing-sync"
+    lasts = (0.2, 2)
+    deaf = True
+
+    @classmethod
+    def missing(cls, scene):
+        return scene.why_no_preloads
+
+    def begin(self):
+        with open(self.scene.sync_fails, "wb"):
+            pass
+
+    def tick(self):
+        if not self.scene.broker.is_alive():
+            self.outcome = "the broker gave up"
+            self.scene.broker.start(wait=False)
+
+    def end(self):
+        os.unlink(self.scene.sync_fails)
         if not self.scene.broker.is_alive():
             self.scene.broker.start(wait=False)
 
@@ -47,4 +75,4 @@ class PowerCut(OnDisk):
         self.scene.broker.start(wait=False)
 
 
-FAULTS = (FullDisk, PowerCut)
+FAULTS = (FullDisk, FailingSync, PowerCut)

@@ -18,7 +18,8 @@ class Fault:
         self.scene, self.random = scene, random
         self.seconds = random.uniform(*self.lasts)
         self.holds = set()
-        self.note = ""
+        self.note = ""     #: what is said of it when it begins
+        self.outcome = ""  #: and when it has ended
 
     @classmethod
     def missing(cls, scene):

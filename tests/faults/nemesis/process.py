@@ -87,7 +87,7 @@ class Step(OnServer):
         del self.victim.env["PURGEWAY_FAILPOINT"]
         if self.victim.is_alive():
             self.victim.kill9()
-            self.note += ", which it never reached"
+            self.outcome = "the step was not reached"
         self.victim.start(wait=False)
 
 

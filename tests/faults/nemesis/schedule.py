@@ -48,7 +48,7 @@ class Nemesis:
             fault.end()
             return
         self.counts[kind.name] += 1
-        self.tell(f"{kind.name} {fault.note}, {fault.seconds:.1f} s")
+        self.tell(f"{kind.name}: {fault.note}, {fault.seconds:.1f} s")
         self.since[fault] = time.monotonic()
         self.running.append((fault, self.since[fault] + fault.seconds))
 
@@ -70,6 +70,8 @@ class Nemesis:
         if fault.deaf:
             self.deaf.append((self.since[fault], time.monotonic()))
         fault.end()
+        if fault.outcome:
+            self.tell(f"{fault.name} ends: {fault.outcome}")
 
     def supervise(self):
         """Start what ended by itself, as whoever runs a service does."""

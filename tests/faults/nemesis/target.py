@@ -34,6 +34,10 @@ class Impostor(Fault):
         self.holds = {scene.target_server}
         self.fake = None
 
+    @classmethod
+    def missing(cls, scene):
+        return "the target is behind the network in this round" if scene.target_is_far else None
+
     def answers(self):
         raise NotImplementedError
 
