@@ -89,12 +89,14 @@ class Nemesis:
 
     def note_exit(self, server):
         name, code = self.scene.name_of(server), server.process.returncode
-        if code == REFUSED:
+        if server in self.scene.services() and code == REFUSED:
             # What it was asked to rely on cannot keep what it promises.
             self.refusals += 1
-        else:
+            return
+        self.tell(f"{name} ended with {code}")
+        # A store may give up when its disk does; ours may not.
+        if server in self.scene.services():
             self.exits.append(f"{name} ended with {code}: {server.tail(500)}")
-            self.tell(f"{name} ended with {code}")
 
     def make_peace(self):
         """Nothing is broken any longer, and everything runs."""
