@@ -153,9 +153,13 @@ class Load:
     def acknowledged(self):
         return sum(len(client.account.promises) for client in self.clients)
 
+    def stop(self):
+        """No more is asked; what was asked may still be answered."""
+        self._stop.set()
+
     def end(self):
         """No more promises."""
-        self._stop.set()
+        self.stop()
         for client in self.clients:
             client.join()
 

@@ -75,8 +75,9 @@ def one_round(seed, seconds, count, options):
         while kinds and time.monotonic() - nemesis.began < seconds and \
                 sum(nemesis.counts.values()) < count:
             nemesis.turn()
-        load.end()
+        load.stop()
         nemesis.make_peace()
+        load.end()
     findings, figures = judged(scene, load, act, nemesis.deaf, options.damage)
     findings["crashed"] += nemesis.exits
     figures["refused_to_start"] = nemesis.refusals
