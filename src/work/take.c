@@ -81,8 +81,8 @@ static void on_group(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 
         PGW_ASSERT(w->reads_awaited > 0);
         w->reads_awaited--;
-        /* BUSYGROUP says that the group exists, which is what was wanted. A full server does not
-         * look; were it not read from then, it would never be drained. NOGROUP tells if it was so. */
+        /* BUSYGROUP says that the group exists, which is what was wanted. A full server does
+         * not look; were it not read from then, it would never be drained. NOGROUP tells. */
         const bool exists = reply && pgw_str_starts(reply->str, PGW_STR("BUSYGROUP"));
         if (err && !exists && err != PGW_E_REDIS_OOM)
                 w->grouped = false;

@@ -122,7 +122,11 @@ def rounds(options):
     while left > 0 and count > 0:
         seconds = min(left, ROUND_S)
         say(f"seed {seed}, {seconds:.0f} s")
-        found, more, nemesis = one_round(seed, seconds, count, options)
+        try:
+            found, more, nemesis = one_round(seed, seconds, count, options)
+        except Exception:
+            say(f"again: {command(seed, seconds, count, options)}")
+            raise
         faults.update(nemesis.counts)
         figures["rounds"] += 1
         # The longest of the rounds, where the others are sums.

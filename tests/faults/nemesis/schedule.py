@@ -41,6 +41,8 @@ class Nemesis:
         fault = kind(self.scene, random.Random(self.random.random()))
         if any(fault.holds & other.holds for other, _ in self.running):
             return
+        if any(not server.is_alive() for server in self.scene.all() if server in fault.holds):
+            return  # it is down by itself
         try:
             fault.begin()
         except (OSError, redis_client.RedisError) as problem:
@@ -79,6 +81,7 @@ class Nemesis:
         now = time.monotonic()
         for server in self.scene.all():
             if server.is_alive() or server in held:
+                self.restarts.pop(server, None)
                 continue
             if server not in self.restarts:
                 self.restarts[server] = now + 1
