@@ -9,7 +9,7 @@
 -- ARGV  1 attempt   2 started_ms   3 time to live, seconds   4 attempts that were over when the
 --       entry was made: an end that one of those wrote was taken back (redrive.lua)
 -- returns  1 go on, 0 a later attempt owns the job, 2 it has ended already
--- keeps    attempts only grow, a status never goes back
+-- keeps    attempts only grow, a status never goes back; works on a full server
 -- cost     O(1)
 local terminal = { succeeded = true, failed = true, dead = true, cancelled = true }
 local now = redis.call('HMGET', KEYS[1], 'a', 's')

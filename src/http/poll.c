@@ -30,9 +30,22 @@ static void finish(struct pgw_poll *p, enum pgw_err err, const struct pgw_job *j
         pgw_free(p);
 }
 
+/* After a failover a link may lead to the old master for a moment, which comes back as a replica
+ * and knows nothing yet. Only a broker that has passed its check can say that there is no job. */
+static enum pgw_err doubt(const struct pgw_poll *p, enum pgw_err err)
+{
+        const enum pgw_err verdict = pgw_broker_check_verdict(p->gateway->links.check);
+        const bool is_master =
+            verdict == PGW_OK || verdict == PGW_E_DURABILITY || verdict == PGW_E_EVICTION;
+
+        return err == PGW_E_NO_JOB && !is_master ? verdict : err;
+}
+
 static void on_found(void *ctx, enum pgw_err err, const struct pgw_job *job)
 {
         struct pgw_poll *p = ctx;
+
+        err = doubt(p, err);
         const uint64_t now_ms = pgw_loop_now_ms(p->gateway->loop);
         const bool ended = job && pgw_job_state_is_terminal(job->state);
         const bool hopeless = err == PGW_E_NO_JOB || err == PGW_E_REDIS_CANCELLED;

@@ -10,7 +10,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support.processes import eventually  # noqa: E402
+from support.processes import eventually, free_port  # noqa: E402
 from support.servers import Purgeway, Redis  # noqa: E402
 
 FAILOVERS = int(os.environ.get("PGW_FAILOVERS", "10"))
@@ -110,3 +110,21 @@ def test_without_a_journal_they_are(tmp_path):
             assert pair.master.client().exists("k")
     finally:
         pair.close()
+
+
+def test_an_empty_replica_is_not_believed():
+    """A broker that comes back as a replica and has nothing yet cannot say that there is no job."""
+    with Redis() as broker, Purgeway("gateway", broker_url=broker.url(),
+                                     broker_durability="memory") as gateway:
+        job_id = gateway.api.purge("k").json["job_id"]
+        gateway.stand_still()
+        with broker.client() as client:
+            client.flushall()
+            client.replicaof("127.0.0.1", free_port())
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        gateway.resume()
+        answers = [gateway.api.job(job_id) for _ in range(5)]
+        assert {answer.status for answer in answers} == {503}, answers
+        broker.client().replicaof("NO", "ONE")
+        eventually(gateway.is_ready)
+        assert gateway.api.job(job_id).status == 404

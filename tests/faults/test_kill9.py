@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path[:0] = map(str, pathlib.Path(__file__).resolve().parents[:2])
 
+import account  # noqa: E402
 import kill9  # noqa: E402
 from support.processes import eventually  # noqa: E402
 from support.servers import Purgeway, Redis  # noqa: E402
@@ -32,7 +33,7 @@ def test_nothing_is_lost(layout, rebounds, share):
 
 @pytest.mark.parametrize("damage", sorted(kill9.DAMAGE))
 def test_checker_finds_damage(damage, monkeypatch):
-    monkeypatch.setattr(kill9, "QUIET_S", 8)
+    monkeypatch.setattr(account, "QUIET_S", 8)
     options = kill9.arguments(["--kills", "2", "--break", damage, "--no-steps"])
     summary, _ = kill9.run(options)
     assert summary[kill9.DAMAGE[damage][1]] > 0, summary

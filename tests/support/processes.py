@@ -85,6 +85,15 @@ class Child:
         """SIGSTOP: the process is there and does not answer."""
         self.signal(signal.SIGSTOP)
 
+    def stand_still(self):
+        """The same, and it has come to a stop when this returns."""
+        self.pause()
+        eventually(self._is_stopped, what=f"the stop of {self.name}")
+
+    def _is_stopped(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+
     def resume(self):
         self.signal(signal.SIGCONT)
 
