@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-enum kind { TEXT, FLAG, SECONDS, LIST };
+enum kind { TEXT, FLAG, SECONDS, COUNT, LIST };
 
 struct option {
         const char *name;
@@ -41,6 +41,17 @@ static const struct option options[] = {
     {"--priority", PGW_CLI_TAKES_KEYS, TEXT, AT(priority)},
     {"--idempotency-key", PGW_CLI_TAKES_KEYS, TEXT, AT(idempotency_key)},
     {"--reason", PGW_CLI_TAKES_KEYS, TEXT, AT(reason)},
+    {"--priority", PGW_CLI_TAKES_LANE, TEXT, AT(priority)},
+    {"--expect", PGW_CLI_TAKES_EXPECT, COUNT, AT(expect)},
+    {"--all", PGW_CLI_TAKES_LETTERS, FLAG, AT(all)},
+    {"--code", PGW_CLI_TAKES_LETTERS, TEXT, AT(code)},
+    {"--error-class", PGW_CLI_TAKES_LETTERS, TEXT, AT(error_class)},
+    {"--ended", PGW_CLI_TAKES_LETTERS, TEXT, AT(ended)},
+    {"--target", PGW_CLI_TAKES_LETTERS, TEXT, AT(letter_target)},
+    {"--tag", PGW_CLI_TAKES_LETTERS, TEXT, AT(letter_tag)},
+    {"--request-id", PGW_CLI_TAKES_LETTERS, TEXT, AT(letter_request_id)},
+    {"--after", PGW_CLI_TAKES_LETTERS, TEXT, AT(after)},
+    {"--before", PGW_CLI_TAKES_LETTERS, TEXT, AT(before)},
     {"--stdin", PGW_CLI_TAKES_KEYS, FLAG, AT(from_stdin)},
     {"-0", PGW_CLI_TAKES_KEYS, FLAG, AT(nul_separated)},
 };
@@ -60,7 +71,8 @@ static enum pgw_err set_value(const struct option *option, const char *value,
                               struct pgw_cli_args *args, struct pgw_fault *reterr_fault)
 {
         char *field = (char *)args + option->at;
-        uint64_t seconds;
+        const bool is_time = option->kind == SECONDS;
+        uint64_t number;
 
         if (option->kind == LIST) {
                 struct pgw_cli_list *list = (void *)field;
@@ -71,12 +83,14 @@ static enum pgw_err set_value(const struct option *option, const char *value,
                 memcpy(field, &value, sizeof value);
                 return PGW_OK;
         }
-        if (pgw_str_to_u64(pgw_str_z(value), PGW_CLI_WAIT_S_MAX, &seconds)) {
-                pgw_fault_set(reterr_fault, option->name, "%s takes whole seconds, 0 to %d",
-                              option->name, PGW_CLI_WAIT_S_MAX);
+        const uint64_t most = is_time ? PGW_CLI_WAIT_S_MAX : PGW_CLI_EXPECT_MAX;
+        if (pgw_str_to_u64(pgw_str_z(value), most, &number) || (!is_time && number == 0)) {
+                pgw_fault_set(reterr_fault, option->name, "%s takes %s, %d to %llu", option->name,
+                              is_time ? "whole seconds" : "a number", !is_time,
+                              (unsigned long long)most);
                 return PGW_E_INVALID;
         }
-        memcpy(field, &(uint32_t){(uint32_t)seconds}, sizeof(uint32_t));
+        memcpy(field, &(uint32_t){(uint32_t)number}, sizeof(uint32_t));
         return PGW_OK;
 }
 

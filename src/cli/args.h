@@ -13,12 +13,16 @@
 #include "base/err.h"
 
 #define PGW_CLI_WAIT_S_MAX 3600
+#define PGW_CLI_EXPECT_MAX 1000000000
 
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
         PGW_CLI_TAKES_WAIT = 1,
-        PGW_CLI_TAKES_CANCEL = 4, /* --cancel-rebounds */
-        PGW_CLI_TAKES_KEYS = 2    /* what says what to remove, and how */
+        PGW_CLI_TAKES_CANCEL = 4,  /* --cancel-rebounds */
+        PGW_CLI_TAKES_KEYS = 2,    /* what says what to remove, and how */
+        PGW_CLI_TAKES_EXPECT = 8,  /* --expect */
+        PGW_CLI_TAKES_LANE = 16,   /* --priority */
+        PGW_CLI_TAKES_LETTERS = 32 /* what says which dead letters are meant */
 };
 
 /* An option that may be given several times. */
@@ -48,6 +52,10 @@ struct pgw_cli_args {
         struct pgw_cli_list targets;
         bool all_tags, dry_run, soft, tombstone;
         bool cancel_rebounds;
+        uint32_t expect; /* 0: not given */
+        bool all;
+        const char *code, *error_class, *ended, *letter_target, *letter_tag, *letter_request_id;
+        const char *after, *before;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

@@ -1,4 +1,4 @@
-/* cli/cli.h - the client verbs: `purgeway purge`, `purgeway status`, `purgeway queues`.
+/* cli/cli.h - the client verbs: `purgeway purge`, `status`, `cancel`, `queues`, `workers`, `dead`.
  *
  * Each is a main() of its own: argv[0] is the verb, results go to stdout, one line per
  * error to stderr, and the return value is the exit status. They speak HTTP to a
@@ -17,6 +17,9 @@ enum {
 
 int pgw_cli_purge(int argc, char *argv[]);
 int pgw_cli_status(int argc, char *argv[]);
+int pgw_cli_cancel(int argc, char *argv[]);
 int pgw_cli_queues(int argc, char *argv[]);
+int pgw_cli_workers(int argc, char *argv[]);
+int pgw_cli_dead(int argc, char *argv[]);
 
 #endif

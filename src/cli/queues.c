@@ -1,36 +1,48 @@
-/* `purgeway queues`: the queues as a table.
+/* `purgeway queues`: the queues as a table; pausing them, and dropping what waits. `purgeway
+ * workers`: who works on them.
  *
- * The columns are whatever the gateway tells, in its order, so that a newer gateway's
- * figures show without a newer client. A queue that has parts (its lanes) becomes one
- * row for each part, led by the queue's own columns.
+ * A queue that has parts (its lanes) becomes one row for each part, led by the queue's own columns.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "cli/table.h"
 #include "cli/verb.h"
 
-#define COLUMNS_MAX 24
-#define HTTP_OK     200
+#define HTTP_OK 200
 
-static const struct pgw_cli_verb verb = {
+static const struct pgw_cli_verb queues_verb = {
     .name = "queues",
+    .takes = PGW_CLI_TAKES_EXPECT | PGW_CLI_TAKES_LANE,
     .help = "usage: purgeway queues [options]\n"
+            "       purgeway queues pause|resume [QUEUE] [--priority LANE]\n"
+            "       purgeway queues purge [QUEUE] --expect N [--priority LANE]\n"
             "\n"
-            "Show the queues and what waits in them.\n"
+            "Show the queues and what waits in them; let workers take nothing more, or again; or\n"
+            "drop what waits, if it is no more than N jobs. QUEUE is main unless given.\n"
+            "\n"
+            "  --priority LANE  only that lane: high, normal or low\n"
+            "  --expect N       how many jobs wait at most\n"
+            "  --json           print the gateway's answer\n"
+            "  --url URL        the gateway (default $PURGEWAY_URL or http://127.0.0.1:7780)\n"
+            "  --cacert FILE    trust the authorities in FILE (PEM) for https\n"
+            "\n"
+            "exit status: 0 done, 1 refused, 2 usage, 69 no gateway or it cannot serve now\n",
+};
+
+static const struct pgw_cli_verb workers_verb = {
+    .name = "workers",
+    .help = "usage: purgeway workers [options]\n"
+            "\n"
+            "Show the workers, one for each thread, and when they were last heard.\n"
             "\n"
             "  --json         print the gateway's answer\n"
             "  --url URL      the gateway (default $PURGEWAY_URL or http://127.0.0.1:7780)\n"
             "  --cacert FILE  trust the authorities in FILE (PEM) for https\n"
             "\n"
             "exit status: 0 shown, 1 refused, 2 usage, 69 no gateway or it cannot serve now\n",
-};
-
-struct table {
-        const char *columns[COLUMNS_MAX]; /* borrowed from the answer */
-        int widths[COLUMNS_MAX];
-        size_t column_count;
 };
 
 /* The first member that is an array of objects. */
@@ -69,111 +81,108 @@ static json_t *flatten(json_t *answer)
         return flat;
 }
 
-static void fit_column(struct table *table, const char *name, const char *text)
+static void print_answer(json_t *answer)
 {
-        const int wide = (int)(strlen(text) < 60 ? strlen(text) : 60);
-        size_t c = 0;
+        json_t *rows = flatten(answer);
 
-        while (c < table->column_count && strcmp(table->columns[c], name) != 0)
-                c++;
-        if (c == COLUMNS_MAX)
-                return;
-        if (c == table->column_count) {
-                table->columns[table->column_count++] = name;
-                table->widths[c] = (int)(strlen(name) < 60 ? strlen(name) : 60);
-        }
-        if (wide > table->widths[c])
-                table->widths[c] = wide;
+        if (json_array_size(rows))
+                pgw_cli_print_table(rows);
+        else if (json_object_get(answer, "count"))
+                printf("%s jobs dropped\n", pgw_cli_text(answer, "count"));
+        json_decref(rows);
 }
 
-static void measure(struct table *table, json_t *rows)
+static int run(const struct pgw_cli_verb *verb, const struct pgw_cli_args *args,
+               const struct pgw_cli_request *request)
 {
-        json_t *row, *value;
-        const char *name;
-        size_t i;
-
-        json_array_foreach(rows, i, row)
-        {
-                json_object_foreach(row, name, value)
-                {
-                        if (json_is_string(value) || json_is_integer(value))
-                                fit_column(table, name, pgw_cli_text(row, name));
-                }
-        }
-}
-
-/* Numbers to the right, words to the left; no blanks at the end of a line. */
-static void print_cell(const struct table *table, size_t c, const char *text, bool is_number)
-{
-        const int pad = table->widths[c] - (int)strlen(text);
-        const bool is_last = c + 1 == table->column_count;
-
-        if (is_number && pad > 0)
-                printf("%*s", pad, "");
-        pgw_cli_print_clean(stdout, text);
-        if (!is_number && !is_last && pad > 0)
-                printf("%*s", pad, "");
-        fputs(is_last ? "\n" : "  ", stdout);
-}
-
-static void print_table(json_t *rows)
-{
-        struct table table = {.column_count = 0};
-        const json_t *first = json_array_get(rows, 0);
-        json_t *row;
-        size_t i;
-
-        measure(&table, rows);
-        for (size_t c = 0; c < table.column_count; c++)
-                print_cell(&table, c, table.columns[c],
-                           json_is_integer(json_object_get(first, table.columns[c])));
-        json_array_foreach(rows, i, row)
-        {
-                for (size_t c = 0; c < table.column_count; c++)
-                        print_cell(&table, c, pgw_cli_text(row, table.columns[c]),
-                                   json_is_integer(json_object_get(row, table.columns[c])));
-        }
-}
-
-static int show(struct pgw_cli_gateway *gateway, bool as_json)
-{
-        const struct pgw_cli_request request = {.method = "GET", .path = "/v1/queues"};
-        struct pgw_fault fault = {"", ""};
+        struct pgw_cli_gateway *gateway = pgw_cli_verb_gateway(verb, args);
         json_t *answer = NULL;
-        int http_status = 0, status = PGW_EXIT_OK;
 
-        if (pgw_cli_gateway_ask(gateway, &request, &http_status, &answer, &fault)) {
-                pgw_cli_say_error(verb.name, "%s", fault.detail);
-                return PGW_EXIT_UNAVAILABLE;
-        }
-        if (http_status != HTTP_OK || !json_is_object(answer)) {
-                status = pgw_cli_say_problem(verb.name, http_status, answer);
-        } else if (as_json) {
+        if (!gateway)
+                return PGW_EXIT_USAGE;
+        int status = pgw_cli_verb_ask(verb, gateway, request, HTTP_OK, &answer);
+        if (answer && args->json)
                 pgw_cli_print_json(stdout, answer);
-        } else {
-                json_t *rows = flatten(answer);
-                print_table(rows);
-                json_decref(rows);
-        }
+        else if (answer)
+                print_answer(answer);
         json_decref(answer);
-        return pgw_cli_verb_end(&verb, status);
+        pgw_cli_gateway_close(gateway);
+        return pgw_cli_verb_end(verb, status);
+}
+
+/* What is to be done to a queue; NULL when the words say nothing that can be. */
+static const char *action_of(const struct pgw_cli_args *args)
+{
+        static const char *const actions[] = {"pause", "resume", "purge"};
+
+        for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+                if (strcmp(args->operands[0], actions[i]) == 0)
+                        return actions[i];
+        return NULL;
+}
+
+static bool is_plain_name(const char *name)
+{
+        return *name && strlen(name) <= 64 &&
+               strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+                   strlen(name);
+}
+
+static int act(const struct pgw_cli_args *args)
+{
+        const char *action = action_of(args);
+        const char *queue = args->operand_count > 1 ? args->operands[1] : "main";
+        const bool purges = action && strcmp(action, "purge") == 0;
+        char path[128];
+
+        if (!action || args->operand_count > 2 || !is_plain_name(queue))
+                return pgw_cli_verb_misused(&queues_verb,
+                                            "say pause, resume or purge, and a queue");
+        if (purges != (args->expect > 0))
+                return pgw_cli_verb_misused(&queues_verb, purges ? "purge needs --expect N"
+                                                                 : "--expect goes with purge only");
+        snprintf(path, sizeof path, "/v1/queues/%s/%s", queue, action);
+        json_t *body = json_object();
+        PGW_ASSERT(body);
+        if (purges)
+                json_object_set_new(body, "expected_count", json_integer((json_int_t)args->expect));
+        if (args->priority)
+                json_object_set_new(body, "lanes", json_pack("[s]", args->priority));
+        const struct pgw_cli_request request = {.method = "POST", .path = path, .body = body};
+        const int status = run(&queues_verb, args, &request);
+        json_decref(body);
+        return status;
 }
 
 int pgw_cli_queues(int argc, char *argv[])
 {
+        static const struct pgw_cli_request request = {.method = "GET", .path = "/v1/queues"};
         struct pgw_cli_args args;
-        int status = PGW_EXIT_USAGE;
+        int status;
 
-        if (!pgw_cli_verb_begin(&verb, argc, argv, &args, &status))
+        if (!pgw_cli_verb_begin(&queues_verb, argc, argv, &args, &status))
                 return status;
-        if (args.operand_count) {
-                status = pgw_cli_verb_misused(&verb, "it takes no operands");
-        } else {
-                struct pgw_cli_gateway *gateway = pgw_cli_verb_gateway(&verb, &args);
-                if (gateway)
-                        status = show(gateway, args.json);
-                pgw_cli_gateway_close(gateway);
-        }
+        if (args.operand_count)
+                status = act(&args);
+        else if (args.expect || args.priority)
+                status =
+                    pgw_cli_verb_misused(&queues_verb, "that goes with pause, resume or purge");
+        else
+                status = run(&queues_verb, &args, &request);
+        pgw_cli_args_fini(&args);
+        return status;
+}
+
+int pgw_cli_workers(int argc, char *argv[])
+{
+        static const struct pgw_cli_request request = {.method = "GET", .path = "/v1/workers"};
+        struct pgw_cli_args args;
+        int status;
+
+        if (!pgw_cli_verb_begin(&workers_verb, argc, argv, &args, &status))
+                return status;
+        status = args.operand_count ? pgw_cli_verb_misused(&workers_verb, "it takes no operands")
+                                    : run(&workers_verb, &args, &request);
         pgw_cli_args_fini(&args);
         return status;
 }

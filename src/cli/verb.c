@@ -47,6 +47,27 @@ struct pgw_cli_gateway *pgw_cli_verb_gateway(const struct pgw_cli_verb *verb,
         return gateway;
 }
 
+int pgw_cli_verb_ask(const struct pgw_cli_verb *verb, struct pgw_cli_gateway *gateway,
+                     const struct pgw_cli_request *request, int wanted, json_t **ret_answer)
+{
+        struct pgw_fault fault = {"", ""};
+        json_t *answer = NULL;
+        int http_status = 0;
+
+        *ret_answer = NULL;
+        if (pgw_cli_gateway_ask(gateway, request, &http_status, &answer, &fault)) {
+                pgw_cli_say_error(verb->name, "%s", fault.detail);
+                return PGW_EXIT_UNAVAILABLE;
+        }
+        if (http_status == wanted && json_is_object(answer)) {
+                *ret_answer = answer;
+                return PGW_EXIT_OK;
+        }
+        const int status = pgw_cli_say_problem(verb->name, http_status, answer);
+        json_decref(answer);
+        return status;
+}
+
 int pgw_cli_verb_end(const struct pgw_cli_verb *verb, int status)
 {
         if (fflush(stdout) == 0 && !ferror(stdout))

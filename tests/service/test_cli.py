@@ -1,9 +1,10 @@
-"""The client verbs: purgeway purge, status, queues."""
+"""The client verbs: purgeway purge, status, cancel, queues, workers, dead."""
 import json
+import time
 
 import pytest
 
-from support.processes import free_port
+from support.processes import eventually, free_port
 from support.servers import Purgeway, Redis, run_to_end
 
 
@@ -137,7 +138,11 @@ def test_queues(cli):
 
 @pytest.mark.parametrize("words", [
     ["purge"], ["purge", "--priority"], ["purge", "k", "--nonsense"], ["purge", "k", "--wait", "x"],
-    ["status"], ["status", "a", "--priority", "low"], ["queues", "operand"]])
+    ["status"], ["status", "a", "--priority", "low"], ["queues", "operand"],
+    ["queues", "purge"], ["queues", "pause", "--expect", "1"], ["queues", "--priority", "low"],
+    ["queues", "pause", "a/b"], ["workers", "x"], ["cancel"], ["cancel", "x/y"], ["dead", "x"],
+    ["dead", "show"], ["dead", "drop"], ["dead", "drop", "--all"], ["dead", "--expect", "3"],
+    ["dead", "redrive", "A" * 28, "--all"], ["dead", "drop", "--all", "--expect", "0"]])
 def test_usage_errors(cli, words):
     code, out, err = cli(*words)
     assert code == 2 and out == ""
@@ -215,3 +220,51 @@ def test_cancel_rebounds(cli, unique):
     code, out, err = cli("status", job_id, "--cancel-rebounds", "--json")
     assert code == 0 and "rebounds_at" not in json.loads(out), err
     assert cli("status", "A" * 28, "--cancel-rebounds")[0] == 1
+
+
+# ---- control -----------------------------------------------------------------------------
+
+
+def test_cancel_queues_workers_and_dead(make):
+    redis, cache = make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=redis.url(), target_url=cache.url(),
+                  retry_base_ms=10, retry_cap_ms=20, retry_tries=2)
+
+    def ask(*words):
+        return run_to_end(*words, "--url", server.url)
+    eventually(lambda: str(server.pid) in ask("workers")[1])
+    code, out, err = ask("workers")
+    assert code == 0 and "quiet_ms" in out and err == ""
+    assert ask("queues", "pause")[0] == 0
+    time.sleep(1.2)
+    job_id = server.api.purge("a").json["job_id"]
+    assert ask("cancel", job_id) == (0, f"{job_id} cancelled\n", "")
+    done = server.api.purge("b").json["job_id"]
+    eventually(lambda: server.api.get("/v1/queues").json["queues"][0]["depth"] == 1)
+    code, out, err = ask("queues", "purge", "main", "--expect", "1")
+    assert (code, out, err) == (0, "1 jobs dropped\n", "")
+    code, out, err = ask("queues", "resume")
+    assert code == 0 and "paused_at" not in out
+    code, _, err = ask("cancel", "EAAAAaH9Wp1YAAAAAE8NzYYdrKHo")
+    assert code == 1 and "no such job" in err
+    assert server.api.job(done).json["status"] == "cancelled"
+    cache.kill9()
+    ids = [server.api.purge(f"k{i}", tags=["t"]).json["job_id"] for i in range(3)]
+    eventually(lambda: len(server.api.get("/v1/dead-letters").json["dead_letters"]) == 3)
+    code, out, _ = ask("dead")
+    assert code == 0 and all(job in out for job in ids) and "store_unreachable" in out
+    assert ask("dead", "--tag", "other/&") == (0, "", "")
+    code, out, _ = ask("dead", "--json", "--tag=t", "--ended", "dead")
+    assert code == 0 and len(out.splitlines()) == 3
+    code, out, _ = ask("dead", "show", ids[0])
+    assert code == 0 and json.loads(out)["selectors"]["keys"] == ["k0"]
+    assert ask("dead", "drop", ids[0]) == (0, f"{ids[0]} dropped\n", "")
+    code, _, err = ask("dead", "drop", ids[0])
+    assert code == 1 and "no such job" in err.lower()
+    code, _, err = ask("dead", "redrive", "--all", "--expect", "7")
+    assert code == 1 and "Nothing was done" in err
+    cache.start()
+    assert ask("dead", "redrive", "--error-class", "transient-connection", "--expect", "2") == (
+        0, "2 brought back\n", "")
+    for job_id in ids[1:]:
+        eventually(lambda job_id=job_id: server.api.job(job_id).json["status"] == "succeeded")
