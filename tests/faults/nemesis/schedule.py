@@ -96,7 +96,7 @@ class Nemesis:
             # What it was asked to rely on cannot keep what it promises.
             self.refusals += 1
             return
-        self.tell(f"{name} ended with {code}: {server.output().strip()[-120:]}")
+        self.tell(f"{name} ended with {code}: {(server.output() + server.errors()).strip()[-160:]}")
         # A store may give up when its disk does; ours may not.
         if server in self.scene.services():
             self.exits.append(f"{name} ended with {code}: {server.tail(500)}")
