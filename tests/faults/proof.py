@@ -16,10 +16,12 @@ from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from account import is_begun_again  # noqa: E402
 from damage import DAMAGE  # noqa: E402
 from failover import Failovers, Pair  # noqa: E402
 from load import Load  # noqa: E402
 from nemesis import FAULTS  # noqa: E402
+from nemesis.commands import NoGroup  # noqa: E402
 from nemesis.schedule import Nemesis  # noqa: E402
 from scene import Scene, go_apart  # noqa: E402
 from support.servers import program  # noqa: E402
@@ -80,6 +82,10 @@ def one_round(seed, seconds, count, options):
         load.end()
     findings, figures = judged(scene, load, act, nemesis.deaf, options.damage)
     findings["crashed"] += nemesis.exits
+    if nemesis.counts[NoGroup.name]:
+        back = findings["backwards"]
+        findings["backwards"] = [item for item in back if not is_begun_again(item)]
+        figures["begun_again"] = len(back) - len(findings["backwards"])
     figures["refused_to_start"] = nemesis.refusals
     return findings, figures, nemesis
 
