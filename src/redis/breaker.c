@@ -13,6 +13,7 @@ static bool is_refusal(enum pgw_err err)
         case PGW_E_REDIS_READONLY:
         case PGW_E_REDIS_MISCONF:
         case PGW_E_REDIS_NOREPLICAS:
+        case PGW_E_REDIS_AUTH:
                 return true;
         default:
                 return false;

@@ -25,7 +25,7 @@ static void opens_after_so_many_refusals_in_a_row(void **state)
         static const enum pgw_err refusals[] = {PGW_E_REDIS_LOADING,    PGW_E_REDIS_BUSY,
                                                 PGW_E_REDIS_MASTERDOWN, PGW_E_REDIS_CLUSTERDOWN,
                                                 PGW_E_REDIS_READONLY,   PGW_E_REDIS_MISCONF,
-                                                PGW_E_REDIS_NOREPLICAS};
+                                                PGW_E_REDIS_NOREPLICAS, PGW_E_REDIS_AUTH};
 
         (void)state;
         for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
