@@ -165,7 +165,8 @@ def arguments(words):
     parser.add_argument("--seed", type=int, help="repeats the nemesis's choices")
     parser.add_argument("--faults", help="only these, separated by commas")
     parser.add_argument("--list", action="store_true", help="name the faults and what is missing")
-    parser.add_argument("--interval", type=float, default=1.5, help="seconds between faults")
+    parser.add_argument("--interval", type=float,
+                        help="seconds between faults (1.5; of power cuts 1)")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="end after so many faults")
     parser.add_argument("--power-cuts", type=int, metavar="N",
                         help="so many of the broker's, and nothing else")
@@ -181,8 +182,9 @@ def arguments(words):
                         help="damage the system; the checker must find it")
     options = parser.parse_args(words)
     if options.power_cuts:
-        options.faults, options.count, options.interval = "power-cut", options.power_cuts, 1
+        options.faults, options.count = "power-cut", options.power_cuts
         options.seconds = options.seconds or float("inf")
+    options.interval = options.interval or (1 if options.power_cuts else 1.5)
     options.seconds = options.hours * 3600 if options.hours else options.seconds or 60
     options.seed = random.SystemRandom().randrange(1 << 31) if options.seed is None \
         else options.seed
