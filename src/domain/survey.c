@@ -89,6 +89,7 @@ static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply 
             .waiting = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0)),
             .running = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0)),
             .given = pgw_reply_int(pgw_reply_at(reply, 5), PGW_GIVEN_UNKNOWN),
+            .added = pgw_reply_int(pgw_reply_at(reply, 6), PGW_GIVEN_UNKNOWN),
         };
         const uint64_t now_ms = pgw_wall_ms();
         const uint64_t age_ms = age_of(pgw_reply_at(reply, 2), now_ms);

@@ -94,7 +94,7 @@ struct pgw_run {
         size_t sample_count;
         size_t selector_count; /* keys, patterns and tags, of the whole job */
         uint64_t attempts;     /* that were over before this entry was made */
-        uint64_t since_ms;     /* when it was accepted, or brought back; wall */
+        uint64_t since_ms;     /* when it became an entry first, or was brought back; wall */
         struct pgw_tries tries;
         struct pgw_str outcomes, history;
         bool has_place; /* where its entry lies is written down (domain/later.h) */
