@@ -36,8 +36,16 @@ class Broken:
         return answer.json["dead_letters"]
 
     def repair(self):
+        """The bad one is there again, and each of the worker's threads has found it."""
         self.bad.start()
-        eventually(lambda: self.api.get("/readyz").status == 200)
+
+        def works():
+            return all(self.ended(self.purge("probe", target="bad", reason="probe"))["status"]
+                       == "succeeded" for _ in range(10))
+        eventually(works)
+        for letter in self.letters():
+            if letter.get("reason") == "probe":
+                self.api.delete(f"/v1/dead-letters/{letter['job_id']}")
 
 
 @pytest.fixture
@@ -271,8 +279,7 @@ def test_poison_is_buried_after_so_many_workers(make):
 
 def test_rebounds_of_a_target_that_is_away_wait_as_well(make):
     broken = Broken(make, retry_tries=0, rebounds="300")
-    broken.bad.start()
-    eventually(lambda: broken.api.get("/readyz").status == 200)
+    broken.repair()
     job_id = broken.purge("k1", target="bad")
     assert broken.ended(job_id)["status"] == "succeeded"
     broken.bad.kill9()
@@ -284,12 +291,7 @@ def test_rebounds_of_a_target_that_is_away_wait_as_well(make):
 def test_server_that_refuses_everything_is_left_alone(make):
     """Its jobs wait without using up tries; those of others are done; one command asks how it is."""
     broken = Broken(make, retry_cap_ms=500)
-    broken.bad.start()
-    # Each of the worker's threads has found it.
-    eventually(lambda: [broken.ended(broken.purge("other", target="bad"))["status"]
-                        for _ in range(10)] == 10 * ["succeeded"])
-    for letter in broken.letters():
-        broken.api.delete(f"/v1/dead-letters/{letter['job_id']}")
+    broken.repair()
     with broken.bad.client() as client:
         client.config_set("busy-reply-threshold", 1)
         client.function_load("#!lua name=l\nredis.register_function('spin', function() while true do "
