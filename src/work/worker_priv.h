@@ -167,7 +167,8 @@ struct pgw_target {
         struct pgw_tag_pass tags;
         struct pgw_journal *journal; /* NULL: none is kept */
         struct pgw_pruner *pruner;   /* NULL: another worker's */
-        uint64_t gone_ms;            /* since when it does not answer, of the loop; 0: it does */
+        uint64_t gone_ms; /* since when nobody answers there, of the loop; 0: somebody does */
+        uint64_t torn_ms; /* since when not every master does */
 };
 
 struct pgw_worker {
@@ -317,6 +318,7 @@ void pgw_watch_init(struct pgw_worker *);
 void pgw_watch_fini(struct pgw_worker *);
 
 void pgw_remove_part_with_stopped(struct pgw_target *);
+bool pgw_remove_can_send(const struct pgw_target *); /* there is somebody to send keys to */
 
 /* work/present.c: tells that it is there, and hears which lanes are paused. */
 void pgw_present_init(struct pgw_worker *);
