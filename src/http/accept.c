@@ -323,6 +323,7 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .is_dry = json_is_true(json_object_get(x->body, "dry_run")),
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
+            .owner = pgw_identify_mark(x),
             .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
         };
         /* The contract's enum is the lanes'. */

@@ -45,3 +45,13 @@ bool pgw_identify_has(const struct pgw_exchange *x, enum pgw_scope scope)
 {
         return !x->identities || (x->who && (x->who->scopes >> scope & 1));
 }
+
+const uint32_t *pgw_identify_mark(const struct pgw_exchange *x)
+{
+        return x->who ? &x->who->mark : NULL;
+}
+
+bool pgw_identify_sees(const struct pgw_exchange *x, uint32_t mark)
+{
+        return pgw_identify_has(x, PGW_SCOPE_JOBS_READ) || (x->who && x->who->mark == mark);
+}

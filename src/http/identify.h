@@ -16,4 +16,12 @@ enum pgw_err pgw_identify(struct pgw_exchange *) PGW_MUSTUSE;
 /* Whether who asks has a scope; everybody has all of them without identities. */
 bool pgw_identify_has(const struct pgw_exchange *, enum pgw_scope);
 
+/* The mark of who asks, for the ids of what they begin; NULL without a name. */
+const uint32_t *pgw_identify_mark(const struct pgw_exchange *);
+
+/* Whether who asks may see a job, or a group of jobs, with this mark in its id: their own, and with
+ * jobs:read all. What they may not see is to be as unknown as what there is not; since this needs
+ * the id alone, not even the time it takes says whether there is such a job. */
+bool pgw_identify_sees(const struct pgw_exchange *, uint32_t mark);
+
 #endif
