@@ -254,7 +254,9 @@ static void on_claimed(void *ctx, enum pgw_err err, const struct pgw_reply *repl
                 pgw_accept_count_refusal(err);
                 batch_free(b);
                 pgw_exchange_resume(x, err);
-        } else if (!put_all(b)) {
+        } else if (x->gone || !put_all(b)) {
+                /* The selectors lie in the request: nothing is put without it, and a repeat puts
+                 * all of it. */
                 pgw_exchange_resume(x, finish(b));
         }
 }
