@@ -1,5 +1,7 @@
 #include "http/identify.h"
 
+#include "base/metric.h"
+
 #define SCHEME_SIZE 7 /* "Bearer " */
 
 /* Empty when it is of another form: nobody has the empty secret. */
@@ -39,6 +41,16 @@ enum pgw_err pgw_identify(struct pgw_exchange *x)
         pgw_scope_words(x->op->scopes, words, sizeof words);
         pgw_fault_set(&x->fault, "", "It needs the scope %s.", words);
         return PGW_E_SCOPE;
+}
+
+void pgw_identify_count(enum pgw_err err)
+{
+        if (err == PGW_E_CREDENTIALS)
+                pgw_metric_add(PGW_M_UNKNOWN_CREDENTIALS, 1);
+        else if (err == PGW_E_SCOPE)
+                pgw_metric_add(PGW_M_MISSING_SCOPES, 1);
+        else if (err == PGW_E_COVER)
+                pgw_metric_add(PGW_M_NOT_COVERED, 1);
 }
 
 bool pgw_identify_has(const struct pgw_exchange *x, enum pgw_scope scope)

@@ -13,6 +13,9 @@
  * looked for. */
 enum pgw_err pgw_identify(struct pgw_exchange *) PGW_MUSTUSE;
 
+/* Count a refusal for who asked; others are not counted. */
+void pgw_identify_count(enum pgw_err);
+
 /* Whether who asks has a scope; everybody has all of them without identities. */
 bool pgw_identify_has(const struct pgw_exchange *, enum pgw_scope);
 

@@ -217,6 +217,22 @@ def test_no_secret_is_logged(make, tmp_path):
     assert key not in server.errors() and key[4:20] not in server.errors()
 
 
+def test_refusals_are_counted(served, known, as_new):
+    def counted():
+        return [known("all").metric("purgeway_requests_not_allowed_total", reason=reason)
+                for reason in ("credentials", "scope", "cover")]
+    before = counted()
+    assert Client(served.port).get("/v1/queues").status == 401
+    assert known("jobs.read").get("/v1/queues").status == 403
+    assert known("purge.keys").purge(tags=["t"]).status == 403
+    shop = as_new("purge:keys", key_prefixes=["user:"])
+    between = counted()
+    assert shop.purge("other").status == 403
+    after = counted()
+    assert between[1] - before[1] >= 2 and between[0] > before[0]
+    assert [one - other for one, other in zip(after, between)] == [0, 0, 1]
+
+
 # ---- what a credential covers ----
 
 def test_all_that_is_not_covered_is_named(as_new):
