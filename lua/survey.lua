@@ -8,12 +8,18 @@
 -- ARGV  1 group
 -- returns  {waiting, pending, wall ms of the oldest unfinished entry or 0, trimmed, wall ms of the
 --          oldest waiting entry or 0, entries that the group was ever given or nil when the server
---          has lost count, -1 without a group}
+--          has lost count, -1 without a group; entries that were ever added, -2 when it does not say}
 --          Without a group nothing was ever delivered, so everything waits.
 -- keeps    no entry that is waiting or pending is ever trimmed
 -- cost     O(trimmed)
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return { 0, 0, 0, 0, 0, -1 }
+  return { 0, 0, 0, 0, 0, -1, 0 }
+end
+local added, info = -2, redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+  if info[i] == 'entries-added' then
+    added = info[i + 1]
+  end
 end
 local function ms_of(id)
   return id and tonumber(string.match(id, '^(%d+)')) or 0
@@ -31,7 +37,7 @@ end
 if not group then
   local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
   local oldest = ms_of(#first > 0 and first[1][1])
-  return { redis.call('XLEN', KEYS[1]), 0, oldest, 0, oldest, -1 }
+  return { redis.call('XLEN', KEYS[1]), 0, oldest, 0, oldest, -1, added }
 end
 
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
@@ -54,4 +60,4 @@ if not next_id then
   waiting = 0
 end
 return { waiting, pending[1], ms_of(oldest or next_id), trimmed, ms_of(next_id),
-  group['entries-read'] or last == '0-0' and 0 }
+  group['entries-read'] or (last == '0-0' and 0 or false), added }

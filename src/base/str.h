@@ -38,6 +38,9 @@ bool pgw_str_find(struct pgw_str, struct pgw_str needle, struct pgw_str *ret_tai
 /* Without the spaces and tabs at both ends. */
 struct pgw_str pgw_str_trim(struct pgw_str);
 
+/* The largest integer that every reader of JSON takes as it is. */
+#define PGW_JSON_INTEGER_MAX UINT64_C(9007199254740991)
+
 /* Decimal digits only, at least one, value at most `max`; else PGW_E_INVALID. */
 enum pgw_err pgw_str_to_u64(struct pgw_str, uint64_t max, uint64_t *ret) PGW_MUSTUSE;
 

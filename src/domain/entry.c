@@ -54,7 +54,7 @@ static enum pgw_err read_pass(struct pgw_entry *e, const struct raw *raw)
 static enum pgw_err read_number(struct pgw_str text, uint64_t *ret)
 {
         *ret = 0;
-        return text.n && pgw_str_to_u64(text, UINT64_MAX, ret) ? PGW_E_CODEC : PGW_OK;
+        return text.n && pgw_str_to_u64(text, PGW_JSON_INTEGER_MAX, ret) ? PGW_E_CODEC : PGW_OK;
 }
 
 static enum pgw_err read_tries(struct pgw_entry *e, const struct raw *raw)

@@ -32,7 +32,7 @@ struct pgw_entry {
         struct pgw_job_id job; /* whose pass it is, or which it is */
         uint64_t attempts;     /* that were over when this entry was made */
         struct pgw_tries tries;
-        uint64_t since_ms;       /* when it was brought back, wall; 0: never */
+        uint64_t since_ms;       /* since when it is tried, wall; 0: this entry is the first */
         uint64_t requested;      /* selectors that it had at first; 0: those that it has */
         struct pgw_str outcomes; /* of targets so far (domain/job.h, field y) */
         struct pgw_str history;  /* domain/history.h */

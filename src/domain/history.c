@@ -46,9 +46,9 @@ enum pgw_err pgw_history_next(struct pgw_str *rest, struct pgw_failure *ret)
         if (rest->n == 0)
                 return PGW_E_NO_JOB;
         if (pgw_keys_next(rest, &line) || !pgw_str_cut(line, ' ', &word, &line) ||
-            pgw_str_to_u64(word, UINT64_MAX, &ret->attempt) ||
+            pgw_str_to_u64(word, PGW_JSON_INTEGER_MAX, &ret->attempt) ||
             !pgw_str_cut(line, ' ', &word, &line) ||
-            pgw_str_to_u64(word, UINT64_MAX, &ret->at_ms) ||
+            pgw_str_to_u64(word, PGW_JSON_INTEGER_MAX, &ret->at_ms) ||
             !pgw_str_cut(line, ' ', &ret->target, &line) || line.n == 0)
                 return PGW_E_CODEC;
         ret->error = pgw_err_of_slug(line.p, line.n);

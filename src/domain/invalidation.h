@@ -19,7 +19,8 @@
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
  * and, once it was tried without success (domain/retry.h), only in version 2
  *      e  attempts that were over when the entry was made   u  tries used up   z  times waited
- *      f  when it was brought back from the dead, wall ms   l  why it failed (domain/history.h)
+ *      f  since when it is tried, wall ms: from its first entry, or from when it was brought back
+ *      l  why it failed (domain/history.h)
  *      i  how many selectors it had at first   y  what became of its targets (domain/job.h)
  * A reader refuses a version it does not know and ignores fields it does not know, so
  * a field may be added without a new version as long as ignoring it does no harm.

@@ -89,9 +89,9 @@ enum pgw_err pgw_job_next_target(struct pgw_str *rest, struct pgw_job_target *re
         *rest = tail;
         if (!pgw_str_cut(one, ' ', &target.name, &one) || target.name.n == 0 ||
             !pgw_str_cut(one, ' ', &word, &one) ||
-            pgw_str_to_u64(word, UINT64_MAX, &target.removed) ||
+            pgw_str_to_u64(word, PGW_JSON_INTEGER_MAX, &target.removed) ||
             !pgw_str_cut(one, ' ', &word, &one) ||
-            pgw_str_to_u64(word, UINT64_MAX, &target.missing) || one.n == 0)
+            pgw_str_to_u64(word, PGW_JSON_INTEGER_MAX, &target.missing) || one.n == 0)
                 return PGW_E_CODEC;
         target.error = pgw_str_eq_z(one, "-") ? PGW_OK : error_of(one);
         *ret = target;

@@ -47,7 +47,7 @@ enum pgw_err pgw_letter_read(const struct pgw_job_id *id, const struct pgw_reply
         if (!reply || reply->type == PGW_REPLY_NIL)
                 return PGW_E_NO_JOB;
         if (!pgw_str_cut(pgw_reply_str(reply), ' ', &time, &record) ||
-            pgw_str_to_u64(time, UINT64_MAX, &ret->buried_ms))
+            pgw_str_to_u64(time, PGW_JSON_INTEGER_MAX, &ret->buried_ms))
                 return PGW_E_CODEC;
         ret->is_readable = pgw_entry_read_record(record, &ret->entry, &has_nonce) == PGW_OK;
         ret->error = last_error(ret->entry.history);

@@ -1,4 +1,3 @@
-/* Without a group nothing is ever trimmed, so what waits is all there ever was. */
 #include "domain/loss.h"
 
 static bool is_counted(const struct pgw_lane_look *look)
@@ -11,18 +10,13 @@ static bool has_group(const struct pgw_lane_look *look)
         return look->given != PGW_GIVEN_NO_GROUP;
 }
 
-static uint64_t ever_of(const struct pgw_lane_look *look)
-{
-        return look->waiting + (look->given > 0 ? (uint64_t)look->given : 0);
-}
-
 static bool has_begun_anew(const struct pgw_lane_look *before, const struct pgw_lane_look *now)
 {
         if (has_group(before) && !has_group(now))
                 return true;
-        if (!is_counted(before) || !is_counted(now))
-                return false;
-        return now->given < before->given || ever_of(now) < ever_of(before);
+        if (is_counted(before) && is_counted(now) && now->given < before->given)
+                return true;
+        return before->added >= 0 && now->added >= 0 && now->added < before->added;
 }
 
 bool pgw_loss_note(struct pgw_loss *loss, enum pgw_lane lane, const struct pgw_lane_look *before,

@@ -27,6 +27,7 @@ struct pgw_lane_look {
         bool is_known; /* there was a look */
         uint64_t waiting, running;
         int64_t given; /* entries, since the group was made */
+        int64_t added; /* entries, since the stream was made; what was cancelled counts */
 };
 
 struct pgw_loss {

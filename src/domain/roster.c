@@ -54,7 +54,7 @@ enum pgw_err pgw_roster_read(struct pgw_str name, struct pgw_str line, struct pg
 
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
                 if (!pgw_str_cut(line, ' ', &word, &line) ||
-                    pgw_str_to_u64(word, UINT64_MAX, numbers[i]))
+                    pgw_str_to_u64(word, PGW_JSON_INTEGER_MAX, numbers[i]))
                         return PGW_E_CODEC;
         ret->name = name;
         ret->host = line;

@@ -89,6 +89,7 @@ static void store(struct pgw_surveyor *s, unsigned lane, const struct pgw_reply 
             .waiting = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 0), 0)),
             .running = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0)),
             .given = pgw_reply_int(pgw_reply_at(reply, 5), PGW_GIVEN_UNKNOWN),
+            .added = pgw_reply_int(pgw_reply_at(reply, 6), PGW_GIVEN_UNKNOWN),
         };
         const uint64_t now_ms = pgw_wall_ms();
         const uint64_t age_ms = age_of(pgw_reply_at(reply, 2), now_ms);
@@ -160,6 +161,7 @@ static void on_weighed(void *ctx, enum pgw_err err, const struct pgw_reply *repl
                                bytes = at_least_zero(pgw_reply_int(pgw_reply_at(reply, 1), 0));
                 put(&s->load.put_off, put_off);
                 put(&s->load.bytes, bytes);
+                pgw_metric_set(PGW_G_DEAD_LETTERS, pgw_reply_int(pgw_reply_at(reply, 2), 0));
                 pgw_metric_set(PGW_G_QUEUE_SCHEDULED, (int64_t)put_off);
                 pgw_metric_set(PGW_G_QUEUE_BYTES, (int64_t)bytes);
         }
@@ -172,7 +174,8 @@ static void weigh(struct pgw_surveyor *s)
 {
         char key[PGW_STREAM_KEY_MAX];
 
-        pgw_script_begin(s->redis, PGW_SCRIPT_WEIGH, 2 + PGW_LANE_COUNT, 1);
+        pgw_script_begin(s->redis, PGW_SCRIPT_WEIGH, 3 + PGW_LANE_COUNT, 1);
+        pgw_redis_arg(s->redis, pgw_keyspace_dead_at(s->keyspace, key));
         pgw_redis_arg(s->redis, pgw_keyspace_later(s->keyspace, key));
         pgw_redis_arg(s->redis, pgw_keyspace_scheduled(s->keyspace, key));
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++)

@@ -40,12 +40,12 @@ static enum pgw_err add_totals(struct pgw_buf *out, const struct pgw_gateway *g)
         struct pgw_queue_load load;
 
         pgw_surveyor_load(g->links.surveyor, &load);
+        const uint64_t depth = load.waiting + load.put_off;
         return pgw_buf_printf(out,
                               "],\"depth\":%llu,\"depth_limit\":%llu,\"bytes\":%llu,"
                               "\"bytes_limit\":%llu}]}\n",
-                              (unsigned long long)(load.waiting + load.put_off),
-                              (unsigned long long)room->jobs, (unsigned long long)load.bytes,
-                              (unsigned long long)room->bytes);
+                              (unsigned long long)depth, (unsigned long long)room->jobs,
+                              (unsigned long long)load.bytes, (unsigned long long)room->bytes);
 }
 
 static enum pgw_err write_queues(struct pgw_exchange *x, const uint64_t paused_ms[PGW_LANE_COUNT])

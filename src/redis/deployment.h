@@ -136,6 +136,7 @@ struct pgw_call {
 
 /* Send it where its key lives. The callback comes once, from the loop, if and only if this
  * returns PGW_OK; else nothing was sent: PGW_E_REDIS_CONNECT while that master does not answer,
+ * what it says of itself while it is left alone (redis/breaker.h),
  * PGW_E_REDIS_FULL without room on its link, PGW_E_REDIS_CLUSTERDOWN when the slot has no
  * master or the map is not known yet.
  *
@@ -203,6 +204,7 @@ struct pgw_deployment_counts {
         uint64_t moved, asked, tried_again; /* answers that were followed */
         uint64_t refreshes;                 /* of the map; of the master's address */
         uint64_t links;                     /* opened so far */
+        uint64_t tripped;                   /* breakers that opened (redis/breaker.h) */
 };
 
 const struct pgw_deployment_counts *pgw_deployment_counts(const struct pgw_deployment *);

@@ -10,6 +10,7 @@
 #ifndef PGW_REDIS_DEPLOYMENT_PRIV_H
 #define PGW_REDIS_DEPLOYMENT_PRIV_H
 
+#include "redis/breaker.h"
 #include "redis/client.h"
 #include "redis/cluster_map.h"
 #include "redis/deployment.h"
@@ -36,6 +37,7 @@ struct pgw_node {
         char replid[PGW_REPLID_MAX + 1]; /* as last seen; "": not seen */
         char run_id[PGW_REPLID_MAX + 1]; /* likewise */
         bool is_asked;                   /* who it is, and has not answered */
+        struct pgw_breaker breaker;
         /* In a cluster: */
         bool is_named; /* the id is the cluster's own, not the address */
         bool is_listed;

@@ -12,16 +12,36 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "redis/deployment_priv.h"
 
 #define PGW_REAP_EVERY_MS 20
 /* A map of a thousand masters with replicas and host names takes about a megabyte. */
 #define PGW_MAP_BYTES_MAX (4u << 20)
 
+static void note(struct pgw_node *node, enum pgw_err err)
+{
+        struct pgw_deployment *dep = node->dep;
+
+        switch (pgw_breaker_note(&node->breaker, err, pgw_deployment_now_ms(dep))) {
+        case PGW_BREAKER_OPENED:
+                dep->counts.tripped++;
+                PGW_LOG(PGW_LOG_WARN, "redis.breaker_opened", PGW_L_STR("node", node->id),
+                        PGW_L_STR("error", pgw_err_slug(err)));
+                break;
+        case PGW_BREAKER_CLOSED:
+                PGW_LOG(PGW_LOG_INFO, "redis.breaker_closed", PGW_L_STR("node", node->id));
+                break;
+        case PGW_BREAKER_SAME:
+                break;
+        }
+}
+
 static void on_answer(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_call *call = ctx;
 
+        note(call->_node, err);
         pgw_call_end(call, err, reply);
 }
 
@@ -45,13 +65,15 @@ static void keep_text(char *out, size_t size, struct pgw_str text)
         }
 }
 
+static enum pgw_err send_now(struct pgw_node *, struct pgw_call *);
+
 static void flush_waiting(struct pgw_node *node)
 {
         struct pgw_link *link;
 
         while ((link = pgw_list_first(&node->waiting))) {
                 struct pgw_call *call = PGW_CONTAINER(link, struct pgw_call, _parked);
-                if (pgw_node_send(node, call))
+                if (send_now(node, call))
                         return; /* the link tells when it has room again */
                 pgw_call_unpark(call);
         }
@@ -73,6 +95,7 @@ static void identified(struct pgw_node *node, struct pgw_str info)
         keep_text(node->run_id, sizeof node->run_id, run_id);
         keep_text(last, sizeof node->replid, replid);
         node->state = PGW_NODE_READY;
+        node->breaker = (struct pgw_breaker){.refusals = 0};
         if (is_other)
                 pgw_deployment_tell(dep, PGW_NODE_NEW_MASTER, node, 0, PGW_REDIS_SLOTS - 1);
         flush_waiting(node);
@@ -238,7 +261,16 @@ enum pgw_err pgw_node_ask(struct pgw_node *node, pgw_redis_reply_f *reply, size_
 
 /* ---- calls ---- */
 
-enum pgw_err pgw_node_send(struct pgw_node *node, struct pgw_call *call)
+/* A link without room answers no probe. */
+static enum pgw_err ask_breaker(struct pgw_node *node)
+{
+        if (pgw_redis_is_full(node->redis))
+                return PGW_OK;
+        return pgw_breaker_ask(&node->breaker, pgw_deployment_now_ms(node->dep));
+}
+
+/* Whatever its breaker says: what was sent elsewhere before has waited enough. */
+static enum pgw_err send_now(struct pgw_node *node, struct pgw_call *call)
 {
         if (node->state != PGW_NODE_READY)
                 return PGW_E_REDIS_CONNECT;
@@ -250,6 +282,13 @@ enum pgw_err pgw_node_send(struct pgw_node *node, struct pgw_call *call)
         for (size_t i = 0; i < call->argc; i++)
                 pgw_redis_arg(node->redis, call->argv[i]);
         return pgw_redis_end(node->redis, on_answer, call);
+}
+
+enum pgw_err pgw_node_send(struct pgw_node *node, struct pgw_call *call)
+{
+        const enum pgw_err refusal = node->state == PGW_NODE_READY ? ask_breaker(node) : PGW_OK;
+
+        return refusal ? refusal : send_now(node, call);
 }
 
 static void on_waited(struct pgw_timer *timer)
@@ -264,7 +303,7 @@ void pgw_node_send_or_wait(struct pgw_node *node, struct pgw_call *call)
 {
         struct pgw_deployment *dep = node->dep;
         const bool in_turn = node->waiting.count == 0;
-        enum pgw_err err = in_turn ? pgw_node_send(node, call) : PGW_E_REDIS_FULL;
+        enum pgw_err err = in_turn ? send_now(node, call) : PGW_E_REDIS_FULL;
 
         if (!err)
                 return;
@@ -279,6 +318,7 @@ static void on_raw(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         struct pgw_call *call = ctx;
         struct pgw_deployment *dep = call->_node->dep;
 
+        note(call->_node, err);
         if (err == PGW_E_REDIS_CANCELLED && !dep->is_closing)
                 err = PGW_E_REDIS_CLOSED;
         call->reply(call, err, reply);
@@ -290,6 +330,9 @@ enum pgw_err pgw_node_call(struct pgw_node *node, struct pgw_call *call)
 
         if (dep->is_closing || node->state != PGW_NODE_READY)
                 return PGW_E_REDIS_CONNECT;
+        const enum pgw_err refusal = ask_breaker(node);
+        if (refusal)
+                return refusal;
         call->_node = node;
         pgw_redis_begin(node->redis, call->argc);
         for (size_t i = 0; i < call->argc; i++)

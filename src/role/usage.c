@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "role/errors_page.h"
 #include "role/settings.h"
 
 static const char general[] =
@@ -25,7 +26,7 @@ static const char general[] =
     "\n"
     "Without a broker of your own, `purgeway serve --data-dir DIR` starts and keeps a private\n"
     "Redis in DIR. `purgeway help serve` lists every setting, `purgeway help example` is a file\n"
-    "to begin with.\n";
+    "to begin with, `purgeway help errors` lists every error and what becomes of its job.\n";
 
 static const char sources[] =
     "Settings come from the defaults, then --config=FILE (or " PGW_SETTINGS_DEFAULT_FILE "\n"
@@ -55,6 +56,10 @@ void pgw_usage(FILE *out, const char *verb)
 {
         if (verb && !strcmp(verb, "settings")) {
                 pgw_settings_document(out);
+                return;
+        }
+        if (verb && !strcmp(verb, "errors")) {
+                pgw_errors_document(out);
                 return;
         }
         if (verb && !strcmp(verb, "example")) {

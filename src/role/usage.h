@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-/* The general page, or that of a verb. "settings" is docs/configuration.md and "example"
- * deploy/purgeway.yaml, which are made from the table of settings in this way. */
+/* The general page, or that of a verb. "settings" is docs/configuration.md, "example"
+ * deploy/purgeway.yaml and "errors" docs/errors.md, which are made from the tables in this way. */
 void pgw_usage(FILE *, const char *verb);
 
 #endif

@@ -9,8 +9,8 @@
  *      TIMEOUT     no answer in time: the same, at longer intervals
  *      SERVER      it is there and says that it cannot just now (LOADING, BUSY, TRYAGAIN,
  *                  CLUSTERDOWN, MASTERDOWN, READONLY): waited for, no attempt is used up
- *      REFUSED     it is there and takes no writes until somebody mends it (OOM, MISCONF,
- *                  NOREPLICAS): waited for as well
+ *      REFUSED     it is there and takes nothing until somebody mends it (OOM, MISCONF,
+ *                  NOREPLICAS, credentials that are wrong): waited for as well
  *      PERMANENT   it will fail the same way for ever: ends the job
  *
  * The slug ends the problem type's address and, with '_' for '-', is the `code` of
@@ -62,7 +62,7 @@ X(REDIS_MISCONF, 503, REFUSED, "store-cannot-persist", "The store cannot write t
 X(REDIS_NOREPLICAS, 503, REFUSED, "store-too-few-replicas", "Too few replicas confirmed the write.")
 X(REDIS_NOSCRIPT, 503, SERVER, "store-no-script", "The store has forgotten a script.")
 X(REDIS_NOGROUP, 503, SERVER, "store-no-group", "The queue's consumer group is missing.")
-X(REDIS_AUTH, 503, PERMANENT, "store-credentials", "The store refused our credentials.")
+X(REDIS_AUTH, 503, REFUSED, "store-credentials", "The store refused our credentials.")
 X(REDIS_NOPERM, 503, PERMANENT, "store-permission", "The store does not permit the command.")
 X(REDIS_WRONGTYPE, 503, PERMANENT, "store-wrong-type", "A key in the store has an unexpected type.")
 X(REDIS_ERROR, 503, PERMANENT, "store-error", "The store answered with an error.")
@@ -85,6 +85,6 @@ X(CODEC, 500, PERMANENT, "unreadable-job", "The stored job cannot be read.")
 X(URI_TYPE, 501, PERMANENT, "unsupported-type", "This service cannot do that type of event.")
 X(POISON, 500, PERMANENT, "poison", "The job was begun too often and never ended.")
 X(TIME_LIMIT, 500, PERMANENT, "time-limit", "The job was not done in the time it may take.")
-X(YIELDED, 503, TIMEOUT, "gave-way", "The job took longer than it may at a time.")
+X(YIELDED, 503, SERVER, "gave-way", "The job took longer than it may at a time.")
 X(TARGET, 500, PERMANENT, "unknown-target", "The worker has no target of this name.")
 X(INTERNAL, 500, PERMANENT, "internal-error", "The server failed to answer.")

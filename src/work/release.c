@@ -38,7 +38,7 @@ struct change {
 enum { CHANGES_MAX = 14 };
 
 struct texts {
-        char id[PGW_JOB_ID_SIZE], attempts[20], used[20], waited[20], requested[20];
+        char id[PGW_JOB_ID_SIZE], attempts[20], used[20], waited[20], since[20], requested[20];
         char targets[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
         char outcomes[PGW_OUTCOMES_TEXT_MAX];
         struct pgw_buf history;
@@ -149,6 +149,7 @@ static void list_changes(struct pgw_run *run, struct texts *t)
         change(t, "e", number(t->attempts, run->attempt));
         change(t, "u", number(t->used, run->tries.used));
         change(t, "z", number(t->waited, run->tries.waited));
+        change(t, "f", number(t->since, run->since_ms));
         change(t, "i", number(t->requested, run->selector_count));
         if (run->part_count) {
                 change(t, "x", targets_left(run, t));

@@ -216,7 +216,7 @@ static bool send_keys(struct pgw_part *part)
 }
 
 /* Where one server has it all there is no use in trying while it is not there. */
-static bool is_reachable(const struct pgw_target *t)
+bool pgw_remove_can_send(const struct pgw_target *t)
 {
         return pgw_deployment_is_ready(t->conf.keys) ||
                (pgw_deployment_is_cluster(t->conf.keys) && pgw_deployment_masters(t->conf.keys));
@@ -228,7 +228,7 @@ static void send_some(struct pgw_deferred *d)
         struct pgw_list *list = &t->remover.to_send;
         struct pgw_link *link, *next;
 
-        if (!is_reachable(t))
+        if (!pgw_remove_can_send(t))
                 return;
         for (link = pgw_list_first(list); link; link = next) {
                 struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);

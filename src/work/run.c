@@ -121,10 +121,8 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->hold_ms = e->hold_ms;
         if (e->version.n)
                 memcpy(run->version, e->version.p, e->version.n);
-        run->since_ms = e->since_ms  ? e->since_ms
-                        : e->pass    ? e->origin_ms
-                        : e->has_job ? e->job.entry.ms
-                                     : e->id.entry.ms;
+        /* A job that was put off on purpose is in time from when it became an entry. */
+        run->since_ms = e->since_ms ? e->since_ms : e->id.entry.ms;
         run->is_dry = e->is_dry;
         run->has_own_rebounds = e->has_rebounds;
         run->rebounds = e->rebounds;

@@ -24,9 +24,11 @@ static enum pgw_kind kind_of(const struct pgw_run *run)
 static bool is_gone(const struct pgw_part *part, uint64_t now_ms)
 {
         const struct pgw_target *t = part->target;
-        const uint64_t patience_ms = part->keys_done ? PGW_PATIENCE_SWEEP_MS : PGW_PATIENCE_KEYS_MS;
+        /* Keys whose node answers need no other; walks are done when all masters are. */
+        const uint64_t since_ms = part->keys_done ? t->torn_ms : t->gone_ms,
+                       patience_ms = part->keys_done ? PGW_PATIENCE_SWEEP_MS : PGW_PATIENCE_KEYS_MS;
 
-        return t->gone_ms && (t->worker->draining || now_ms >= t->gone_ms + patience_ms);
+        return since_ms && (t->worker->draining || now_ms >= since_ms + patience_ms);
 }
 
 static enum pgw_err verdict_on(const struct pgw_part *part, uint64_t now_ms)
@@ -83,14 +85,21 @@ static void stop_marked(struct pgw_worker *w)
         }
 }
 
+/* Since when it is so; 0 while it is not. */
+static void note_since(uint64_t *since_ms, bool is_so, uint64_t now_ms)
+{
+        if (!is_so)
+                *since_ms = 0;
+        else if (!*since_ms)
+                *since_ms = now_ms;
+}
+
 static void look_at_targets(struct pgw_worker *w, uint64_t now_ms)
 {
         for (size_t i = 0; i < w->target_count; i++) {
                 struct pgw_target *t = &w->targets[i];
-                if (pgw_deployment_is_ready(t->conf.keys))
-                        t->gone_ms = 0;
-                else if (!t->gone_ms)
-                        t->gone_ms = now_ms;
+                note_since(&t->torn_ms, !pgw_deployment_is_ready(t->conf.keys), now_ms);
+                note_since(&t->gone_ms, !pgw_remove_can_send(t), now_ms);
         }
 }
 

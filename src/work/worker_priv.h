@@ -94,7 +94,7 @@ struct pgw_run {
         size_t sample_count;
         size_t selector_count; /* keys, patterns and tags, of the whole job */
         uint64_t attempts;     /* that were over before this entry was made */
-        uint64_t since_ms;     /* when it was accepted, or brought back; wall */
+        uint64_t since_ms;     /* when it became an entry first, or was brought back; wall */
         struct pgw_tries tries;
         struct pgw_str outcomes, history;
         bool has_place; /* where its entry lies is written down (domain/later.h) */
@@ -167,7 +167,8 @@ struct pgw_target {
         struct pgw_tag_pass tags;
         struct pgw_journal *journal; /* NULL: none is kept */
         struct pgw_pruner *pruner;   /* NULL: another worker's */
-        uint64_t gone_ms;            /* since when it does not answer, of the loop; 0: it does */
+        uint64_t gone_ms; /* since when nobody answers there, of the loop; 0: somebody does */
+        uint64_t torn_ms; /* since when not every master does */
 };
 
 struct pgw_worker {
@@ -317,6 +318,7 @@ void pgw_watch_init(struct pgw_worker *);
 void pgw_watch_fini(struct pgw_worker *);
 
 void pgw_remove_part_with_stopped(struct pgw_target *);
+bool pgw_remove_can_send(const struct pgw_target *); /* there is somebody to send keys to */
 
 /* work/present.c: tells that it is there, and hears which lanes are paused. */
 void pgw_present_init(struct pgw_worker *);

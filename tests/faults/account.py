@@ -58,6 +58,14 @@ def went_back(before, now):
     return RANK[now["status"]] < RANK[before["status"]] or now["attempts"] < before["attempts"]
 
 
+def is_begun_again(item):
+    """Whether what was seen to go back is a first attempt that waits once more. Only the consumer
+    group knows of one that has written nothing yet, so it is no violation where that is destroyed."""
+    before, now = item[1], item[2]
+    return isinstance(before, dict) and (before["status"], before["attempts"]) == ("running", 1) \
+        and (now["status"], now["attempts"]) == ("queued", 0)
+
+
 def jobs_now(installation, job_ids):
     """{job_id: job or None} by GET, pipelined; None where the service knows nothing, and no
     entry where it cannot say."""

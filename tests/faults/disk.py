@@ -46,6 +46,10 @@ class Disk:
 
     def free(self):
         os.unlink(self._ballast)
+        # Else a power cut would bring it back.
+        directory = os.open(self.path, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
 
     def cut(self, end_writer):
         """The power goes. Whoever writes must stand still; `end_writer` ends it."""

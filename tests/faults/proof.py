@@ -16,10 +16,12 @@ from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from account import is_begun_again  # noqa: E402
 from damage import DAMAGE  # noqa: E402
 from failover import Failovers, Pair  # noqa: E402
 from load import Load  # noqa: E402
 from nemesis import FAULTS  # noqa: E402
+from nemesis.commands import NoGroup  # noqa: E402
 from nemesis.schedule import Nemesis  # noqa: E402
 from scene import Scene, go_apart  # noqa: E402
 from support.servers import program  # noqa: E402
@@ -80,6 +82,10 @@ def one_round(seed, seconds, count, options):
         load.end()
     findings, figures = judged(scene, load, act, nemesis.deaf, options.damage)
     findings["crashed"] += nemesis.exits
+    if nemesis.counts[NoGroup.name]:
+        back = findings["backwards"]
+        findings["backwards"] = [item for item in back if not is_begun_again(item)]
+        figures["begun_again"] = len(back) - len(findings["backwards"])
     figures["refused_to_start"] = nemesis.refusals
     return findings, figures, nemesis
 
@@ -159,7 +165,8 @@ def arguments(words):
     parser.add_argument("--seed", type=int, help="repeats the nemesis's choices")
     parser.add_argument("--faults", help="only these, separated by commas")
     parser.add_argument("--list", action="store_true", help="name the faults and what is missing")
-    parser.add_argument("--interval", type=float, default=1.5, help="seconds between faults")
+    parser.add_argument("--interval", type=float,
+                        help="seconds between faults (1.5; of power cuts 1)")
     parser.add_argument("--count", type=int, default=sys.maxsize, help="end after so many faults")
     parser.add_argument("--power-cuts", type=int, metavar="N",
                         help="so many of the broker's, and nothing else")
@@ -175,8 +182,9 @@ def arguments(words):
                         help="damage the system; the checker must find it")
     options = parser.parse_args(words)
     if options.power_cuts:
-        options.faults, options.count, options.interval = "power-cut", options.power_cuts, 1
+        options.faults, options.count = "power-cut", options.power_cuts
         options.seconds = options.seconds or float("inf")
+    options.interval = options.interval or (1 if options.power_cuts else 1.5)
     options.seconds = options.hours * 3600 if options.hours else options.seconds or 60
     options.seed = random.SystemRandom().randrange(1 << 31) if options.seed is None \
         else options.seed

@@ -42,6 +42,14 @@ def why_not(*tools):
     return f"needs {', '.join(missing)}" if missing else None
 
 
+def why_no_preloads(path):
+    """Why nothing can be put before the C library; None when it can."""
+    if not path.exists():
+        return f"there is no {path}"
+    # A sanitizer wants to be first itself.
+    return "built with a sanitizer" if b"san_init" in path.read_bytes() else None
+
+
 class PlacedRedis(Redis):
     """One that sees an environment of ours, on the other side of a link, or both."""
 
@@ -63,8 +71,7 @@ class Scene(Installation):
         if not self.why_no_link and not os.path.exists("/dev/net/tun"):
             self.why_no_link = "needs /dev/net/tun"
         self._preloads = pathlib.Path(program()).parent / "tests/faults"
-        self.why_no_preloads = None if (self._preloads / "jumping_clock.so").exists() \
-            else f"nothing to preload in {self._preloads}"
+        self.why_no_preloads = why_no_preloads(self._preloads / "jumping_clock.so")
         self._clocks = 0
         self.sync_fails = os.path.join(self.directory, "sync-fails")
         self.disk = self.link = None

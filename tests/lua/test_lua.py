@@ -488,7 +488,17 @@ def test_group_is_made_on_a_full_server(r):
 # ---- survey ----
 
 def survey(client):
-    return run(client, "survey", [STREAM], GROUP)
+    """Without how many were ever added, which is what the server says."""
+    *said, added = run(client, "survey", [STREAM], GROUP)
+    assert added == (client.xinfo_stream(STREAM)["entries-added"] if client.exists(STREAM) else 0)
+    return said
+
+
+def test_survey_after_a_cancel_still_knows_what_was_added(r):
+    group(r)
+    ids = add(r, 3)
+    r.xdel(STREAM, ids[1])
+    assert run(r, "survey", [STREAM], GROUP)[6] == 3
 
 
 def test_survey_of_nothing(r):
@@ -581,11 +591,11 @@ def test_survey_never_takes_what_is_unfinished(server, steps):
 # ---- weigh ----
 
 def weigh(client, *keys):
-    return run(client, "weigh", ["later", *keys], 16)
+    return run(client, "weigh", ["dead:at", "later", *keys], 16)
 
 
 def test_weigh_of_nothing(r):
-    assert weigh(r, "scheduled", STREAM) == [0, 0]
+    assert weigh(r, "scheduled", STREAM) == [0, 0, 0]
     assert r.keys("*") == []
 
 
@@ -598,7 +608,7 @@ def test_weigh_is_near_what_the_server_uses(r):
         pipe.zadd("scheduled", {f"{i}" + "z" * 100: i})
     pipe.execute()
     used = r.info("memory")["used_memory"] - before
-    put_off, size = weigh(r, "scheduled", STREAM)
+    put_off, size, _ = weigh(r, "scheduled", STREAM)
     assert put_off == 20_000
     assert used / 2 < size < used * 2
 
@@ -609,7 +619,12 @@ def test_weigh_without_the_permission_counts_all_the_same(r):
                   commands=["+@all", "-memory|usage"])
     path = r.connection_pool.connection_kwargs["path"]
     with redis.Redis(unix_socket_path=path, username="weigher", password="x") as weigher:
-        assert weigh(weigher, STREAM) == [1, None]
+        assert weigh(weigher, STREAM) == [1, None, 0]
+
+
+def test_weigh_counts_dead_letters_and_does_not_weigh_them(r):
+    r.zadd("dead:at", {f"letter {i}": i for i in range(1000)})
+    assert weigh(r, STREAM) == [0, 0, 1000]
 
 
 def test_weigh_works_on_a_full_server(r):

@@ -340,9 +340,33 @@ def test_one_target_down_delays_no_other(two):
     for i in range(20):
         east.client().set(f"k{i}", 1)
         assert done(server, {"keys": [f"k{i}"], "target": "east"})["removed"] == 1
-    assert server.api.job(waiting["job_id"]).json["status"] == "running"
+    assert server.api.job(waiting["job_id"]).json["status"] in ("running", "retrying", "queued")
     west.start()
     assert server.api.finished(waiting["job_id"])["status"] == "succeeded"
+
+
+def test_one_node_down_delays_no_other(make):
+    """Keys of the nodes that answer go at the first try, however many wait for the one that does not."""
+    cluster, broker = make(Cluster, cluster_require_full_coverage="no"), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), rebounds="-", retry_tries=0,
+                  retry_cap_ms=500, target_url=CLUSTER_URL.format(cluster.seeds()))
+    fill(cluster, "k{}", 300)
+    owners = slots_of(cluster)
+    lost = cluster.masters()[0]
+    there = [f"k{i}" for i in range(300) if owners[slot_of(f"k{i}".encode())] is not lost]
+    gone = [f"k{i}" for i in range(300) if f"k{i}" not in there]
+    lost.kill9()
+    waiting = [is_accepted(server.api.purge(key))["job_id"] for key in gone]
+    for key in there[:50]:
+        job = server.api.purge(key, prefer="wait=20").json
+        assert job["status"] == "succeeded" and job["result"]["removed"] == 1, job
+        assert job["attempts"] == 1, job
+    mixed = is_accepted(server.api.purge(there[60], gone[0], there[61]))["job_id"]
+    eventually(lambda: server.api.job(mixed).json["status"] == "retrying")
+    lost.start()
+    for job_id in [*waiting, mixed]:
+        eventually(lambda job_id=job_id: server.api.job(job_id).json["status"] == "succeeded")
+    assert server.api.job(mixed).json["result"]["removed"] >= 2
 
 
 def test_worker_without_that_target_says_so(make):

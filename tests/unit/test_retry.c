@@ -92,7 +92,7 @@ static void without_a_limit_it_is_never_enough(void **state)
 static void what_is_permanent_has_failed(void **state)
 {
         static const enum pgw_err permanent[] = {PGW_E_REDIS_NOPERM, PGW_E_REDIS_WRONGTYPE,
-                                                 PGW_E_REDIS_AUTH, PGW_E_TARGET, PGW_E_CODEC};
+                                                 PGW_E_REDIS_ERROR, PGW_E_TARGET, PGW_E_CODEC};
         struct pgw_tries tries = {0, 0};
         uint64_t pause_ms;
 

@@ -122,6 +122,17 @@ static void the_example_is_up_to_date(void **state)
         free(now);
 }
 
+static void the_page_of_errors_is_up_to_date(void **state)
+{
+        char *page = read_whole("docs/errors.md"), *now = usage_of("errors");
+
+        (void)state;
+        if (strcmp(page, now) != 0)
+                fail_msg("run: build/purgeway help errors > docs/errors.md");
+        free(page);
+        free(now);
+}
+
 /* "password_file: ..." stands below "password: ...", to be used instead. */
 static bool is_file_line(const char *line)
 {
@@ -210,6 +221,7 @@ int main(void)
             cmocka_unit_test(secrets_are_masked_and_a_mask_is_no_secret),
             cmocka_unit_test(the_page_of_settings_is_up_to_date),
             cmocka_unit_test(the_example_is_up_to_date),
+            cmocka_unit_test(the_page_of_errors_is_up_to_date),
             cmocka_unit_test(the_example_loads_as_it_is_and_with_all_its_lines),
             cmocka_unit_test(help_names_every_flag),
             cmocka_unit_test(the_manual_names_every_setting),

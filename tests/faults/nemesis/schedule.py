@@ -96,7 +96,7 @@ class Nemesis:
             # What it was asked to rely on cannot keep what it promises.
             self.refusals += 1
             return
-        self.tell(f"{name} ended with {code}")
+        self.tell(f"{name} ended with {code}: {(server.output() + server.errors()).strip()[-160:]}")
         # A store may give up when its disk does; ours may not.
         if server in self.scene.services():
             self.exits.append(f"{name} ended with {code}: {server.tail(500)}")
@@ -105,7 +105,11 @@ class Nemesis:
         """Nothing is broken any longer, and everything runs."""
         while self.running:
             self.end(self.running.pop()[0])
-        self.restarts.clear()
-        self.scene.start_missing()
         for server in self.scene.gateways:
-            eventually(server.is_ready)
+            eventually(lambda server=server: self.is_ready(server), what="a gateway that is ready")
+
+    def is_ready(self, server):
+        self.supervise()
+        assert server.is_alive(), "it is started again"
+        assert server.is_ready(), server.api.get("/readyz?verbose").body
+        return True
