@@ -1,6 +1,7 @@
 /* OpenSSL's, which fails for want of memory only. */
 #include "base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/alloc.h"
@@ -32,4 +33,14 @@ void pgw_sha256_end(struct pgw_sha256 *sha, unsigned char out[PGW_SHA256_SIZE])
         PGW_ASSERT(size == PGW_SHA256_SIZE);
         EVP_MD_CTX_free(sha->md);
         pgw_free(sha);
+}
+
+void pgw_sha256_of(const void *bytes, size_t size, unsigned char out[PGW_SHA256_SIZE])
+{
+        PGW_ASSERT(EVP_Digest(bytes, size, out, NULL, EVP_sha256(), NULL));
+}
+
+bool pgw_sha256_eq(const unsigned char a[PGW_SHA256_SIZE], const unsigned char b[PGW_SHA256_SIZE])
+{
+        return CRYPTO_memcmp(a, b, PGW_SHA256_SIZE) == 0;
 }

@@ -1,9 +1,11 @@
-/* cli/cli.h - the client verbs: `purgeway purge`, `status`, `cancel`, `queues`, `workers`, `dead`.
+/* cli/cli.h - the client verbs: `purgeway purge`, `status`, `cancel`, `queues`, `workers`, `dead`;
+ * and `purgeway key`, which asks nobody.
  *
  * Each is a main() of its own: argv[0] is the verb, results go to stdout, one line per
  * error to stderr, and the return value is the exit status. They speak HTTP to a
  * gateway (--url, else $PURGEWAY_URL, else http://127.0.0.1:7780), one request at a
- * time, and hold nothing when they return.
+ * time, and hold nothing when they return. A gateway that wants a credential is shown the
+ * one in $PURGEWAY_API_KEY, or in the file that $PURGEWAY_API_KEY_FILE names.
  */
 #ifndef PGW_CLI_CLI_H
 #define PGW_CLI_CLI_H
@@ -21,5 +23,6 @@ int pgw_cli_cancel(int argc, char *argv[]);
 int pgw_cli_queues(int argc, char *argv[]);
 int pgw_cli_workers(int argc, char *argv[]);
 int pgw_cli_dead(int argc, char *argv[]);
+int pgw_cli_key(int argc, char *argv[]);
 
 #endif

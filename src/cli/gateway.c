@@ -23,6 +23,7 @@ struct pgw_cli_gateway {
         CURL *curl;
         char address[URL_SIZE_MAX]; /* without a slash at the end */
         char *cacert;
+        char *authorization; /* the whole header; NULL: none */
         struct pgw_buf answer;
         char problem[CURL_ERROR_SIZE];
 };
@@ -36,7 +37,18 @@ static size_t take_answer(char *bytes, size_t size, size_t count, void *context)
         return pgw_buf_add(&gateway->answer, bytes, n) ? 0 : n;
 }
 
-enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert,
+static char *authorization_of(const char *secret)
+{
+        static const char begin[] = "Authorization: Bearer ";
+        const size_t n = sizeof begin - 1, size = strlen(secret);
+        char *header = pgw_alloc(n + size + 1);
+
+        memcpy(header, begin, n);
+        memcpy(header + n, secret, size);
+        return header;
+}
+
+enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert, const char *secret,
                                   struct pgw_cli_gateway **ret_gateway,
                                   struct pgw_fault *reterr_fault)
 {
@@ -55,6 +67,7 @@ enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert,
         PGW_ASSERT(gateway->curl);
         snprintf(gateway->address, sizeof gateway->address, "%.*s", (int)address.n, address.p);
         gateway->cacert = cacert ? pgw_strdup(cacert) : NULL;
+        gateway->authorization = secret ? authorization_of(secret) : NULL;
         pgw_buf_init(&gateway->answer, ANSWER_SIZE_MAX);
         *ret_gateway = gateway;
         return PGW_OK;
@@ -67,6 +80,9 @@ void pgw_cli_gateway_close(struct pgw_cli_gateway *gateway)
         curl_easy_cleanup(gateway->curl);
         pgw_buf_fini(&gateway->answer);
         pgw_free(gateway->cacert);
+        if (gateway->authorization)
+                explicit_bzero(gateway->authorization, strlen(gateway->authorization));
+        pgw_free(gateway->authorization);
         pgw_free(gateway);
         curl_global_cleanup();
 }
@@ -88,7 +104,8 @@ static struct curl_slist *add_idempotency_key(struct curl_slist *headers, const 
         return curl_slist_append(headers, text);
 }
 
-static struct curl_slist *compose_headers(const struct pgw_cli_request *request)
+static struct curl_slist *compose_headers(const struct pgw_cli_gateway *gateway,
+                                          const struct pgw_cli_request *request)
 {
         /* Without the empty Expect libcurl asks before sending a large body, one round
          * trip more. */
@@ -96,6 +113,8 @@ static struct curl_slist *compose_headers(const struct pgw_cli_request *request)
         char prefer[48];
 
         headers = curl_slist_append(headers, "Accept: application/json, application/problem+json");
+        if (gateway->authorization)
+                headers = curl_slist_append(headers, gateway->authorization);
         if (request->body)
                 headers = curl_slist_append(headers, "Content-Type: application/json");
         if (request->wait_s) {
@@ -111,7 +130,7 @@ static CURLcode perform(struct pgw_cli_gateway *gateway, const struct pgw_cli_re
                         const char *body)
 {
         char url[URL_SIZE_MAX + 1024];
-        struct curl_slist *headers = compose_headers(request);
+        struct curl_slist *headers = compose_headers(gateway, request);
         CURL *curl = gateway->curl;
 
         curl_easy_reset(curl);

@@ -25,8 +25,9 @@ struct pgw_cli_request {
         const char *idempotency_key; /* printable ASCII; NULL: not sent */
 };
 
-/* `url` must be http:// or https://; `cacert` may be NULL. PGW_E_INVALID otherwise. */
-enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert,
+/* `url` must be http:// or https://; `cacert` and `secret`, which is shown with each request, may
+ * be NULL. PGW_E_INVALID otherwise. */
+enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert, const char *secret,
                                   struct pgw_cli_gateway **ret_gateway,
                                   struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 void pgw_cli_gateway_close(struct pgw_cli_gateway *);

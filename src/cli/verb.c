@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "cli/secret.h"
 
 #define DEFAULT_URL "http://127.0.0.1:7780"
 
@@ -41,9 +42,12 @@ struct pgw_cli_gateway *pgw_cli_verb_gateway(const struct pgw_cli_verb *verb,
         const char *url = args->url ? args->url : from_env && *from_env ? from_env : DEFAULT_URL;
         struct pgw_cli_gateway *gateway = NULL;
         struct pgw_fault fault = {"", ""};
+        char secret[PGW_SECRET_SIZE_MAX + 1] = "";
 
-        if (pgw_cli_gateway_open(url, args->cacert, &gateway, &fault))
+        if (pgw_cli_secret(secret, &fault) ||
+            pgw_cli_gateway_open(url, args->cacert, secret[0] ? secret : NULL, &gateway, &fault))
                 pgw_cli_verb_misused(verb, fault.detail);
+        explicit_bzero(secret, sizeof secret);
         return gateway;
 }
 

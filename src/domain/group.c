@@ -1,14 +1,31 @@
 #include "domain/group.h"
 
+#include <string.h>
+
 #include "base/codec.h"
 #include "base/rand.h"
 
-void pgw_group_name(char out[PGW_GROUP_ID_SIZE])
+#define GROUP_BYTES 16
+
+void pgw_group_name(const uint32_t *mark, char out[PGW_GROUP_ID_SIZE])
 {
-        unsigned char bytes[16];
+        unsigned char bytes[GROUP_BYTES];
 
         pgw_rand_bytes(bytes, sizeof bytes);
+        if (mark)
+                memcpy(bytes, mark, sizeof *mark);
         PGW_ASSERT(pgw_base64url(bytes, sizeof bytes, out) == PGW_GROUP_ID_SIZE);
+}
+
+enum pgw_err pgw_group_mark(struct pgw_str group, uint32_t *ret)
+{
+        unsigned char bytes[GROUP_BYTES + 3];
+        size_t size;
+
+        if (group.n != PGW_GROUP_ID_SIZE || pgw_unbase64url(group, bytes, &size))
+                return PGW_E_NO_JOB;
+        memcpy(ret, bytes, sizeof *ret);
+        return PGW_OK;
 }
 
 enum pgw_err pgw_group_keep(struct pgw_redis *r, const struct pgw_keyspace *ks,

@@ -13,7 +13,11 @@
 #define PGW_GROUP_JOBS_MAX 100
 #define PGW_GROUP_TTL_S    86400
 
-void pgw_group_name(char out[PGW_GROUP_ID_SIZE]);
+/* A new one, of nobody or of who has this mark, which is told from the id (domain/job_id.h). */
+void pgw_group_name(const uint32_t *mark, char out[PGW_GROUP_ID_SIZE]);
+
+/* PGW_E_NO_JOB when no group can have this id. */
+enum pgw_err pgw_group_mark(struct pgw_str group, uint32_t *ret) PGW_MUSTUSE;
 
 /* `ids` are the texts of `count` job ids, one behind the other. */
 enum pgw_err pgw_group_keep(struct pgw_redis *, const struct pgw_keyspace *, struct pgw_str group,

@@ -336,7 +336,7 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
 
         t = ticket_new(intake);
         *t = (struct ticket){.intake = intake,
-                             .job.id = {.lane = inv->lane, .nonce = pgw_rand_u64()},
+                             .job.id = {.lane = inv->lane, .nonce = pgw_nonce_make(inv->owner)},
                              .done = done,
                              .ctx = ctx};
         if (inv->due_ms) {

@@ -5,7 +5,7 @@
  *
  * In the stream an invalidation is the fields
  *      v  version of this form: "1", or "2" when there is a field that must not be ignored
- *      n  the random bits of the job's id, 16 hexadecimal digits
+ *      n  the random bits of the job's id and the mark of its owner, 16 hexadecimal digits
  *      j  the id of the job, when the entry lies elsewhere than that says; only in version 2
  *      x  the names of the targets, separated by commas, when not all are meant; only in version 2
  *      k  the keys, each a length (unsigned LEB128) and its bytes
@@ -55,6 +55,7 @@ struct pgw_invalidation {
         struct pgw_str reason;       /* empty: none */
         struct pgw_str request_id;   /* empty: none */
         struct pgw_str traceparent;  /* empty: none */
+        const uint32_t *owner;       /* mark (domain/job_id.h); NULL: nobody who is known */
         const struct pgw_once *once; /* not in the stream; NULL: none (domain/once.h) */
 };
 

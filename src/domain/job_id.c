@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "base/rand.h"
 
 #define PGW_JOB_ID_FORM  1u
 #define PGW_JOB_ID_BYTES 21
@@ -82,6 +83,13 @@ size_t pgw_entry_id_text(struct pgw_entry_id id, char out[PGW_ENTRY_ID_SIZE])
         PGW_ASSERT(n + m <= PGW_ENTRY_ID_SIZE);
         memcpy(out + n, digits, m);
         return n + m;
+}
+
+uint64_t pgw_nonce_make(const uint32_t *mark)
+{
+        const uint64_t random = pgw_rand_u64();
+
+        return mark ? (uint64_t)*mark << 32 | (random & UINT32_MAX) : random;
 }
 
 void pgw_nonce_text(uint64_t nonce, char out[PGW_NONCE_SIZE])

@@ -5,6 +5,10 @@
  * random bits that are stored in the entry and compared at look-up, so that ids can
  * neither be guessed nor walked.
  *
+ * A job of somebody who is known by name has the mark of that name in the upper half of these
+ * bits: whose a job is can be told from its id alone, before anything is looked up, and an id with
+ * another mark is the id of no job.
+ *
  * As text: 28 characters of base64url over 21 bytes: form and lane, partition,
  * milliseconds, sequence, random bits. One job has exactly one text.
  */
@@ -49,6 +53,13 @@ enum pgw_err pgw_job_id_parse(struct pgw_str text, struct pgw_job_id *ret) PGW_M
 /* Read "ms-seq" as Redis sends it. PGW_E_CODEC for anything else. */
 enum pgw_err pgw_entry_id_parse(struct pgw_str text, struct pgw_entry_id *ret) PGW_MUSTUSE;
 size_t pgw_entry_id_text(struct pgw_entry_id, char out[PGW_ENTRY_ID_SIZE]);
+
+/* The bits for a new job, of nobody or of who has this mark. */
+uint64_t pgw_nonce_make(const uint32_t *mark);
+static inline uint32_t pgw_nonce_mark(uint64_t nonce)
+{
+        return (uint32_t)(nonce >> 32);
+}
 
 void pgw_nonce_text(uint64_t nonce, char out[PGW_NONCE_SIZE]);
 enum pgw_err pgw_nonce_parse(struct pgw_str text, uint64_t *ret) PGW_MUSTUSE;

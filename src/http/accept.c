@@ -13,6 +13,8 @@
 #include "domain/glob.h"
 #include "domain/hold.h"
 #include "domain/target_check.h"
+#include "http/cover.h"
+#include "http/identify.h"
 #include "http/selectors.h"
 #include "http/targets.h"
 
@@ -34,7 +36,8 @@ static void check_pattern(struct pgw_exchange *x, struct pgw_str pattern, size_t
         if (pgw_glob_stars(glob) > conf->pattern_stars_max)
                 pgw_violations_add(&x->violations, pointer, "at most %zu `*` are taken",
                                    conf->pattern_stars_max);
-        if (pgw_glob_prefix(glob).n < conf->pattern_prefix_min)
+        if (pgw_glob_prefix(glob).n < conf->pattern_prefix_min &&
+            !(x->who && pgw_identify_has(x, PGW_SCOPE_PURGE_UNBOUNDED)))
                 pgw_violations_add(&x->violations, pointer,
                                    "must begin with at least %zu bytes that are no wildcard",
                                    conf->pattern_prefix_min);
@@ -209,7 +212,7 @@ enum pgw_err pgw_accept_understand(struct pgw_exchange *x)
         (void)due_ms(x);
         if (!err && pgw_violations_count(&x->violations))
                 err = PGW_E_SCHEMA;
-        return err;
+        return err ? err : pgw_cover_invalidation(x, set);
 }
 
 /* ---- into the queue ---- */
@@ -320,6 +323,7 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .is_dry = json_is_true(json_object_get(x->body, "dry_run")),
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
+            .owner = pgw_identify_mark(x),
             .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
         };
         /* The contract's enum is the lanes'. */

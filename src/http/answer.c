@@ -22,6 +22,7 @@ static const struct {
     {204, "No Content"},
     {304, "Not Modified"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {403, "Forbidden"},
@@ -103,6 +104,11 @@ static const char *detail_of(const struct pgw_exchange *x, enum pgw_err refusal)
                 return "The Allow header lists the methods of this address.";
         case PGW_E_KEY_REUSED:
                 return "Give each request a key of its own, and repeat it as it was.";
+        case PGW_E_CREDENTIALS:
+                return "Send an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.";
+        case PGW_E_SCOPE:
+        case PGW_E_COVER:
+                return "Whoever runs this service says what a credential may do.";
         case PGW_E_NO_JOB:
                 return "No job has this id, or its result has expired.";
         default:
@@ -131,7 +137,7 @@ enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *
                 err = add_code(out, slug);
         if (!err)
                 err = add_string(out, ",\"request_id\":", pgw_str_z(x->request_id));
-        if (!err && refusal == PGW_E_SCHEMA)
+        if (!err && (refusal == PGW_E_SCHEMA || pgw_violations_count(&x->violations)))
                 err = add_violations(out, &x->violations);
         return err ? err : pgw_buf_add(out, "}", 1);
 }
@@ -161,6 +167,8 @@ static void refuse(struct pgw_exchange *x)
                 pgw_answer_retry_after(x);
         if (x->err == PGW_E_METHOD)
                 pgw_exchange_add_header(x, PGW_STR("allow"), x->allow);
+        if (x->err == PGW_E_CREDENTIALS)
+                pgw_exchange_add_header(x, PGW_STR("www-authenticate"), PGW_STR("Bearer"));
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
         if (write_problem(x))
                 pgw_buf_clear(&x->out);

@@ -4,12 +4,17 @@
  * by name: an operation without a function, or a function without an operation, stops the
  * start. Bodies, path, query and header parameters are checked by its schemas.
  *
+ * Every operation says by x-purgeway-scopes which scopes open it; the empty list opens it to
+ * everybody. One without that stops the start too, so that nothing is open by having been
+ * forgotten.
+ *
  * Read-only after loading; any thread.
  */
 #ifndef PGW_HTTP_CONTRACT_H
 #define PGW_HTTP_CONTRACT_H
 
 #include "http/schema.h"
+#include "http/scope.h"
 
 #define PGW_PATH_PARAMS_MAX 4
 #define PGW_PARAMS_MAX      16
@@ -19,7 +24,8 @@ struct pgw_contract;
 
 struct pgw_operation {
         const char *id;
-        unsigned handler; /* index in the names given to pgw_contract_load() */
+        unsigned handler;     /* index in the names given to pgw_contract_load() */
+        pgw_scope_set scopes; /* any of them opens it; none: it is open to everybody */
         struct pgw_operation_parts *_parts;
 };
 

@@ -150,6 +150,29 @@ static enum pgw_err bind(struct loader *l, const json_t *operation, const char *
         return PGW_E_CONTRACT;
 }
 
+static enum pgw_err load_scopes(struct loader *l, const json_t *operation, const char *where,
+                                pgw_scope_set *ret)
+{
+        const json_t *list = json_object_get(operation, "x-purgeway-scopes"), *word;
+        size_t i;
+
+        if (!json_is_array(list))
+                return refuse(l, where,
+                              "the operation has no x-purgeway-scopes, a list of the scopes that "
+                              "open it; the empty list opens it to everybody");
+        json_array_foreach(list, i, word)
+        {
+                const char *text = json_string_value(word);
+                if (!text || pgw_scope_add(ret, pgw_str_z(text)) != PGW_OK) {
+                        pgw_fault_set(l->fault, where,
+                                      "x-purgeway-scopes: there is no scope '%.40s'",
+                                      text ? text : "");
+                        return PGW_E_CONTRACT;
+                }
+        }
+        return PGW_OK;
+}
+
 static enum pgw_err load_operation(struct loader *l, struct pgw_route *route, const json_t *item,
                                    const json_t *operation, const char *method, const char *path)
 {
@@ -162,7 +185,9 @@ static enum pgw_err load_operation(struct loader *l, struct pgw_route *route, co
                 return err;
         route->operations[route->operation_count++].method = method;
         op->_parts = pgw_alloc(sizeof *op->_parts);
-        err = load_params(l, route, json_object_get(item, "parameters"), where, op->_parts);
+        err = load_scopes(l, operation, where, &op->scopes);
+        if (!err)
+                err = load_params(l, route, json_object_get(item, "parameters"), where, op->_parts);
         if (!err)
                 err = load_params(l, route, json_object_get(operation, "parameters"), where,
                                   op->_parts);

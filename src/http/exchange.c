@@ -22,6 +22,7 @@
 #include "http/answer.h"
 #include "http/form.h"
 #include "http/front.h"
+#include "http/identify.h"
 #include "http/prefer.h"
 
 #define PGW_EXCHANGE_KEPT     1024
@@ -30,15 +31,15 @@
 
 typedef enum pgw_step room_f(struct pgw_exchange *);
 
-static room_f admit, understand, act, answer, record;
+static room_f admit, identify, understand, act, answer, record;
 
-enum { ROOM_ANSWER = 3 };
+enum { ROOM_ANSWER = 4 };
 static const struct {
         const char *name;
         room_f *enter;
 } rooms[] = {
-    {"admit", admit},   {"understand", understand}, {"act", act},
-    {"answer", answer}, {"record", record},
+    {"admit", admit}, {"identify", identify}, {"understand", understand},
+    {"act", act},     {"answer", answer},     {"record", record},
 };
 
 static void release(struct pgw_exchange *x)
@@ -50,6 +51,7 @@ static void release(struct pgw_exchange *x)
                 return;
         json_decref(x->body);
         pgw_violations_fini(&x->violations);
+        pgw_identities_drop(x->identities);
         pgw_buf_clear_to(&x->out, PGW_EXCHANGE_OUT_KEPT);
         x->magic = 0;
         gateway->exchanges--;
@@ -190,6 +192,12 @@ static enum pgw_step admit(struct pgw_exchange *x)
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
+static enum pgw_step identify(struct pgw_exchange *x)
+{
+        x->err = pgw_identify(x);
+        return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
 /* "application/json; charset=utf-8" is application/json. */
 static bool is_media_type(struct pgw_str header, const char *wanted)
 {
@@ -303,10 +311,12 @@ static enum pgw_step record(struct pgw_exchange *x)
         const uint64_t took_us = pgw_mono_us() - x->begun_us;
 
         pgw_answer_count(x->status);
+        pgw_identify_count(x->err);
         pgw_metric_observe_us(PGW_H_HTTP_REQUEST, took_us);
         if (x->gateway->conf.log_requests)
                 PGW_LOG(PGW_LOG_INFO, "http.request", PGW_L_STR("id", x->request_id),
                         PGW_L_STR("operation", x->op ? x->op->id : "none"),
+                        PGW_L_STR("identity", x->who ? x->who->name : ""),
                         PGW_L_INT("status", x->status), PGW_L_INT("us", (int64_t)took_us),
                         PGW_L_STR("error", x->err ? pgw_err_slug(x->err) : ""));
         return PGW_NEXT;

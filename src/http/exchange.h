@@ -1,14 +1,15 @@
 /* http/exchange.h - one request on its way through the rooms.
  *
- *      admit --> understand --> act --> answer --> record
- *        |            |          |        ^
- *        +------------+----------+--------+     any refusal: straight to answer
+ *      admit --> identify --> understand --> act --> answer --> record
+ *        |           |            |          |        ^
+ *        +-----------+------------+----------+--------+     any refusal: straight to answer
  *
  * A room is a function. It reads what earlier rooms wrote, writes its own part, and says
  * whether the walk goes on (NEXT), stops until pgw_exchange_resume() (WAIT), or is
  * refused (FAIL, with err set). No room calls another; the walk only moves forward.
  *
  *      admit       finds the operation in the contract
+ *      identify    finds who asks, and whether they may (http/identify.h)
  *      understand  checks body and parameters by the contract, makes values of them
  *      act         the operation's own function: values to the domain and back
  *      answer      an outcome or a refusal becomes status, headers and body
@@ -53,6 +54,10 @@ struct pgw_exchange {
         bool request_id_given;
         bool is_purge;        /* the method PURGE, with its selectors in a header */
         struct pgw_str allow; /* with a refusal PGW_E_METHOD, or OPTIONS */
+
+        /* identify */
+        struct pgw_identities *identities; /* held; NULL: whoever can ask may */
+        const struct pgw_identity *who; /* one of these; NULL without them, and where anybody may */
 
         /* understand */
         struct json_t *body;

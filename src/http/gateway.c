@@ -91,10 +91,19 @@ struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gate
         PGW_ASSERT(links->target_count >= 1 && links->target_count <= PGW_TARGETS_MAX);
         memcpy(g->targets, links->targets, links->target_count * sizeof g->targets[0]);
         g->links.targets = g->targets;
+        pgw_identities_hold(g->links.identities);
         g->conf = *conf;
         pgw_list_init(&g->unused);
         pgw_list_init(&g->polls);
         return g;
+}
+
+void pgw_gateway_set_identities(struct pgw_gateway *g, struct pgw_identities *identities)
+{
+        struct pgw_identities *old = g->links.identities;
+
+        g->links.identities = pgw_identities_hold(identities);
+        pgw_identities_drop(old);
 }
 
 void pgw_gateway_free(struct pgw_gateway *g)
@@ -111,5 +120,6 @@ void pgw_gateway_free(struct pgw_gateway *g)
                 pgw_buf_fini(&x->out);
                 pgw_free(x);
         }
+        pgw_identities_drop(g->links.identities);
         pgw_free(g);
 }

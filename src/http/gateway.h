@@ -13,6 +13,7 @@
 #include "domain/room.h"
 #include "domain/survey.h"
 #include "domain/target.h"
+#include "http/identities.h"
 #include "redis/deployment.h"
 
 struct pgw_contract;
@@ -50,6 +51,7 @@ struct pgw_gateway_links {
         struct pgw_broker_check *check;
         const struct pgw_broker_alarms *alarms;
         const struct pgw_surveyor *surveyor;
+        struct pgw_identities *identities; /* NULL: whoever can ask may; held by the gateway too */
 };
 
 struct pgw_gateway {
@@ -67,6 +69,9 @@ struct pgw_gateway {
 struct pgw_gateway *pgw_gateway_new(struct pgw_loop *, const struct pgw_gateway_links *,
                                     const struct pgw_gateway_conf *);
 void pgw_gateway_free(struct pgw_gateway *); /* no exchange may be under way */
+
+/* Requests from now on are let in by these; the gateway holds them too. */
+void pgw_gateway_set_identities(struct pgw_gateway *, struct pgw_identities *);
 
 /* The operations that this program has, as the contract names them; ends with NULL. The
  * index of an operation is `handler` of struct pgw_operation. */

@@ -8,9 +8,6 @@
 
 #define PGW_IDEMPOTENCY_HEADER "Idempotency-Key"
 
-/* Nobody is told apart yet, so all clients share their keys. */
-#define PGW_IDEMPOTENCY_SCOPE ""
-
 /* What begins an escape or ends the string is none of these. */
 static bool is_plain(char c, bool is_quoted)
 {
@@ -78,7 +75,7 @@ enum pgw_err pgw_idempotency_understand(struct pgw_exchange *x)
                                    PGW_IDEMPOTENCY_KEY_MAX);
                 return PGW_E_SCHEMA;
         }
-        pgw_once_name(&x->once, PGW_STR(PGW_IDEMPOTENCY_SCOPE), key);
+        pgw_once_name(&x->once, pgw_str_z(x->who ? x->who->name : ""), key);
         x->has_once = true;
         return set_fingerprint(x);
 }

@@ -17,6 +17,7 @@
 #include "http/accept.h"
 #include "http/answer.h"
 #include "http/idempotency.h"
+#include "http/identify.h"
 #include "http/operations.h"
 
 #define PGW_ITEM_PROBLEM_MAX 65536
@@ -132,7 +133,7 @@ static bool keep_group(struct batch *b)
         if (n == 0)
                 return false;
         if (!b->x->has_once)
-                pgw_group_name(b->group);
+                pgw_group_name(pgw_identify_mark(b->x), b->group);
         return pgw_group_keep(g->links.results, g->links.keyspace,
                               pgw_str_of(b->group, sizeof b->group), pgw_str_of(ids, n), on_group,
                               b) == PGW_OK;
@@ -253,7 +254,9 @@ static void on_claimed(void *ctx, enum pgw_err err, const struct pgw_reply *repl
                 pgw_accept_count_refusal(err);
                 batch_free(b);
                 pgw_exchange_resume(x, err);
-        } else if (!put_all(b)) {
+        } else if (x->gone || !put_all(b)) {
+                /* The selectors lie in the request: nothing is put without it, and a repeat puts
+                 * all of it. */
                 pgw_exchange_resume(x, finish(b));
         }
 }
@@ -262,7 +265,7 @@ static enum pgw_step claim(struct batch *b)
 {
         struct pgw_exchange *x = b->x;
 
-        pgw_group_name(b->group);
+        pgw_group_name(pgw_identify_mark(x), b->group);
         x->err = pgw_intake_claim(x->gateway->links.intake, &x->once,
                                   pgw_str_of(b->group, sizeof b->group), on_claimed, b);
         if (!x->err)

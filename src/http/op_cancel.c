@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "domain/cancel.h"
 #include "http/front.h"
+#include "http/identify.h"
 #include "http/job_json.h"
 #include "http/operations.h"
 #include "http/poll.h"
@@ -20,6 +21,8 @@
 enum pgw_step pgw_op_cancel_understand(struct pgw_exchange *x)
 {
         x->err = pgw_job_id_parse(pgw_params_get(&x->params, "job_id"), &x->job.id);
+        if (!x->err && !pgw_identify_sees(x, pgw_nonce_mark(x->job.id.nonce)))
+                x->err = PGW_E_NO_JOB;
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "http/accept.h"
+#include "http/cover.h"
 #include "http/idempotency.h"
 #include "http/operations.h"
 #include "http/uri_body.h"
@@ -23,6 +24,8 @@ enum pgw_step pgw_op_event_understand(struct pgw_exchange *x)
                 return PGW_FAIL;
         json_decref(x->body);
         x->body = body;
-        x->err = pgw_accept_understand(x);
+        x->err = pgw_cover_trim(x);
+        if (!x->err)
+                x->err = pgw_accept_understand(x);
         return x->err ? PGW_FAIL : PGW_NEXT;
 }

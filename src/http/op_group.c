@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "domain/group.h"
+#include "http/identify.h"
 #include "http/operations.h"
 
 struct group;
@@ -145,16 +146,13 @@ enum pgw_step pgw_op_group(struct pgw_exchange *x)
 {
         const struct pgw_str id = pgw_params_get(&x->params, "group_id");
         struct group *g = pgw_alloc(sizeof *g);
+        uint32_t mark;
 
         g->x = x;
-        if (id.n > PGW_GROUP_ID_SIZE) /* the contract is the operator's to change */
+        /* The contract is the operator's to change, so what it lets through is judged here. */
+        x->err = pgw_group_mark(id, &mark);
+        if (!x->err && !pgw_identify_sees(x, mark))
                 x->err = PGW_E_NO_JOB;
-        for (size_t i = 0; i < id.n && !x->err; i++) {
-                const char c = id.p[i];
-                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '_'))
-                        x->err = PGW_E_NO_JOB;
-        }
         if (!x->err)
                 x->err = pgw_group_ask(x->gateway->links.results, x->gateway->links.keyspace, id,
                                        on_ids, g);

@@ -14,6 +14,7 @@
 #include "domain/script.h"
 #include "domain/tag.h"
 #include "domain/target_check.h"
+#include "http/cover.h"
 #include "http/operations.h"
 #include "http/selectors.h"
 #include "http/targets.h"
@@ -202,8 +203,8 @@ enum pgw_step pgw_op_tagging_understand(struct pgw_exchange *x)
             0)
                 pgw_violations_add(&x->violations, "#",
                                    "name at least one key in `keys` or `keys_base64`");
-        (void)pgw_targets_of_body(x);
-        x->err = pgw_violations_count(&x->violations) ? PGW_E_SCHEMA : PGW_OK;
+        const pgw_target_set set = pgw_targets_of_body(x);
+        x->err = pgw_violations_count(&x->violations) ? PGW_E_SCHEMA : pgw_cover_tagging(x, set);
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
@@ -334,7 +335,10 @@ static void key_command(struct call *c, const struct pgw_gateway_target *target,
 
 enum pgw_step pgw_op_tag_understand(struct pgw_exchange *x)
 {
-        x->err = pgw_targets_of_query(x) ? PGW_OK : PGW_E_SCHEMA;
+        const struct pgw_gateway_target *target = pgw_targets_of_query(x);
+
+        x->err =
+            target ? pgw_cover_tag(x, pgw_params_get(&x->params, "tag"), target) : PGW_E_SCHEMA;
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -26,19 +27,20 @@
 #include "redis/leader.h"
 #include "role/embedded.h"
 #include "role/file.h"
+#include "role/identities_file.h"
 #include "role/notify.h"
 #include "role/thread.h"
 #include "role/usage.h"
 #include "role/watch.h"
 #include "work/worker.h"
 
-#define PGW_PROCESS_TICK_MS        100
-#define PGW_PROCESS_TLS_WAIT_MS    500
-#define PGW_PROCESS_FIRST_CHECK_MS 3000
-#define PGW_PROCESS_DRAIN_SLACK_MS 2000
-#define PGW_PROCESS_THREADS_MAX    128
-#define PGW_PROCESS_LISTENERS_MAX  16
-#define PGW_PROCESS_CONTRACT_MAX   (4u << 20)
+#define PGW_PROCESS_TICK_MS         100
+#define PGW_PROCESS_THREADS_WAIT_MS 500
+#define PGW_PROCESS_FIRST_CHECK_MS  3000
+#define PGW_PROCESS_DRAIN_SLACK_MS  2000
+#define PGW_PROCESS_THREADS_MAX     128
+#define PGW_PROCESS_LISTENERS_MAX   16
+#define PGW_PROCESS_CONTRACT_MAX    (4u << 20)
 
 #define PGW_EXIT_CONFIG 78
 
@@ -55,6 +57,9 @@ struct process {
         struct pgw_plan plan;
         struct pgw_contract *contract;
         struct pgw_tls_server *tls, *old_tls;
+        struct pgw_identities *identities; /* NULL: whoever can ask may */
+        struct pgw_file_watch identities_watch;
+        uint64_t identities_at_ms;                      /* of the next look */
         uint64_t gates_us[PGW_TARGETS_MAX * PGW_GATES]; /* of all threads (work/worker.h) */
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
@@ -259,12 +264,12 @@ static int listen_all(struct process *p)
 }
 
 /* "Reloaded" shall mean that the next connection sees it. */
-static void wait_for_tls(const struct process *p)
+static void wait_for_threads(const struct process *p)
 {
-        const uint64_t until_ms = pgw_mono_ms() + PGW_PROCESS_TLS_WAIT_MS;
+        const uint64_t until_ms = pgw_mono_ms() + PGW_PROCESS_THREADS_WAIT_MS;
 
         for (unsigned i = 0; i < p->thread_count; i++)
-                while (!pgw_thread_has_tls(p->threads[i]) && pgw_mono_ms() < until_ms)
+                while (!pgw_thread_is_up_to_date(p->threads[i]) && pgw_mono_ms() < until_ms)
                         usleep(1000);
 }
 
@@ -276,7 +281,62 @@ static void hand_out_tls(struct process *p, struct pgw_tls_server *tls)
         p->tls = tls;
         for (unsigned i = 0; i < p->thread_count; i++)
                 pgw_thread_set_tls(p->threads[i], tls);
-        wait_for_tls(p);
+}
+
+static void hand_out_identities(struct process *p, struct pgw_identities *identities)
+{
+        pgw_identities_drop(p->identities);
+        p->identities = identities;
+        for (unsigned i = 0; i < p->thread_count; i++)
+                pgw_thread_set_identities(p->threads[i], identities);
+        PGW_LOG(PGW_LOG_INFO, "identities.loaded",
+                PGW_L_INT("count", (int64_t)pgw_identities_count(identities)));
+}
+
+/* Secrets are in memory while requests are: neither a core nor another process shall have them.
+ * (LeakSanitizer is such a process.) */
+static void keep_memory_private(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+        if (prctl(PR_SET_DUMPABLE, 0) != 0)
+                PGW_LOG(PGW_LOG_WARN, "process.dumpable");
+#endif
+}
+
+static int load_identities(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_identities *identities;
+
+        pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
+        if (pgw_identities_file_read(p->settings, &fault, &identities))
+                return refuse(PGW_EXIT_CONFIG, &fault);
+        if (identities) {
+                keep_memory_private();
+                hand_out_identities(p, identities);
+        }
+        return PGW_EXIT_OK;
+}
+
+/* A file that cannot be read changes nothing, not even by its absence: that it is gone does not
+ * mean that everybody may come in, nor that nobody may. */
+static void watch_identities(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_identities *fresh;
+        const uint64_t now_ms = pgw_mono_ms();
+
+        if (!p->identities || now_ms < p->identities_at_ms)
+                return;
+        p->identities_at_ms = now_ms + PGW_IDENTITIES_LOOK_MS;
+        if (!pgw_file_watch_look(&p->identities_watch, p->settings->identities_file))
+                return;
+        pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
+        if (pgw_identities_file_read(p->settings, &fault, &fresh))
+                PGW_LOG(PGW_LOG_ERROR, "identities.reload_failed",
+                        PGW_L_STR("where", fault.pointer), PGW_L_STR("detail", fault.detail));
+        else
+                hand_out_identities(p, fresh);
 }
 
 static void reload(struct process *p)
@@ -284,13 +344,19 @@ static void reload(struct process *p)
         struct pgw_fault fault = {"", ""};
         struct pgw_settings *fresh = NULL;
         struct pgw_tls_server *tls = NULL;
+        struct pgw_identities *identities = NULL;
 
         /* All of it or nothing: whatever can fail is done with the new settings beside the old. */
         pgw_notify_reloading(&p->notify);
         enum pgw_err err = pgw_settings_load(p->argc, p->argv, p->env, &fault, &fresh);
         if (!err && p->tls)
                 err = load_tls(fresh, &fault, &tls);
+        if (!err && p->identities) {
+                pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
+                err = pgw_identities_file_read(p->settings, &fault, &identities);
+        }
         if (err) {
+                pgw_tls_server_free(tls);
                 pgw_settings_free(fresh);
                 PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
                         PGW_L_STR("detail", fault.detail));
@@ -298,6 +364,9 @@ static void reload(struct process *p)
                 pgw_settings_take(p->settings, fresh, &fault);
                 if (tls)
                         hand_out_tls(p, tls);
+                if (identities)
+                        hand_out_identities(p, identities);
+                wait_for_threads(p);
                 pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
                 PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
         }
@@ -374,6 +443,7 @@ static void on_tick(struct pgw_timer *timer)
         bool all_ended = p->phase == DRAINING;
 
         tick_embedded(p);
+        watch_identities(p);
         if (p->phase == RUNNING)
                 tell_ready(p);
         feed_watchdog(p);
@@ -393,6 +463,7 @@ static void start_threads(struct process *p)
                     .surveyor = p->surveyor,
                     .gates_us = p->gates_us,
                     .tls = p->tls,
+                    .identities = p->identities,
                     .listeners = p->listeners[i],
                     .listener_count = p->listener_count,
                     .index = i,
@@ -423,6 +494,8 @@ static int prepare(struct process *p)
                 p->plan.threads = PGW_PROCESS_THREADS_MAX;
         if (p->plan.gates) {
                 code = load_contract(p);
+                if (!code)
+                        code = load_identities(p);
                 if (!code && p->settings->tls_listen_count &&
                     load_tls(p->settings, &fault, &p->tls))
                         code = refuse(PGW_EXIT_CONFIG, &fault);
@@ -449,6 +522,7 @@ static void tear_down(struct process *p)
         pgw_loop_free(p->loop);
         pgw_tls_server_free(p->tls);
         pgw_tls_server_free(p->old_tls);
+        pgw_identities_drop(p->identities);
         pgw_contract_free(p->contract);
         pgw_plan_end(&p->plan);
         pgw_embedded_stop(p->embedded);

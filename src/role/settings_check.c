@@ -11,6 +11,7 @@
 #include "domain/rebound.h"
 #include "domain/target.h"
 #include "http/uri_body.h"
+#include "role/identities_file.h"
 #include "role/settings_priv.h"
 #include "role/settings_url.h"
 
@@ -59,9 +60,28 @@ static bool is_loopback(const char *host)
         return IN6_IS_ADDR_LOOPBACK(&v6) || memcmp(&v6, mapped, sizeof mapped) == 0;
 }
 
+static void refuse_open(const struct pgw_settings *s, const char *name, const char *address,
+                        struct pgw_fault *fault)
+{
+        if (s->identities_file[0])
+                pgw_fault_set(fault, name,
+                              "'%.60s' is not a loopback address, and credentials would cross the "
+                              "network as they are. Use tls.listen, or set listen_anywhere to true "
+                              "if the network is yours",
+                              address);
+        else
+                pgw_fault_set(
+                    fault, name,
+                    "'%.60s' is not a loopback address and nobody is asked for "
+                    "credentials: whoever reaches it could purge. Set identities.file, or "
+                    "set listen_anywhere to true if the network is yours",
+                    address);
+}
+
 static enum pgw_err check_listen(const struct pgw_settings *s, const char *name, char *const *list,
                                  size_t count, struct pgw_fault *fault)
 {
+        const bool is_safe = s->listen_anywhere || (s->identities_file[0] && list == s->tls_listen);
         char host[256];
 
         for (size_t i = 0; i < count; i++) {
@@ -72,13 +92,9 @@ static enum pgw_err check_listen(const struct pgw_settings *s, const char *name,
                                       list[i]);
                         return PGW_E_CONFIG;
                 }
-                if (s->listen_anywhere || is_loopback(host))
+                if (is_safe || is_loopback(host))
                         continue;
-                pgw_fault_set(fault, name,
-                              "'%.60s' is not a loopback address and nobody is asked for "
-                              "credentials: whoever reaches it could purge. Set listen_anywhere to "
-                              "true if the network is yours",
-                              list[i]);
+                refuse_open(s, name, list[i], fault);
                 return PGW_E_CONFIG;
         }
         return PGW_OK;
@@ -143,6 +159,18 @@ static enum pgw_err check_readable(const char *name, const char *path, struct pg
                 return PGW_OK;
         pgw_fault_set(fault, name, "'%.120s' cannot be read: %s", path, strerror(errno));
         return PGW_E_CONFIG;
+}
+
+static enum pgw_err check_identities(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        struct pgw_fault inner = {"", ""};
+        struct pgw_identities *identities = NULL;
+        enum pgw_err err = pgw_identities_file_read(s, &inner, &identities);
+
+        pgw_identities_drop(identities);
+        if (err)
+                pgw_fault_set(fault, "identities.file", "%s: %s", inner.pointer, inner.detail);
+        return err;
 }
 
 static enum pgw_err check_files(const struct pgw_settings *s, struct pgw_fault *fault)
@@ -212,5 +240,7 @@ enum pgw_err pgw_settings_check(const struct pgw_settings *s, struct pgw_fault *
                 err = check_template("uri.tag", s->uri_tag, true, fault);
         if (!err)
                 err = check_files(s, fault);
+        if (!err)
+                err = check_identities(s, fault);
         return err ? err : check_worker(s, fault);
 }

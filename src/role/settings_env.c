@@ -7,7 +7,8 @@
 #define PREFIX "PURGEWAY_"
 
 /* Read by other parts of the program. */
-static const char *const foreign[] = {"PURGEWAY_URL", "PURGEWAY_FAILPOINT"};
+static const char *const foreign[] = {"PURGEWAY_URL", "PURGEWAY_API_KEY", "PURGEWAY_API_KEY_FILE",
+                                      "PURGEWAY_FAILPOINT"};
 
 static bool is_foreign(struct pgw_str name)
 {

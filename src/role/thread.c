@@ -1,9 +1,9 @@
 /* A thread builds its things in the order in which they lean on each other and takes them
  * apart in reverse; both orders stand in two functions below, one under the other.
  *
- * Other threads speak to it through two atomics and a wake: a drain deadline, and a new
- * TLS context. A tick every 50 ms measures how late the loop is and, when draining, asks
- * whether all is done.
+ * Other threads speak to it through three atomics and a wake: a drain deadline, a new TLS
+ * context, and new identities. A tick every 50 ms measures how late the loop is and, when draining,
+ * asks whether all is done.
  */
 #include "role/thread.h"
 
@@ -64,9 +64,10 @@ struct pgw_thread {
         struct pgw_worker *worker;
         struct pgw_timer tick;
         uint64_t tick_due_us;
-        uint64_t front_latest_ms;       /* answer by then, whatever the broker does */
-        uint64_t drain_deadline_ms;     /* atomic; 0: not draining */
-        struct pgw_tls_server *new_tls; /* atomic */
+        uint64_t front_latest_ms;              /* answer by then, whatever the broker does */
+        uint64_t drain_deadline_ms;            /* atomic; 0: not draining */
+        struct pgw_tls_server *new_tls;        /* atomic */
+        struct pgw_identities *new_identities; /* atomic; held */
         bool drain_begun;
         bool ready; /* atomic */
         bool ended; /* atomic */
@@ -263,6 +264,7 @@ static void build_gateway(struct pgw_thread *t)
             .check = t->check,
             .alarms = &t->alarms,
             .surveyor = t->conf.surveyor,
+            .identities = t->conf.identities,
         };
         const struct pgw_gateway_conf gateway = {
             .result_ttl_s = s->results_ttl_s,
@@ -355,6 +357,17 @@ static bool is_done(const struct pgw_thread *t)
         return !t->gateway || t->gateway->exchanges == 0;
 }
 
+/* What was set aside is taken here, in one turn with the requests behind it. */
+static void take_identities(struct pgw_thread *t)
+{
+        struct pgw_identities *fresh =
+            __atomic_exchange_n(&t->new_identities, NULL, __ATOMIC_ACQ_REL);
+
+        if (fresh && t->gateway)
+                pgw_gateway_set_identities(t->gateway, fresh);
+        pgw_identities_drop(fresh);
+}
+
 static void on_wake(void *ctx)
 {
         struct pgw_thread *t = ctx;
@@ -367,6 +380,7 @@ static void on_wake(void *ctx)
                 __atomic_compare_exchange_n(&t->new_tls, &tls, NULL, false, __ATOMIC_ACQ_REL,
                                             __ATOMIC_RELAXED);
         }
+        take_identities(t);
         if (!__atomic_load_n(&t->drain_deadline_ms, __ATOMIC_ACQUIRE) || t->drain_begun)
                 return;
         t->drain_begun = true;
@@ -464,6 +478,7 @@ struct pgw_thread *pgw_thread_start(const struct pgw_thread_conf *conf)
         struct pgw_thread *t = pgw_alloc(sizeof *t);
 
         t->conf = *conf;
+        pgw_identities_hold(t->conf.identities);
         /* Made here, because others may wake it as soon as this returns. */
         t->loop = pgw_loop_new();
         if (pthread_create(&t->pthread, NULL, thread_main, t))
@@ -483,9 +498,17 @@ void pgw_thread_set_tls(struct pgw_thread *t, struct pgw_tls_server *tls)
         pgw_loop_wake(t->loop);
 }
 
-bool pgw_thread_has_tls(const struct pgw_thread *t)
+void pgw_thread_set_identities(struct pgw_thread *t, struct pgw_identities *identities)
 {
-        return __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE) == NULL;
+        pgw_identities_hold(identities);
+        pgw_identities_drop(__atomic_exchange_n(&t->new_identities, identities, __ATOMIC_ACQ_REL));
+        pgw_loop_wake(t->loop);
+}
+
+bool pgw_thread_is_up_to_date(const struct pgw_thread *t)
+{
+        return __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE) == NULL &&
+               __atomic_load_n(&t->new_identities, __ATOMIC_ACQUIRE) == NULL;
 }
 
 bool pgw_thread_is_ready(const struct pgw_thread *t)
@@ -507,5 +530,7 @@ void pgw_thread_join(struct pgw_thread *t)
 {
         pthread_join(t->pthread, NULL);
         pgw_loop_free(t->loop);
+        pgw_identities_drop(t->conf.identities);
+        pgw_identities_drop(t->new_identities);
         pgw_free(t);
 }

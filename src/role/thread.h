@@ -11,6 +11,7 @@
 #include "domain/survey.h"
 #include "http/contract.h"
 #include "http/front.h"
+#include "http/identities.h"
 #include "role/plan.h"
 
 struct pgw_thread;
@@ -19,7 +20,8 @@ struct pgw_thread_conf {
         const struct pgw_plan *plan;
         const struct pgw_contract *contract; /* NULL without a gateway */
         const struct pgw_surveyor *surveyor;
-        struct pgw_tls_server *tls; /* NULL: none */
+        struct pgw_tls_server *tls;        /* NULL: none */
+        struct pgw_identities *identities; /* held by the thread too; NULL: none */
         const struct pgw_front_listener *listeners;
         size_t listener_count;
         unsigned index;
@@ -36,8 +38,11 @@ void pgw_thread_drain(struct pgw_thread *, uint64_t deadline_ms);
 /* Use another certificate for new connections. */
 void pgw_thread_set_tls(struct pgw_thread *, struct pgw_tls_server *);
 
-/* True once the thread has taken the last one it was given. */
-bool pgw_thread_has_tls(const struct pgw_thread *);
+/* Let requests in by these from now on; the thread holds them too. */
+void pgw_thread_set_identities(struct pgw_thread *, struct pgw_identities *);
+
+/* True once the thread has taken the last of each that it was given. */
+bool pgw_thread_is_up_to_date(const struct pgw_thread *);
 
 /* True once every link that the thread needs has been ready. */
 bool pgw_thread_is_ready(const struct pgw_thread *);

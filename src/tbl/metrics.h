@@ -30,6 +30,10 @@ C(HTTP_2XX, "purgeway_http_responses_total", "class=\"2xx\"", "HTTP responses by
 C(HTTP_3XX, "purgeway_http_responses_total", "class=\"3xx\"", "")
 C(HTTP_4XX, "purgeway_http_responses_total", "class=\"4xx\"", "")
 C(HTTP_5XX, "purgeway_http_responses_total", "class=\"5xx\"", "")
+C(UNKNOWN_CREDENTIALS, "purgeway_requests_not_allowed_total", "reason=\"credentials\"",
+  "Requests refused for who asked: 401, or 403 for want of a scope or of cover.")
+C(MISSING_SCOPES, "purgeway_requests_not_allowed_total", "reason=\"scope\"", "")
+C(NOT_COVERED, "purgeway_requests_not_allowed_total", "reason=\"cover\"", "")
 C(JOBS_TAKEN, "purgeway_jobs_taken_total", "",
   "Jobs that workers took in hand, every attempt counted.")
 C(JOBS_TAKEN_OVER, "purgeway_jobs_taken_over_total", "",

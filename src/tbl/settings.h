@@ -15,12 +15,16 @@
 L(listen, "listen", "127.0.0.1:7780",
   "Addresses to answer HTTP on (HTTP/1.1, and HTTP/2 by prior knowledge).")
 B(listen_anywhere, "listen_anywhere", false, false,
-  "Allow addresses that are not loopback. Nobody is asked for credentials, so whoever reaches the "
-  "address may purge.")
+  "Allow addresses that are not loopback. Without identities.file nobody is asked for credentials, "
+  "so whoever reaches the address may purge; with it credentials cross the network as they are. "
+  "tls.listen with identities.file needs no leave.")
 L(tls_listen, "tls.listen", "",
   "Addresses to answer HTTPS on (TLS 1.2 or later, ALPN h2 and http/1.1).")
 S(tls_certificate, "tls.certificate", "", true, "File with the certificate chain, PEM.")
 S(tls_key, "tls.key", "", true, "File with the private key, PEM.")
+S(identities_file, "identities.file", "", false,
+  "File that says who may do what, by which credential (docs/identities.md); empty is: whoever can "
+  "ask may. The file is read again when it changes.")
 N(threads, "threads", COUNT, 0, 0, 128, false,
   "Event loops, each with its own listeners and worker; 0 is one for each core.")
 S(data_dir, "data_dir", "/var/lib/purgeway", false, "Directory of the embedded Redis.")

@@ -2,6 +2,7 @@
 import time
 from datetime import datetime, timedelta, timezone
 
+import httpx
 import pytest
 
 from checks import is_accepted, is_job
@@ -159,3 +160,19 @@ def test_put_off_job_is_taken_over(make):
     make(Purgeway, "worker", **settings)
     done = gateway.api.finished(job["job_id"])
     assert done["status"] == "succeeded" and done["attempts"] >= 2
+
+
+def test_client_that_left_before_its_batch_was_claimed(make, unique):
+    """HTTP/2 lets a request go while its connection stays; a repeat finds nothing half done."""
+    broker = make(Redis)
+    server = make(Purgeway, "gateway", broker_url=broker.url(), broker_timeout_ms=30000)
+    headers = {"Idempotency-Key": unique()}
+    body = {"invalidations": [{"keys": [unique()]}, {"patterns": ["abc*"]}, {"keys": []}]}
+    broker.stand_still()
+    with httpx.Client(http1=False, http2=True) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post(server.url + "/v1/invalidations/batch", json=body, headers=headers, timeout=1)
+    broker.resume()
+    answer = server.api.post("/v1/invalidations/batch", body, **headers)
+    assert [item["status"] for item in answer.json["items"]] == [202, 202, 422]
+    assert answer.headers["idempotency-replayed"] == "true"

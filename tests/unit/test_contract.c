@@ -14,6 +14,7 @@
 #include "http/contract.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define OPEN         ", x-purgeway-scopes: []}" /* whoever can ask may */
 
 static const struct pgw_str nothing;
 
@@ -22,13 +23,13 @@ static const char things[] =
     "info: {title: Things, version: '1'}\n"
     "paths:\n"
     "  /:\n"
-    "    get: {operationId: get_root}\n"
+    "    get: {operationId: get_root" OPEN "\n"
     "  /v1/things:\n"
     "    summary: Many\n"
     "    description: of them\n"
     "    x-note: {frobnicate: 1}\n"
     "    get:\n"
-    "      operationId: list_things\n"
+    "      operationId: list_things\n      x-purgeway-scopes: []\n"
     "      parameters:\n"
     "        - $ref: '#/components/parameters/Limit'\n"
     "        - {name: name, in: query, schema: {type: string, maxLength: 5}}\n"
@@ -37,23 +38,20 @@ static const char things[] =
     "        - {name: verbose, in: query, allowEmptyValue: true, schema: {type: boolean}}\n"
     "        - {name: X-Tenant, in: header, required: true, schema: {minLength: 1}}\n"
     "        - {name: If-Match, in: header, schema: {type: string, pattern: '^\"'}}\n"
-    "    post:\n"
-    "      operationId: create_thing\n"
+    "    post:\n      operationId: create_thing\n      x-purgeway-scopes: []\n"
     "      requestBody:\n"
     "        required: true\n"
     "        content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}\n"
     "  /v1/things/latest:\n"
-    "    get: {operationId: get_latest}\n"
+    "    get: {operationId: get_latest" OPEN "\n"
     "  /v1/things/{thing_id}:\n"
     "    parameters:\n"
     "      - {name: thing_id, in: path, required: true, schema: {type: string, maxLength: 8}}\n"
-    "    get: {operationId: get_thing}\n"
-    "    put:\n"
-    "      operationId: put_thing\n"
+    "    get: {operationId: get_thing" OPEN "\n"
+    "    put:\n      operationId: put_thing\n      x-purgeway-scopes: []\n"
     "      requestBody: {$ref: '#/components/requestBodies/Thing'}\n"
     "  /v1/{kind}/of/{owner_id}:\n"
-    "    delete:\n"
-    "      operationId: delete_all\n"
+    "    delete:\n      operationId: delete_all\n      x-purgeway-scopes: []\n"
     "      parameters:\n"
     "        - {name: owner_id, in: path, required: true, schema: {type: integer}}\n"
     "        - {name: kind, in: path, required: true, schema: {type: string}}\n"
@@ -242,9 +240,10 @@ static void allows_every_method_at_once(void **state)
 
         (void)state;
         load_good("openapi: 3.0.0\npaths:\n  /a:\n"
-                  "    get: {operationId: a}\n    put: {operationId: b}\n"
-                  "    post: {operationId: c}\n    delete: {operationId: d}\n"
-                  "    patch: {operationId: e}\n    options: {operationId: f}\n",
+                  "    get: {operationId: a" OPEN "\n    put: {operationId: b" OPEN "\n"
+                  "    post: {operationId: c" OPEN "\n    delete: {operationId: d" OPEN "\n"
+                  "    patch: {operationId: e" OPEN "\n    options: {operationId: "
+                  "f, x-purgeway-scopes: []}\n",
                   all);
         refuse_to_find("TRACE", PGW_STR("/a"), PGW_E_METHOD,
                        "GET, HEAD, PUT, POST, DELETE, PATCH, OPTIONS");
@@ -258,8 +257,8 @@ static void finds_a_literal_before_a_variable(void **state)
         static const char *const both[] = {"one", "latest", NULL};
 
         (void)state;
-        load_good("openapi: 3.0.3\npaths:\n  /things/{id}:\n    get: {operationId: one}\n"
-                  "  /things/latest:\n    get: {operationId: latest}\n",
+        load_good("openapi: 3.0.3\npaths:\n  /things/{id}:\n    get: {operationId: one" OPEN "\n"
+                  "  /things/latest:\n    get: {operationId: latest" OPEN "\n",
                   both);
         assert_string_equal(find("GET", "/things/42")->id, "one");
         assert_string_equal(find("GET", "/things/latest")->id, "latest");
@@ -267,7 +266,7 @@ static void finds_a_literal_before_a_variable(void **state)
 
 /* ---- contracts that stop the start ---- */
 
-#define GET_A "  /a:\n    get:\n      operationId: a\n"
+#define GET_A "  /a:\n    get:\n      operationId: a\n      x-purgeway-scopes: []\n"
 #define DOC   "openapi: 3.0.3\npaths:\n"
 
 struct refused {
@@ -326,7 +325,7 @@ static void binds_each_operation_to_one_function(void **state)
         refuses_to_load(cases, COUNT(cases));
 }
 
-#define AT(path) DOC "  " path ":\n    get: {operationId: a}\n"
+#define AT(path) DOC "  " path ":\n    get: {operationId: a" OPEN "\n"
 
 static void refuses_paths_it_cannot_match(void **state)
 {
@@ -379,7 +378,9 @@ static void refuses_parameters_it_cannot_check(void **state)
         refuses_to_load(cases, COUNT(cases));
 }
 
-#define BODY(text) DOC "  /a:\n    post:\n      operationId: a\n      requestBody: " text "\n"
+#define BODY(text)                                                                                 \
+        DOC "  /a:\n    post:\n      operationId: a\n      x-purgeway-scopes: []\n      "          \
+            "requestBody: " text "\n"
 
 static void refuses_bodies_it_cannot_check(void **state)
 {

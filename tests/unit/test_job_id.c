@@ -169,13 +169,36 @@ static void writes_and_reads_nonces(void **state)
         assert_true(nonce == 0xfedcba9876543210);
 }
 
+static void nonces_have_the_mark_of_the_owner(void **state)
+{
+        const uint32_t mark = 0xdeadbeef;
+        uint64_t all = 0, none = UINT64_MAX;
+
+        (void)state;
+        for (int i = 0; i < 200; i++) {
+                const uint64_t nonce = pgw_nonce_make(&mark);
+                assert_int_equal(pgw_nonce_mark(nonce), mark);
+                all |= nonce;
+                none &= nonce;
+        }
+        /* The other half is random, and without an owner all of it is. */
+        assert_int_equal((uint32_t)all, UINT32_MAX);
+        assert_int_equal((uint32_t)none, 0);
+        assert_false(pgw_nonce_mark(pgw_nonce_make(NULL)) == pgw_nonce_mark(pgw_nonce_make(NULL)) &&
+                     pgw_nonce_mark(pgw_nonce_make(NULL)) == pgw_nonce_mark(pgw_nonce_make(NULL)));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(has_a_fixed_form),        cmocka_unit_test(comes_back_whole),
-            cmocka_unit_test(has_one_text_only),       cmocka_unit_test(refuses_everything_else),
-            cmocka_unit_test(reads_entry_ids),         cmocka_unit_test(refuses_other_entry_ids),
+            cmocka_unit_test(has_a_fixed_form),
+            cmocka_unit_test(comes_back_whole),
+            cmocka_unit_test(has_one_text_only),
+            cmocka_unit_test(refuses_everything_else),
+            cmocka_unit_test(reads_entry_ids),
+            cmocka_unit_test(refuses_other_entry_ids),
             cmocka_unit_test(writes_and_reads_nonces),
+            cmocka_unit_test(nonces_have_the_mark_of_the_owner),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,7 +481,7 @@ static void addresses_are_loopback_or_meant(void **state)
                 pgw_settings_free(loaded(NULL, no_env, WORDS("--listen", good[i])));
         for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
                 snprintf(word, sizeof word, "--listen=%s", open[i]);
-                flag_refused(word, "listen", "Set listen_anywhere to true");
+                flag_refused(word, "listen", "set listen_anywhere to true");
                 pgw_settings_free(
                     loaded(NULL, no_env, WORDS("--listen", open[i], "--listen-anywhere=true")));
                 snprintf(word, sizeof word, "--tls-listen=%s", open[i]);

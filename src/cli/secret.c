@@ -1,0 +1,67 @@
+#include "cli/secret.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENV_KEY  "PURGEWAY_API_KEY"
+#define ENV_FILE "PURGEWAY_API_KEY_FILE"
+
+static bool is_secret(const char *text, size_t size)
+{
+        if (size == 0 || size > PGW_SECRET_SIZE_MAX)
+                return false;
+        for (size_t i = 0; i < size; i++)
+                if (text[i] <= ' ' || text[i] > '~')
+                        return false;
+        return true;
+}
+
+static enum pgw_err refuse(struct pgw_fault *fault, const char *where)
+{
+        pgw_fault_set(fault, "", "%s is not one line of 1 to %d printable characters", where,
+                      PGW_SECRET_SIZE_MAX);
+        return PGW_E_INVALID;
+}
+
+enum pgw_err pgw_cli_secret_read(FILE *file, char out[PGW_SECRET_SIZE_MAX + 1],
+                                 struct pgw_fault *fault)
+{
+        char line[PGW_SECRET_SIZE_MAX + 3] =
+            ""; /* a secret, the end of its line, and one too many */
+        size_t n = fread(line, 1, sizeof line, file);
+        enum pgw_err err = PGW_OK;
+
+        if (n && line[n - 1] == '\n')
+                n--;
+        if (ferror(file) || !is_secret(line, n))
+                err = refuse(fault, "what was read");
+        else
+                memcpy(out, line, n);
+        out[err ? 0 : n] = '\0';
+        explicit_bzero(line, sizeof line);
+        return err;
+}
+
+enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)
+{
+        const char *text = secure_getenv(ENV_KEY), *path = secure_getenv(ENV_FILE);
+
+        out[0] = '\0';
+        if (text && *text) {
+                if (!is_secret(text, strlen(text)))
+                        return refuse(fault, ENV_KEY);
+                memcpy(out, text, strlen(text) + 1);
+                return PGW_OK;
+        }
+        if (!path || !*path)
+                return PGW_OK;
+        FILE *file = fopen(path, "re");
+        if (!file) {
+                pgw_fault_set(fault, "", "%s: %.120s: %s", ENV_FILE, path, strerrordesc_np(errno));
+                return PGW_E_INVALID;
+        }
+        enum pgw_err err = pgw_cli_secret_read(file, out, fault);
+        fclose(file);
+        return err;
+}

@@ -1,0 +1,91 @@
+/* Secrets are found by their hash: where it lies is decided by its first bytes, whether it is the
+ * one by all of them. Nothing about a hash that is not known helps to find a secret, but comparing
+ * takes the same time anyway. */
+#include "http/identities.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/api_key.h"
+#include "http/identities_priv.h"
+
+/* Hashed in place of a secret that did not come. */
+static const char filler[PGW_API_KEY_SIZE];
+
+struct pgw_secret_slot *pgw_identities_slot(const struct pgw_identities *ids,
+                                            const unsigned char hash[PGW_SHA256_SIZE])
+{
+        uint64_t at;
+
+        memcpy(&at, hash, sizeof at);
+        for (;; at++) {
+                struct pgw_secret_slot *slot = &ids->slots[at & (ids->slot_count - 1)];
+                if (!slot->owner || pgw_sha256_eq(slot->hash, hash))
+                        return slot;
+        }
+}
+
+const struct pgw_identity *pgw_identities_find(const struct pgw_identities *ids,
+                                               struct pgw_str secret)
+{
+        const bool is_none = secret.n == 0 || secret.n > PGW_SECRET_SIZE_MAX;
+        unsigned char hash[PGW_SHA256_SIZE];
+
+        if (is_none)
+                secret = pgw_str_of(filler, sizeof filler);
+        pgw_sha256_of(secret.p, secret.n, hash);
+        const struct pgw_identity *owner = pgw_identities_slot(ids, hash)->owner;
+        explicit_bzero(hash, sizeof hash);
+        return is_none ? NULL : owner;
+}
+
+uint32_t pgw_identity_mark(struct pgw_str name)
+{
+        unsigned char hash[PGW_SHA256_SIZE];
+        uint32_t mark;
+
+        pgw_sha256_of(name.p, name.n, hash);
+        memcpy(&mark, hash, sizeof mark);
+        return mark;
+}
+
+bool pgw_prefixes_cover(const struct pgw_prefixes *prefixes, struct pgw_str text)
+{
+        for (size_t i = 0; i < prefixes->count; i++)
+                if (pgw_str_starts(text, prefixes->items[i]))
+                        return true;
+        return false;
+}
+
+size_t pgw_identities_count(const struct pgw_identities *ids)
+{
+        return ids->count;
+}
+
+struct pgw_identities *pgw_identities_hold(struct pgw_identities *ids)
+{
+        if (ids)
+                (void)__atomic_add_fetch(&ids->holders, 1, __ATOMIC_RELAXED);
+        return ids;
+}
+
+static void prefixes_free(struct pgw_prefixes *prefixes)
+{
+        for (size_t i = 0; i < prefixes->count; i++)
+                pgw_free((char *)(uintptr_t)prefixes->items[i].p);
+        pgw_free(prefixes->items);
+}
+
+void pgw_identities_drop(struct pgw_identities *ids)
+{
+        if (!ids || __atomic_sub_fetch(&ids->holders, 1, __ATOMIC_ACQ_REL) > 0)
+                return;
+        for (size_t i = 0; i < ids->count; i++) {
+                pgw_free(ids->all[i].name);
+                prefixes_free(&ids->all[i].keys);
+                prefixes_free(&ids->all[i].tags);
+        }
+        pgw_free(ids->all);
+        pgw_free(ids->slots);
+        pgw_free(ids);
+}

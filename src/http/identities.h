@@ -1,0 +1,70 @@
+/* http/identities.h - who may do what, as the operator's file says.
+ *
+ *      identities:
+ *        - name: shop
+ *          keys: ["sha256:9f86d0..."]         hashes of secrets (base/api_key.h), all of them live
+ *          scopes: [purge:keys, purge:tags]   tbl/scopes.h
+ *          key_prefixes: ["user:"]            what keys must begin with; "" covers all
+ *          tag_prefixes: ["tenant:7:"]
+ *          targets: [default]                 "*" covers all
+ *
+ * Whatever is not said is not allowed. An identity with a scope that needs a list must have the
+ * list, so that nothing is open by having been left out. All that is not known is refused with its
+ * line.
+ *
+ * A set of identities is read-only and counted: who reads a new file hands out another set, and the
+ * old one goes with the last request that was let in by it. Any thread.
+ */
+#ifndef PGW_HTTP_IDENTITIES_H
+#define PGW_HTTP_IDENTITIES_H
+
+#include "domain/target.h"
+#include "http/scope.h"
+
+#define PGW_IDENTITIES_MAX      4096
+#define PGW_IDENTITY_KEYS_MAX   16
+#define PGW_IDENTITY_NAME_MAX   64
+#define PGW_PREFIXES_MAX        256
+#define PGW_PREFIX_SIZE_MAX     512
+#define PGW_IDENTITIES_FILE_MAX (4u << 20)
+
+struct pgw_prefixes {
+        struct pgw_str *items;
+        size_t count;
+};
+
+struct pgw_identity {
+        char *name;
+        uint32_t mark; /* of the name; no two identities of a set have the same */
+        pgw_scope_set scopes;
+        struct pgw_prefixes keys, tags;
+        pgw_target_set targets;
+};
+
+struct pgw_identities;
+
+/* Read a file's bytes; `path` is for the fault, `targets` are the names that there are, in the
+ * order of their bits. PGW_E_CONFIG with "FILE:LINE" and the reason. */
+enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
+                                 const struct pgw_str *targets, size_t target_count,
+                                 struct pgw_fault *reterr_fault,
+                                 struct pgw_identities **ret) PGW_MUSTUSE;
+
+/* One more, and one less, who needs the set; NULL is allowed. */
+struct pgw_identities *pgw_identities_hold(struct pgw_identities *);
+void pgw_identities_drop(struct pgw_identities *);
+
+size_t pgw_identities_count(const struct pgw_identities *);
+
+/* Whose secret it is; NULL: nobody's. Takes as long for one that is not known, and for none
+ * (the empty text or one that is too long), as for one that is. Valid as long as the set. */
+const struct pgw_identity *pgw_identities_find(const struct pgw_identities *,
+                                               struct pgw_str secret);
+
+/* What stands for a name in the ids of its jobs. */
+uint32_t pgw_identity_mark(struct pgw_str name);
+
+/* One of the prefixes is that of `text`. */
+bool pgw_prefixes_cover(const struct pgw_prefixes *, struct pgw_str text);
+
+#endif
