@@ -50,6 +50,7 @@ static const struct option options[] = {
     {"--target", PGW_CLI_TAKES_LETTERS, TEXT, AT(letter_target)},
     {"--tag", PGW_CLI_TAKES_LETTERS, TEXT, AT(letter_tag)},
     {"--request-id", PGW_CLI_TAKES_LETTERS, TEXT, AT(letter_request_id)},
+    {"--client", PGW_CLI_TAKES_LETTERS, TEXT, AT(client)},
     {"--after", PGW_CLI_TAKES_LETTERS, TEXT, AT(after)},
     {"--before", PGW_CLI_TAKES_LETTERS, TEXT, AT(before)},
     {"--stdin", PGW_CLI_TAKES_KEYS, FLAG, AT(from_stdin)},

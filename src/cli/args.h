@@ -55,7 +55,7 @@ struct pgw_cli_args {
         uint32_t expect; /* 0: not given */
         bool all;
         const char *code, *error_class, *ended, *letter_target, *letter_tag, *letter_request_id;
-        const char *after, *before;
+        const char *after, *before, *client;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

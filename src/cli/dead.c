@@ -48,15 +48,20 @@ struct filter {
         const char *value; /* NULL: not given */
 };
 
-enum { FILTERS = 8 };
+enum { FILTERS = 9 };
 
 static void list_filters(const struct pgw_cli_args *args, struct filter out[FILTERS])
 {
         const struct filter all[FILTERS] = {
-            {"code", args->code},          {"error_class", args->error_class},
-            {"status", args->ended},       {"target", args->letter_target},
-            {"tag", args->letter_tag},     {"request_id", args->letter_request_id},
-            {"buried_after", args->after}, {"buried_before", args->before},
+            {"code", args->code},
+            {"error_class", args->error_class},
+            {"status", args->ended},
+            {"target", args->letter_target},
+            {"tag", args->letter_tag},
+            {"request_id", args->letter_request_id},
+            {"client", args->client},
+            {"buried_after", args->after},
+            {"buried_before", args->before},
         };
 
         memcpy(out, all, sizeof all);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "http/identities.h"
 #include "http/selectors.h"
 
 /* A member of the body where the request has one, else a parameter of its query. */
@@ -37,6 +38,7 @@ enum pgw_err pgw_letter_filter_read(struct pgw_exchange *x, struct pgw_letter_fi
             .target = text_of(x, "target"),
             .tag = text_of(x, "tag"),
             .request_id = text_of(x, "request_id"),
+            .client = text_of(x, "client"),
         };
         const enum pgw_err after = time_of(
             x, "buried_after", in_body ? "#/buried_after" : "#/query/buried_after", &ret->after_ms);
@@ -49,7 +51,7 @@ enum pgw_err pgw_letter_filter_read(struct pgw_exchange *x, struct pgw_letter_fi
 bool pgw_letter_filter_is_empty(const struct pgw_letter_filter *f)
 {
         return f->code.n + f->error_class.n + f->status.n + f->target.n + f->tag.n +
-                       f->request_id.n ==
+                       f->request_id.n + f->client.n ==
                    0 &&
                !f->after_ms && !f->before_ms;
 }
@@ -98,6 +100,8 @@ bool pgw_letter_filter_fits(const struct pgw_letter_filter *f, const struct pgw_
         if (f->target.n && !failed_at(l->entry.history, f->target))
                 return false;
         if (f->tag.n && !has_tag(l->entry.tags, f->tag))
+                return false;
+        if (f->client.n && pgw_identity_mark(f->client) != pgw_nonce_mark(l->id.nonce))
                 return false;
         if (f->request_id.n && !pgw_str_eq(f->request_id, l->entry.request_id))
                 return false;

@@ -10,7 +10,7 @@
 
 /* Texts point into the request. Empty, and zero: anything. */
 struct pgw_letter_filter {
-        struct pgw_str code, error_class, status, target, tag, request_id;
+        struct pgw_str code, error_class, status, target, tag, request_id, client;
         uint64_t after_ms, before_ms; /* when it was buried, wall; exclusive */
 };
 

@@ -12,7 +12,7 @@ from checks import is_accepted, is_problem, pointers
 from support.client import Client
 from support.identities import Identities, Known, new_key
 from support.processes import eventually
-from support.servers import ROOT, Purgeway, run_to_end
+from support.servers import ROOT, Purgeway, Redis, run_to_end
 
 SCOPES = re.findall(r'^X\(\w+, "([a-z:]+)"', (ROOT / "src" / "tbl" / "scopes.h").read_text(), re.M)
 JOB = "EAAAAaH9fNPuAAAAALT6tKFOsQTP"
@@ -536,3 +536,24 @@ def test_client_verbs_show_their_key(served, tmp_path, unique):
     for env in ({"PURGEWAY_API_KEY": "a b"}, {"PURGEWAY_API_KEY_FILE": "/nowhere"}):
         code, _, err = run_to_end(*purge, env=env)
         assert code == 2 and next(iter(env)) in err
+
+
+def test_dead_letters_are_found_by_who_asked(make, tmp_path):
+    identities = Identities(tmp_path)
+    keys = {name: identities.add(name, "purge:keys", "dead:read", "dead:control")
+            for name in ("shop", "stock")}
+    broker, cache = make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=cache.url(),
+                  identities_file=identities.path, retry_base_ms=10, retry_cap_ms=20, retry_tries=2)
+    known = {name: Known(server.port, key) for name, key in keys.items()}
+    cache.kill9()
+    jobs = {name: client.purge("k").json["job_id"] for name, client in known.items()}
+
+    def letters(query=""):
+        return known["shop"].get("/v1/dead-letters" + query).json["dead_letters"]
+    eventually(lambda: len(letters()) == 2)
+    assert [letter["job_id"] for letter in letters("?client=stock")] == [jobs["stock"]]
+    assert letters("?client=nobody") == []
+    answer = known["shop"].post("/v1/dead-letter-drops", {"client": "shop", "expected_count": 1})
+    assert answer.json == {"count": 1}
+    assert [letter["job_id"] for letter in letters()] == [jobs["stock"]]
