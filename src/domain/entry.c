@@ -172,6 +172,22 @@ bool pgw_entry_takes_long(const struct pgw_reply *fields)
         return find(fields, "p") != NULL || find(fields, "g") != NULL;
 }
 
+uint64_t pgw_entry_attempts(const struct pgw_reply *fields)
+{
+        const struct pgw_reply *attempts = find(fields, "e");
+        uint64_t number;
+
+        return attempts && !read_number(pgw_reply_str(attempts), &number) ? number : 0;
+}
+
+uint64_t pgw_entry_record_attempts(struct pgw_str record)
+{
+        struct pgw_entry entry;
+        bool has_nonce;
+
+        return pgw_entry_read_record(record, &entry, &has_nonce) ? 0 : entry.attempts;
+}
+
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret)
 {
         const struct pgw_reply *nonce = find(fields, "n");

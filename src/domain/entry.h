@@ -55,6 +55,11 @@ enum pgw_err pgw_entry_read_record(struct pgw_str record, struct pgw_entry *ret,
 /* Whether `[field, value, ...]` has patterns or tags, which take their time. */
 bool pgw_entry_takes_long(const struct pgw_reply *fields);
 
+/* How many attempts were over when the entry of `[field, value, ...]` was made, and that of a
+ * record; 0 for anything else. */
+uint64_t pgw_entry_attempts(const struct pgw_reply *fields);
+uint64_t pgw_entry_record_attempts(struct pgw_str record);
+
 /* The nonce among `[field, value, ...]`; PGW_E_CODEC when there is none. */
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret) PGW_MUSTUSE;
 

@@ -1,5 +1,7 @@
 #include "domain/later.h"
 
+#include "domain/entry.h"
+
 static enum pgw_err say(struct pgw_redis *r, const char *word, const struct pgw_keyspace *ks,
                         const struct pgw_job_id *id, pgw_redis_reply_f *done, void *ctx)
 {
@@ -51,6 +53,8 @@ enum pgw_err pgw_later_read(const struct pgw_reply *reply, struct pgw_later *ret
         else if (!pgw_str_cut(text, ' ', &due_text, &record) ||
                  pgw_str_to_u64(due_text, UINT64_MAX, &later.due_ms) || later.due_ms == 0)
                 err = PGW_E_CODEC;
+        else
+                later.attempts = pgw_entry_record_attempts(record);
         if (!err)
                 *ret = later;
         return err;

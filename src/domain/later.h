@@ -13,7 +13,8 @@
 #include "redis/client.h"
 
 struct pgw_later {
-        uint64_t due_ms; /* 0: it is in the queue */
+        uint64_t due_ms;   /* 0: it is in the queue */
+        uint64_t attempts; /* that are over; of one that waits */
         enum pgw_lane lane;
         struct pgw_entry_id entry;
 };

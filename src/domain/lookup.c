@@ -114,10 +114,13 @@ static void on_entry(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 finish(s, PGW_E_NO_JOB);
                 return;
         }
-        s->job.state = found == 1 ? PGW_JOB_QUEUED : PGW_JOB_RUNNING;
         /* A further attempt counts once it is announced, and then there is a result hash: until
-         * then the first worker may still be the one that ends the job. */
-        s->job.attempts = found == 1 ? 0 : 1;
+         * then the first worker may still be the one that ends the job. What was tried before, and
+         * could not say so, waits for its next try. */
+        s->job.attempts = pgw_entry_attempts(pgw_reply_at(reply, 2)) + (found == 1 ? 0 : 1);
+        s->job.state = found != 1        ? PGW_JOB_RUNNING
+                       : s->job.attempts ? PGW_JOB_RETRYING
+                                         : PGW_JOB_QUEUED;
         if (found != 1 && pgw_entry_takes_long(pgw_reply_at(reply, 2)))
                 finish_with_progress(s);
         else
@@ -145,7 +148,8 @@ static void on_later(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         if (!err)
                 err = pgw_later_read(reply, &later);
         if (!err && later.due_ms) {
-                s->job.state = PGW_JOB_SCHEDULED;
+                s->job.state = later.attempts ? PGW_JOB_RETRYING : PGW_JOB_SCHEDULED;
+                s->job.attempts = later.attempts;
                 s->job.due_ms = later.due_ms;
                 finish(s, PGW_OK);
                 return;

@@ -7,6 +7,7 @@ from checks import is_accepted, is_problem, pointers
 from support.processes import eventually
 from support.servers import Purgeway, Redis
 
+QUEUE = "/v1/queues/main"
 DEAD, DEAD_AT, LATER = "purgeway:{main}:dead", "purgeway:{main}:dead:at", "purgeway:{main}:later"
 IMPATIENT = {"retry_base_ms": 10, "retry_cap_ms": 50, "retry_tries": 3}
 
@@ -318,3 +319,27 @@ def test_server_that_refuses_everything_is_left_alone(make):
         eventually(lambda job_id=job_id: succeeded(broken, job_id))
     eventually(lambda: broken.server.log_contains("redis.breaker_closed"))
     assert broken.bad.client().exists(*[f"k{i}" for i in range(20)]) == 0
+
+
+def test_job_that_waits_is_known_to_have_been_tried_without_its_result(make):
+    """Where the result could not be written the record itself says so."""
+    broker, results, target = make(Redis), make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), results_url=results.url(),
+                  target_url=target.url(), retry_base_ms=20000, retry_cap_ms=20000)
+    target.kill9()
+    results.kill9()
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+    eventually(lambda: broker.client().hlen(LATER) == 1)
+    results.start()
+    job = eventually(lambda: server.api.job(job_id).status == 200 and server.api.job(job_id).json)
+    assert (job["status"], job["attempts"]) == ("retrying", 1), job
+    assert job["next_attempt_at"]
+    server.api.post(f"{QUEUE}/pause")
+    time.sleep(1.2)
+    broker.client().zadd("purgeway:{main}:scheduled", {f"@{job_id}": 1})
+    eventually(lambda: broker.client().hget(LATER, job_id).startswith(b"="))
+    job = server.api.job(job_id).json
+    assert (job["status"], job["attempts"]) == ("retrying", 1), job
+    server.api.post(f"{QUEUE}/resume")
+    target.start()
+    eventually(lambda: server.api.job(job_id).json["status"] in ("succeeded", "retrying"))

@@ -206,6 +206,8 @@ def test_sweep_survives_a_restart_of_the_target(make):
     job = is_accepted(purge(server, "user:*"))
     eventually(lambda: (progress(server, job) or {"percent": 0})["percent"] >= 10)
     target.restart()
+    eventually(lambda: server.api.job(job["job_id"]).json["status"] not in ("running", "retrying"),
+               patience_s=180)
     ended = server.api.finished(job["job_id"])
     assert ended["status"] == "succeeded" and ended["attempts"] == 1
     assert left(target.client(), "user:*") == 0

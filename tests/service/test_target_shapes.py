@@ -222,6 +222,7 @@ def test_rolling_replacement_of_all_nodes(make):
     with Cluster(replicas=0) as own:
         broker = make(Redis)
         server = make(Purgeway, broker_url=broker.url(), broker_durability="memory", rebounds="-",
+                      broker_timeout_ms=20000,
                       target_url=CLUSTER_URL.format(own.seeds()))
         fill(own, "load:{}", 20000)
         load = Load(server, own)
