@@ -8,6 +8,8 @@ import pathlib
 import sys
 import threading
 
+import redis as redis_client
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from support.processes import eventually  # noqa: E402
@@ -38,7 +40,18 @@ def owners(cluster):
 
 
 def fill(cluster):
-    """Hash tags spread them over the slots, many to a slot."""
+    """Hash tags spread them over the slots, many to a slot. A busy machine may change the masters
+    meanwhile: then once more."""
+    def filled():
+        try:
+            return fill_once(cluster)
+        except redis_client.RedisError:
+            return 0
+    eventually(cluster.agrees)
+    return eventually(filled, 300)
+
+
+def fill_once(cluster):
     of_slot = owners(cluster)
     each = KEYS // TAGS
     pipes = {node: node.client().pipeline(transaction=False) for node in cluster.masters()}
