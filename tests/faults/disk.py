@@ -23,7 +23,13 @@ class Disk:
             file.truncate(SIZE_MIB << 20)
         # Everything is laid out now: what is left for later would be written at any moment.
         _do("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", self._image)
-        self._mount()
+        try:
+            self._mount()
+        except OSError:
+            # Not everybody who is root may mount: containers, other people's machines.
+            os.unlink(self._image)
+            os.rmdir(self.path)
+            raise
 
     def _mount(self):
         _do("mount", "-o", "loop,noatime", self._image, self.path)

@@ -76,9 +76,15 @@ class Scene(Installation):
         self.sync_fails = os.path.join(self.directory, "sync-fails")
         self.disk = self.link = None
         if not self.why_no_disk:
-            self.disk = Disk(self.directory)
+            try:
+                self.disk = Disk(self.directory)
+            except OSError as problem:
+                self.why_no_disk = str(problem)
         if not self.why_no_link:
-            self.link = Link()
+            try:
+                self.link = Link()
+            except (OSError, AssertionError) as problem:
+                self.why_no_link = f"no network of our own: {problem}"
         there = {"prefix": self.link.prefix, "bind": THERE, "protected-mode": "no"} \
             if self.link else {}
         self.target_is_far = bool(self.link and target == "far")
