@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "http/letter_json.h"
 #include "http/letter_scan.h"
 #include "http/operations.h"
@@ -68,27 +69,33 @@ static enum pgw_err read_token(struct pgw_exchange *x, struct pgw_letter_place *
         return PGW_OK;
 }
 
+struct page {
+        struct pgw_exchange *x;
+        uint64_t size, shown;
+        enum pgw_err err;
+};
+
 static bool on_each(void *ctx, const struct pgw_letter *letter)
 {
-        struct pgw_exchange *x = ctx;
+        struct page *p = ctx;
 
-        if (x->gone)
+        if (p->x->gone)
                 return false;
-        /* `wait_s` means nothing here; `attempts` counts what is shown. */
-        if (!x->err)
-                x->err = pgw_buf_printf(&x->out, "%s", x->job.attempts ? "," : "");
-        if (!x->err)
-                x->err = pgw_letter_json(&x->out, letter, PGW_LETTERS_SHOWN);
-        return ++x->job.attempts < x->job.requested && !x->err;
+        if (p->shown++)
+                p->err = pgw_buf_add(&p->x->out, ",", 1);
+        if (!p->err)
+                p->err = pgw_letter_json(&p->x->out, letter, PGW_LETTERS_SHOWN);
+        return p->shown < p->size && !p->err;
 }
 
 static void on_scanned(void *ctx, enum pgw_err err, const struct pgw_letter_place *next)
 {
-        struct pgw_exchange *x = ctx;
+        struct page *p = ctx;
+        struct pgw_exchange *x = p->x;
 
         if (!err)
-                err = x->err;
-        x->err = PGW_OK;
+                err = p->err;
+        pgw_free(p);
         if (!err && !x->gone)
                 err = pgw_buf_printf(&x->out, "]");
         if (!err && !x->gone && next)
@@ -107,15 +114,20 @@ enum pgw_step pgw_op_letters(struct pgw_exchange *x)
         struct pgw_letter_filter filter;
         struct pgw_letter_place from;
 
-        x->job.requested = PGW_LETTERS_PAGE_DEFAULT;
-        (void)!pgw_params_get_u64(&x->params, "page_size", &x->job.requested);
         x->err = pgw_letter_filter_read(x, &filter);
         if (!x->err)
                 x->err = read_token(x, &from);
         if (!x->err)
                 x->err = pgw_buf_printf(&x->out, "{\"dead_letters\":[");
+        if (x->err)
+                return PGW_FAIL;
+        struct page *p = pgw_alloc(sizeof *p);
+        *p = (struct page){.x = x, .size = PGW_LETTERS_PAGE_DEFAULT};
+        (void)!pgw_params_get_u64(&x->params, "page_size", &p->size);
+        x->err = pgw_letter_scan(x->gateway, &filter, &from, PGW_LETTERS_LOOKED_AT, on_each,
+                                 on_scanned, p);
         if (!x->err)
-                x->err = pgw_letter_scan(x->gateway, &filter, &from, PGW_LETTERS_LOOKED_AT, on_each,
-                                         on_scanned, x);
-        return x->err ? PGW_FAIL : PGW_WAIT;
+                return PGW_WAIT;
+        pgw_free(p);
+        return PGW_FAIL;
 }

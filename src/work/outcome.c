@@ -10,7 +10,7 @@
 
 #include "work/worker_priv.h"
 
-static struct pgw_part *part_of(struct pgw_run *run, struct pgw_str name)
+static struct pgw_part *part_of(const struct pgw_run *run, struct pgw_str name)
 {
         for (size_t i = 0; i < run->part_count; i++)
                 if (pgw_str_eq_z(name, run->parts[i].target->conf.name))
@@ -95,7 +95,7 @@ size_t pgw_outcome_text(const struct pgw_run *run, char out[PGW_OUTCOMES_TEXT_MA
                 n = say(out, n, &t);
         }
         while (pgw_job_next_target(&rest, &t) == PGW_OK)
-                if (!part_of((struct pgw_run *)(uintptr_t)run, t.name))
+                if (!part_of(run, t.name))
                         n = say(out, n, &t);
         return n;
 }
