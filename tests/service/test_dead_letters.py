@@ -329,17 +329,19 @@ def test_job_that_waits_is_known_to_have_been_tried_without_its_result(make):
     target.kill9()
     results.kill9()
     job_id = is_accepted(server.api.purge("a"))["job_id"]
-    eventually(lambda: broker.client().hlen(LATER) == 1)
+    # Its next try may be due at any time: not while it is looked at.
+    eventually(lambda: broker.client().zadd("purgeway:{main}:scheduled", {f"@{job_id}": 9e15},
+                                            xx=True, ch=True))
     results.start()
     job = eventually(lambda: server.api.job(job_id).status == 200 and server.api.job(job_id).json)
-    assert (job["status"], job["attempts"]) == ("retrying", 1), job
+    assert job["status"] == "retrying" and job["attempts"] >= 1, job
     assert job["next_attempt_at"]
     server.api.post(f"{QUEUE}/pause")
     time.sleep(1.2)
     broker.client().zadd("purgeway:{main}:scheduled", {f"@{job_id}": 1})
     eventually(lambda: broker.client().hget(LATER, job_id).startswith(b"="))
-    job = server.api.job(job_id).json
-    assert (job["status"], job["attempts"]) == ("retrying", 1), job
+    again = server.api.job(job_id).json
+    assert (again["status"], again["attempts"]) == ("retrying", job["attempts"]), again
     server.api.post(f"{QUEUE}/resume")
     target.start()
     eventually(lambda: server.api.job(job_id).json["status"] in ("succeeded", "retrying"))
