@@ -289,10 +289,12 @@ void pgw_remove_part_with_stopped(struct pgw_target *t)
         }
 }
 
-/* A later pass comes when its time has come, for the keys of many. */
+/* A later pass comes when its time has come, for the keys of many; what was tried before has counts
+ * of its own already. */
 static bool may_join(const struct pgw_run *run)
 {
-        return run->keys.n && !run->pass && !run->soft_ttl_ms && !run->hold_ms && !run->is_dry;
+        return run->keys.n && !run->pass && !run->attempts && !run->soft_ttl_ms && !run->hold_ms &&
+               !run->is_dry;
 }
 
 void pgw_remove_add(struct pgw_part *part)
