@@ -38,10 +38,16 @@ def eventually(check, what, patience_s=PATIENCE_S, pause_s=0.01):
         time.sleep(pause_s)
 
 
+_ports_given = set()
+
+
 def free_port():
     """A port nobody listens on, below those that the kernel gives to outgoing connections."""
     while True:
         port = random.SystemRandom().randrange(10240, 32000)
+        if port in _ports_given:
+            continue
+        _ports_given.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

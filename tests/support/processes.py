@@ -4,6 +4,7 @@ Every child is told by the kernel to die with us, so a test run that is killed l
 nothing behind; a run that ends in order closes what it opened.
 """
 import atexit
+import fcntl
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 #: No test waits longer than this for anything; it is a safety net and not a measurement.
@@ -38,16 +40,58 @@ def eventually(check, patience_s=PATIENCE_S, what=None):
         pause = min(pause * 2, 0.05)
 
 
-def free_port():
-    """A port nobody listens on, below those that the kernel gives to outgoing connections."""
-    while True:
-        port = random.SystemRandom().randrange(10240, 32000)
+class _Ports:
+    """Ports for servers that are yet to start, none given out twice.
+
+    Nobody listens on a port between its choice and the start of its server, so each is locked:
+    by a byte of one file against other processes, by a set against ourselves. The locks end
+    with the process. They lie below the ports that the kernel gives to outgoing connections.
+    """
+    RANGE = range(10240, 32000)
+
+    def __init__(self):
+        self._file = None
+        self._taken = set()
+        self._lock = threading.Lock()
+
+    def take(self):
+        with self._lock:
+            if self._file is None:
+                path = os.path.join(tempfile.gettempdir(), f"pgw-ports-{os.getuid()}")
+                self._file = open(path, "wb")
+            if len(self._taken) > len(self.RANGE) // 2:
+                self._release()
+            while True:
+                port = random.SystemRandom().choice(self.RANGE)
+                if port not in self._taken and self._try(port):
+                    self._taken.add(port)
+                    return port
+
+    def _try(self, port):
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            return False
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
+                return True
             except OSError:
-                continue
+                self._taken.add(port)
+                return False
+
+    def _release(self):
+        """A long run has used up half of them: what is not listened on can be had again."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self._taken.clear()
+
+
+_ports = _Ports()
+
+
+def free_port():
+    """A port nobody listens on, and nobody else is given while this process lives."""
+    return _ports.take()
 
 
 class Child:
