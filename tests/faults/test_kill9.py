@@ -19,6 +19,7 @@ from support.servers import Purgeway, Redis  # noqa: E402
 KILLS = int(os.environ.get("PGW_KILLS", "200"))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("layout, rebounds, share", [("beside", "-", 0.6), ("apart", "200", 0.4)])
 def test_nothing_is_lost(layout, rebounds, share):
     options = kill9.arguments(["--layout", layout, "--rebounds", rebounds,

@@ -31,6 +31,7 @@ def prove(*words):
     return done.returncode, json.loads(lines[-1]), done.stdout
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("seed, faults", [
     pytest.param(11, PROCESSES, id="processes"), pytest.param(12, COMMANDS, id="commands"),
     pytest.param(13, WORLD, id="world"),

@@ -8,6 +8,7 @@ import pathlib
 import sys
 import threading
 
+import pytest
 import redis as redis_client
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -81,6 +82,7 @@ def move_slots(cluster, slots, source, target, moved):
         moved.append(slot)
 
 
+@pytest.mark.lengthy
 def test_nothing_is_left():
     with Cluster(replicas=1, cluster_require_full_coverage="no") as cluster, Redis() as broker:
         total = fill(cluster)

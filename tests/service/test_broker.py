@@ -260,7 +260,7 @@ def test_replicated_waits_for_a_replica(make):
     master = make(Redis)
     replica = make(Redis.replica_of, master)
     eventually(lambda: replica.client().info("replication")["master_link_status"] == "up")
-    server = gateway(make, master, broker_durability="replicated", broker_replica_wait_ms=300)
+    server = gateway(make, master, broker_durability="replicated", broker_replica_wait_ms=2000)
     job = is_accepted(server.api.purge("a"))
     eventually(lambda: entries(replica) == 1)
     replica.pause()

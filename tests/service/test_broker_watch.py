@@ -106,6 +106,7 @@ def test_disk_that_is_full(make):
 # ---- warnings ----------------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 def test_save_that_fails(beside, make):
     redis = make(Redis, save="3600 1", stop_writes_on_bgsave_error="no",
                  enable_protected_configs="yes")
@@ -121,6 +122,7 @@ def test_save_that_fails(beside, make):
     is_over(server, "rdb_save")
 
 
+@pytest.mark.lengthy
 def test_save_that_nobody_asked_for(beside, make):
     server, redis = beside("gateway", make(Redis, enable_protected_configs="yes"))
     client = redis.client()
@@ -176,6 +178,7 @@ def blocked(redis, count):
             thread.join()
 
 
+@pytest.mark.lengthy
 def test_blocked_clients(beside, make):
     """Our own workers, who always wait in a blocked read, do not count."""
     server, redis = beside("serve")
@@ -216,6 +219,7 @@ def is_known(server, waiting):
                == waiting)
 
 
+@pytest.mark.lengthy
 def test_deleted_stream(beside):
     server, redis = beside("gateway")
     for i in range(3):

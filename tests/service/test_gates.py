@@ -20,6 +20,7 @@ def run(*words):
     return done.returncode, verdicts, text
 
 
+@pytest.mark.lengthy
 def test_gates_are_kept():
     code, verdicts, text = run("--users", "10", "--seconds", "3", "--think", "0.1")
     assert code == 0 and all(verdicts.values()), text

@@ -148,6 +148,7 @@ def progress(server, job):
     return server.api.job(job["job_id"]).json.get("progress")
 
 
+@pytest.mark.lengthy
 def test_progress_is_seen_and_kept_over_a_kill(beside, make):
     """Killed in the middle, the sweep goes on from its checkpoint and not from the start."""
     server, redis = beside("gateway")
@@ -197,6 +198,7 @@ def test_jobs_that_wait_share_one_pass(make):
     assert calls <= keys / 100 + 200, calls
 
 
+@pytest.mark.lengthy
 def test_sweep_survives_a_restart_of_the_target(make):
     """Another process has another order of its keys: the walk begins again."""
     broker, target = make(Redis), make(Redis, appendonly="yes")

@@ -218,6 +218,7 @@ def test_nothing_is_lost_under_concurrent_tagging(beside):
     assert not list(cache.scan_iter("live:*", count=1000))
 
 
+@pytest.mark.lengthy
 def test_progress_is_kept_over_a_kill(beside, make):
     server, redis = beside("gateway")
     cache = redis.client()

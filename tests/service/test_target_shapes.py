@@ -112,6 +112,7 @@ def test_tags_in_their_slots(server, cluster):
     assert not keys_left(cluster, "tagged:*")
 
 
+@pytest.mark.lengthy
 def test_slots_that_move_meanwhile(make):
     """Keys that go from where the walk has not been to where it has been are found."""
     with Cluster() as own:
@@ -173,6 +174,7 @@ def test_slot_on_its_way_at_the_end(make):
         assert not keys_left(own, "pat:*")
 
 
+@pytest.mark.lengthy
 def test_failover_in_the_middle_of_a_sweep(make):
     with Cluster(replicas=1) as own:
         broker = make(Redis)
@@ -217,6 +219,7 @@ class Load:
             assert self.server.api.finished(job)["status"] == "succeeded"
 
 
+@pytest.mark.lengthy
 def test_rolling_replacement_of_all_nodes(make):
     """Every node gives way to a new one while jobs come in: all of them end, none is refused."""
     with Cluster(replicas=0) as own:

@@ -166,6 +166,7 @@ def test_a_master_restarts_with_other_data(make):
     nothing_is_left(probe)
 
 
+@pytest.mark.lengthy
 def test_every_node_is_replaced(make):
     cluster = make(Cluster)
     probe = load_of(make, cluster)

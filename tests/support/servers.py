@@ -50,13 +50,14 @@ class Redis(Child):
         self.settings = {
             "save": "", "appendonly": "yes", "appendfsync": "always",
             "maxmemory-policy": "noeviction", "enable-debug-command": "yes",
+            "repl-diskless-sync-delay": "0",
             **{name.replace("_", "-"): value for name, value in settings.items()}}
         if start:
             self.start()
 
     @classmethod
     def replica_of(cls, master, **settings):
-        return cls(replicaof=f"127.0.0.1 {master.port}", repl_diskless_sync_delay="0", **settings)
+        return cls(replicaof=f"127.0.0.1 {master.port}", **settings)
 
     def start(self, wait=True):
         argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port),
