@@ -1,9 +1,12 @@
 """What is left of a process's rights once it serves."""
 import os
+import platform
 import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -211,3 +214,46 @@ def test_files_of_the_data_directory_are_private(make):
     assert stat.S_IMODE(os.stat(data).st_mode) == 0o700
     for name in os.listdir(data):
         assert stat.S_IMODE(os.stat(os.path.join(data, name)).st_mode) & 0o077 == 0, name
+
+
+# ---- what the compiler and the linker do ----
+
+TOOLS = os.path.join(os.path.dirname(__file__), "..", "tools")
+#: With all that is looked for; each of the others lacks one thing.
+CC = ("gcc -x c - -g -O2 -fPIE -pie -D_FORTIFY_SOURCE=3 -fstack-protector-strong "
+      "-fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero "
+      "-Wl,-z,relro,-z,now -Wl,-z,noexecstack").split()
+PROGRAM = """
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+        char a[16], b[64];
+        snprintf(a, (size_t)argc, "%s", argv[0]);
+        memcpy(b, argv[0], (size_t)argc);
+        return fprintf(stderr, "%s%d", a, b[0]);
+}
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not shutil.which("gcc"),
+                    reason="the flags are those of gcc on x86-64")
+@pytest.mark.parametrize("drop, add, said", [
+    (None, None, None),
+    ("-pie", "-no-pie", "position-independent"), ("-Wl,-z,relro,-z,now", "-Wl,-z,relro,-z,lazy", "-z now"),
+    ("-Wl,-z,relro,-z,now", "-Wl,-z,norelro,-z,now", "-z relro"),
+    ("-Wl,-z,noexecstack", "-Wl,-z,execstack", "executable stack"),
+    ("-D_FORTIFY_SOURCE=3", "-U_FORTIFY_SOURCE", "_FORTIFY_SOURCE"),
+    ("-fstack-protector-strong", "-fno-stack-protector", "stack protector"),
+    ("-fstack-clash-protection", "-fno-stack-clash-protection", "-fstack-clash-protection"),
+    ("-fcf-protection", "-fcf-protection=none", "-fcf-protection"),
+    ("-ftrivial-auto-var-init=zero", "-ftrivial-auto-var-init=uninitialized", "-ftrivial"),
+    ("-g", "-g0", "-g"), (None, "-Wl,-rpath,/opt/lib", "RPATH")])
+def test_the_check_of_the_program_sees_what_is_missing(tmp_path, drop, add, said):
+    out = str(tmp_path / "program")
+    words = [word for word in CC if word != drop] + ([add] if add else []) + ["-o", out]
+    subprocess.run(words, input=PROGRAM.encode(), check=True, capture_output=True)
+    done = subprocess.run([sys.executable, os.path.join(TOOLS, "check_binary.py"), out],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if said else 0), done.stdout
+    assert not said or said in done.stdout
