@@ -83,7 +83,7 @@ static const char embedding[] =
  * programs that find the lines of the source. */
 static const char sanitizing[] =
     "clone fork vfork execve wait4 waitid kill ptrace prctl open openat process_vm_readv "
-    "prlimit64 personality dup2 pipe mmap mprotect unlink statfs close_range";
+    "prlimit64 personality dup2 pipe mmap mprotect unlink statfs close_range getdents";
 
 /* Names are resolved by the library: calls that this machine has not are none to allow. */
 static int allow(scmp_filter_ctx filter, const char *names)
