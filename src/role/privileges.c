@@ -162,7 +162,7 @@ enum pgw_err pgw_privileges_drop(struct pgw_fault *fault)
                 return PGW_OK;
         /* A kernel without ambient capabilities has none to clear. */
         (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-        if (set_capabilities(0) != 0)
+        if (has_capabilities() && set_capabilities(0) != 0)
                 return fail("drop the capabilities", fault);
         if (!has_capabilities() && !can_come_back())
                 return PGW_OK;

@@ -12,25 +12,11 @@ import tempfile
 import pytest
 
 from checks import is_accepted
-from support.processes import eventually, free_port
+from support.processes import child_of, eventually, free_port, threads
 from support.servers import Purgeway, Redis, run_to_end
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 NOBODY = 65534
-
-
-def threads(pid):
-    """/proc/PID/status of each thread, as dictionaries."""
-    found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as file:
-            found.append(dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line))
-    return found
-
-
-def child_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return int(file.read().split()[0])
 
 
 def values(statuses, name):
