@@ -13,7 +13,7 @@ from checks import is_accepted
 from support.client import Client
 from support.identities import Identities, Known, new_key
 from support.processes import eventually, free_port
-from support.servers import Purgeway, Redis, run_to_end
+from support.servers import Purgeway, Redis, is_sanitized, run_to_end
 
 NOBODY = 65534
 
@@ -242,6 +242,7 @@ def core_is_left(process):
     return os.WCOREDUMP(status)
 
 
+@pytest.mark.skipif(is_sanitized(), reason="LeakSanitizer has to read the memory of what it tests")
 def test_no_core(make, tmp_path):
     control = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
     eventually(lambda: open(f"/proc/{control.pid}/comm").read() == "sleep\n")

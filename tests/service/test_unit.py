@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from support.processes import child_of, eventually, free_port, threads
-from support.servers import ROOT, Purgeway, program
+from support.servers import ROOT, Purgeway, is_sanitized
 from support.under_unit import NOBODY, allowed, settings
 
 UNIT = str(ROOT / "deploy" / "purgeway.service")
@@ -40,11 +40,6 @@ def test_filter_has_what_purgeway_takes_rights_away_with():
     calls = allowed(settings(UNIT))
     assert {"seccomp", "capset", "execve", "clone", "fsync"} <= calls
     assert not {"ptrace", "mount", "bpf", "setuid", "keyctl", "io_uring_setup", "init_module"} & calls
-
-
-def is_sanitized():
-    with open(program(), "rb") as file:
-        return b"__asan_init" in (code := file.read()) or b"__tsan_init" in code
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can lay a unit's rules on a process")
