@@ -36,6 +36,8 @@ const char *const pgw_gateway_operations[] = {
     "resume_queue",
     "purge_queue",
     "list_workers",
+    "list_audit",
+    "export_audit",
     NULL,
 };
 
@@ -69,6 +71,8 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_queue_understand, .act = pgw_op_resume},
     {.understand = pgw_op_queue_understand, .act = pgw_op_purge_queue},
     {.act = pgw_op_workers},
+    {.act = pgw_op_audit},
+    {.act = pgw_op_audit_export},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==

@@ -7,6 +7,7 @@
 #ifndef PGW_HTTP_GATEWAY_H
 #define PGW_HTTP_GATEWAY_H
 
+#include "domain/audit.h"
 #include "domain/broker_alarm.h"
 #include "domain/intake.h"
 #include "domain/lookup.h"
@@ -25,6 +26,7 @@ struct pgw_gateway_conf {
         const char *uri_key, *uri_tag; /* http/uri_body.h */
         uint64_t result_ttl_s;
         bool log_requests;
+        struct pgw_audit_conf audit;
         bool has_worker; /* this process works too; readiness asks for the target then */
         bool patterns_allowed;
         size_t pattern_stars_max;

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 LUA = pathlib.Path(__file__).resolve().parents[2] / "lua"
 GROUP, STREAM, RESULT = "purgeway", "purgeway:{main}:high", "purgeway:{main}:job:x"
+AUDIT = "purgeway:{main}:audit"
 TERMINAL = ("succeeded", "failed", "dead", "cancelled")
 OPEN = ("scheduled", "queued", "running", "retrying")
 
@@ -96,10 +97,18 @@ def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, remo
             rebounds, sample, targets]
 
 
-def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100):
+def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100, records=None):
+    """`records`: what the audit is to say of each job; None: there is no audit."""
+    if records:
+        jobs = [[*one, record] for one, record in zip(jobs, records, strict=True)]
     arguments = itertools.chain.from_iterable(jobs)
-    return run(client, "settle", [*keys, STREAM] if beside else keys, len(jobs), ttl,
-               GROUP if beside else "", *arguments)
+    return run(client, "settle", [*keys, STREAM, AUDIT] if beside else keys, len(jobs), ttl,
+               GROUP if beside else "", 1000 if records else "", *arguments)
+
+
+def audited(client):
+    """What the audit says, the oldest first."""
+    return [fields for _, fields in client.xrange(AUDIT)]
 
 
 def test_settle_writes_a_result(r):
@@ -170,6 +179,83 @@ def test_settle_acknowledges_what_it_settled_and_nothing_else(r):
         assert settle(r, jobs, keys=("one", "two", "three"), beside=True) == [1, 0, 1]
         assert [owner(r, entry) for entry in ids] == [None, "w", None]
     assert r.xlen(STREAM) == 3
+
+
+def test_settle_writes_a_record_for_what_it_acknowledges_and_only_once(r):
+    group(r)
+    first, second, third = add(r, 3)
+    take(r, "a", 3)
+    r.hset("two", mapping={"s": "running", "a": 2})
+    jobs, keys = [job(first), job(second), job(third)], ("one", "two", "three")
+    for _ in range(2):
+        assert settle(r, jobs, keys=keys, beside=True, records=["A", "B", "C"]) == [1, 0, 1]
+        assert audited(r) == [{"d": "A"}, {"d": "C"}]
+    assert r.xpending(STREAM, GROUP)["pending"] == 1
+
+
+def test_settle_without_an_audit_writes_no_record(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    assert settle(r, [job(entry)], beside=True) == [1]
+    assert r.xpending(STREAM, GROUP)["pending"] == 0 and not r.exists(AUDIT)
+
+
+def test_settle_with_an_audit_drains_a_full_server(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    fill_up(r)
+    assert settle(r, [job(entry)], beside=True, records=["A"]) == [1]
+    assert r.xpending(STREAM, GROUP)["pending"] == 0 and audited(r) == [{"d": "A"}]
+
+
+# ---- ack ----
+
+def test_ack_writes_a_record_for_what_it_acknowledges_and_only_once(r):
+    group(r)
+    first, second = add(r, 2)
+    take(r, "a", 2)
+    assert run(r, "ack", [STREAM, AUDIT], GROUP, 1000, first, "A", "5-5", "X") == 1
+    assert run(r, "ack", [STREAM, AUDIT], GROUP, 1000, first, "A", second, "B") == 1
+    assert audited(r) == [{"d": "A"}, {"d": "B"}] and r.xpending(STREAM, GROUP)["pending"] == 0
+
+
+def test_ack_works_on_a_full_server(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    fill_up(r)
+    assert run(r, "ack", [STREAM, AUDIT], GROUP, 1000, entry, "A") == 1
+    assert audited(r) == [{"d": "A"}]
+
+
+# ---- act, forget ----
+
+def test_act_does_one_command_and_writes_it_down(r):
+    assert run(r, "act", ["h", AUDIT], 1000, "A", "HSET", "low", 5) == 1
+    assert r.hgetall("h") == {"low": "5"} and audited(r) == [{"d": "A"}]
+    assert run(r, "act", ["h", AUDIT], "", "", "HDEL", "low") == 1
+    assert not r.exists("h") and audited(r) == [{"d": "A"}]
+
+
+def test_act_that_fails_is_not_written_down(r):
+    r.set("h", "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        run(r, "act", ["h", AUDIT], 1000, "A", "HSET", "low", 5)
+    assert not r.exists(AUDIT)
+
+
+def test_forget_keeps_what_is_young_enough(r):
+    now = int(time.time() * 1000)
+    for age_s in range(2000, 0, -1):
+        r.xadd(AUDIT, {"d": "x"}, id=f"{now - age_s * 1000}-0")
+    assert run(r, "forget", [AUDIT], 0) == 2000
+    assert run(r, "forget", [AUDIT], 3600) == 2000
+    for _ in range(2):
+        left = run(r, "forget", [AUDIT], 1000)
+    assert 990 <= left <= 1000 and len(audited(r)) == left
+    assert run(r, "forget", ["none"], 5) == 0 and not r.exists("none")
 
 
 def test_settle_leaves_the_queue_alone_when_results_live_elsewhere(r):
@@ -982,9 +1068,9 @@ def pending_entry(client, *fields, consumer="a"):
 
 
 def release(client, entry, *changes, consumer="a", job="id", member="@id", score=5, most="",
-            where=(SCHEDULED, LATER)):
-    return run(client, "release", [STREAM, *where], GROUP, entry, consumer, 1, job, member, score,
-               most, *changes)
+            where=(SCHEDULED, LATER), audit=("", "")):
+    return run(client, "release", [STREAM, *where, AUDIT], GROUP, entry, consumer, 1, job, member,
+               score, most, *audit, *changes)
 
 
 def test_release_keeps_what_was_not_changed(raw):
@@ -1033,8 +1119,19 @@ def test_release_into_a_full_set_does_nothing(raw):
 def test_release_of_an_entry_without_a_body(raw):
     entry = pending_entry(raw, "v", "1")
     raw.xdel(STREAM, entry)
-    assert release(raw, entry) == 3
-    assert raw.xpending(STREAM, GROUP)["pending"] == 0 and not raw.exists(LATER)
+    for _ in range(2):
+        assert release(raw, entry, audit=(1000, "A")) == 3
+    assert raw.xpending(STREAM, GROUP)["pending"] == 1 and not raw.exists(LATER, AUDIT)
+
+
+def test_release_of_a_job_that_ends_writes_its_record_once(r):
+    entry = pending_entry(r, "v", "1")
+    buried = {"where": (DEAD_AT, DEAD), "member": "id", "audit": (1000, "A")}
+    assert release(r, entry, **buried, consumer="b") == 0 and not r.exists(AUDIT)
+    assert release(r, entry, **buried, most=0) == 2 and not r.exists(AUDIT)
+    assert release(r, entry, **buried) == 1
+    assert release(r, entry, **buried) == 0
+    assert audited(r) == [{"d": "A"}]
 
 
 def test_release_passes_on_a_full_server(r):
