@@ -54,11 +54,11 @@ struct pgw_str pgw_actor(struct pgw_exchange *x)
 const struct pgw_buf *pgw_actor_record(struct pgw_exchange *x, struct pgw_audit *a,
                                        struct pgw_buf *out)
 {
+        pgw_buf_init(out, PGW_AUDIT_RECORD_MAX);
         if (x->gateway->conf.audit.max == 0)
                 return NULL;
         a->actor = pgw_actor(x);
         a->request_id = pgw_str_z(x->request_id);
-        pgw_buf_init(out, PGW_AUDIT_RECORD_MAX);
         pgw_audit_write(out, a);
         return out;
 }

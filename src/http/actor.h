@@ -9,9 +9,8 @@
  * anything that waits, because a client that has left has no address any more. */
 struct pgw_str pgw_actor(struct pgw_exchange *);
 
-/* Write the record of an act into `out`, which is initialised here and ended by who asked. `a` says
- * what is done; who, the request's id and the reason are added. NULL and nothing to be ended
- * without an audit. */
+/* Write the record of an act into `out`, which is made here and to be ended by who asked. `a` says
+ * what is done; who does it and the request's id are added. `out`, or NULL without an audit. */
 const struct pgw_buf *pgw_actor_record(struct pgw_exchange *, struct pgw_audit *a,
                                        struct pgw_buf *out);
 

@@ -1172,8 +1172,8 @@ def bury(client, name, at=5, lane="0", *fields):
 STREAMS = ["purgeway:{main}:high", "purgeway:{main}:normal", "purgeway:{main}:low"]
 
 
-def redrive(client, *names):
-    return run(client, "redrive", [DEAD_AT, DEAD, LATER, *STREAMS], *names)
+def redrive(client, *names, audit=("", "")):
+    return run(client, "redrive", [DEAD_AT, DEAD, LATER, AUDIT, *STREAMS], *audit, *names)
 
 
 def test_redrive_counts_tries_anew_and_attempts_on(raw):
@@ -1212,12 +1212,88 @@ def test_letters_come_by_page_the_oldest_first(r):
 def test_drop_is_for_those_that_wait(raw):
     bury(raw, "x")
     raw.hset(LATER, "y", "=0 1-1")
-    assert run(raw, "drop", [DEAD_AT, DEAD], "", "x", "z") == [1, 0]
+    assert run(raw, "drop", [DEAD_AT, DEAD, AUDIT], "", "", "", "x", "z") == [1, 0]
     assert not raw.exists(DEAD, DEAD_AT)
     raw.zadd(SCHEDULED, {"@w": 1})
     raw.hset(LATER, "w", "1 x")
-    assert run(raw, "drop", [SCHEDULED, LATER], "@", "w", "y") == [1, 0]
-    assert raw.hkeys(LATER) == [b"y"]
+    assert run(raw, "drop", [SCHEDULED, LATER, AUDIT], "@", "", "", "w", "y") == [1, 0]
+    assert raw.hkeys(LATER) == [b"y"] and not raw.exists(AUDIT)
+
+
+def test_letters_that_go_leave_a_record_each(r):
+    for name in "wxy":
+        bury(r, name, 5, "0", "v", "2")
+    assert run(r, "drop", [DEAD_AT, DEAD, AUDIT], "", 1000, "A", "w", "z") == [1, 0]
+    assert redrive(r, "w", "x", "y", audit=(1000, "B")) == [0, 1, 1]
+    assert audited(r) == [{"d": "A", "j": "w"}, {"d": "B", "j": "x"}, {"d": "B", "j": "y"}]
+
+
+# ---- cancel, purge ----
+
+CANCELLED = "purgeway:{main}:cancelled"
+
+
+def cancel(client, job="x", lane="", entry="", audit=("", ""), end=""):
+    return run(client, "cancel", [SCHEDULED, LATER, CANCELLED, AUDIT, *STREAMS], GROUP, job, 5,
+               lane, entry, *audit, end)
+
+
+def test_cancel_takes_out_what_waits(r):
+    group(r)
+    entry, = add(r)
+    assert cancel(r, lane=0, entry=entry)[0] == 1
+    assert cancel(r, lane=0, entry=entry) == [0] and cancel(r) == [0]
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    assert cancel(r) == [1, "record"] and not r.exists(LATER, SCHEDULED, AUDIT)
+
+
+def test_cancel_with_an_audit_wants_the_record_of_the_end(r):
+    group(r)
+    entry, = add(r)
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    for _ in range(2):
+        assert cancel(r, "y", 0, entry, audit=(1000, "A"))[0] == 3
+        assert cancel(r, audit=(1000, "A")) == [3, "record"]
+    assert not r.exists(AUDIT) and r.xlen(STREAM) == 1 and r.hexists(LATER, "x")
+    assert cancel(r, "y", 0, entry, audit=(1000, "A"), end="B")[0] == 1
+    assert cancel(r, audit=(1000, "C"), end="D") == [1, "record"]
+    assert cancel(r, audit=(1000, "C"), end="D") == [0]
+    assert [record["d"] for record in audited(r)] == ["A", "B", "C", "D"]
+
+
+def test_cancel_of_what_a_worker_has_is_written_down_without_an_end(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    assert cancel(r, "x", 0, entry, audit=(1000, "A")) == [2]
+    assert r.zscore(CANCELLED, "x") == 5 and audited(r) == [{"d": "A"}]
+
+
+def purge(client, count=10, audit=("", ""), *ends):
+    return run(client, "purge", [STREAM, LATER, AUDIT], GROUP, count, *audit, *ends)
+
+
+def test_purge_takes_out_what_waits(r):
+    group(r)
+    first, second, third = add(r, 3)
+    take(r, "a")
+    assert [entry[0] for entry in purge(r, 1)] == [second]
+    assert [entry[0] for entry in purge(r)] == [third] and purge(r) == []
+    assert [entry[0] for entry in r.xrange(STREAM)] == [first] and not r.exists(AUDIT)
+
+
+def test_purge_with_an_audit_wants_the_records_of_the_ends(r):
+    group(r)
+    entries = add(r, 4)
+    assert [entry[0] for entry in purge(r, 10, (1000, "A"))] == entries
+    assert r.xlen(STREAM) == 4 and not r.exists(AUDIT)
+    take(r, "a")
+    ends = [text for entry, end in zip(entries[:3], ("0", "1", ""), strict=True) for text in (entry, end)]
+    assert [entry[0] for entry in purge(r, 10, (1000, "A"), *ends)] == entries[1:3]
+    assert [entry[0] for entry in r.xrange(STREAM)] == [entries[0], entries[3]]
+    assert [record["d"] for record in audited(r)] == ["1", "A"]
 
 
 def test_reopen_takes_back_an_end_of_those_attempts_only(r):
