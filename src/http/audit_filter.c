@@ -45,9 +45,12 @@ enum pgw_err pgw_audit_filter_read(struct pgw_exchange *x, struct pgw_audit_filt
             pgw_time_read(x, pgw_params_get(p, "until"), "#/query/until", &until_ms);
         ret->range = (struct pgw_audit_range){
             .first = {since_ms < MS_MAX ? since_ms : MS_MAX, 0},
-            .last = {until_ms && until_ms <= MS_MAX ? until_ms - 1 : MS_MAX, SEQ_MAX},
+            .last = {MS_MAX, SEQ_MAX},
             .newest_first = pgw_str_eq_z(pgw_params_get(p, "order"), "newest"),
         };
+        if (pgw_params_has(p, "until") && until_ms <= MS_MAX)
+                ret->range.last = until_ms ? (struct pgw_entry_id){until_ms - 1, SEQ_MAX}
+                                           : (struct pgw_entry_id){0, 0};
         const enum pgw_err token = read_token(x, ret);
         return since ? since : until ? until : token;
 }
