@@ -8,8 +8,9 @@
 local count = 0
 for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'd', ARGV[i + 1])
+    redis.call('XADD', KEYS[2], '*', 'd', ARGV[i + 1])
     count = count + 1
   end
 end
+redis.call('XTRIM', KEYS[2], 'MAXLEN', '~', ARGV[2])
 return count

@@ -259,6 +259,18 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
         pgw_redis_arg(r, pgw_str_of(targets, has_several ? pgw_outcome_text(run, targets) : 0));
 }
 
+/* Some of them may be out of the queue already: each must be asked for by itself. */
+static bool was_sent(struct batch *b)
+{
+        bool was = false;
+
+        for (size_t i = 0; i < b->count; i++) {
+                was = was || b->runs[i]->settle_sent;
+                b->runs[i]->settle_sent = true;
+        }
+        return was;
+}
+
 static enum pgw_err say_batch(struct pgw_redis *r, struct batch *b, bool has_audit)
 {
         struct pgw_worker *w = b->worker;
@@ -270,6 +282,7 @@ static enum pgw_err say_batch(struct pgw_redis *r, struct batch *b, bool has_aud
                 pgw_redis_arg_u64(r, w->conf.audit.max);
         else
                 pgw_redis_arg(r, PGW_STR(""));
+        pgw_redis_arg(r, has_audit && was_sent(b) ? PGW_STR("1") : PGW_STR(""));
         for (size_t i = 0; i < b->count; i++) {
                 say_run(r, b->runs[i]);
                 if (has_audit)
@@ -286,7 +299,7 @@ static enum pgw_err send_batch(struct batch *b)
         char key[PGW_RESULT_KEY_MAX];
 
         pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 2u : 0u),
-                         4 + (PGW_SETTLE_ARGS + (has_audit ? 1u : 0u)) * b->count);
+                         5 + (PGW_SETTLE_ARGS + (has_audit ? 1u : 0u)) * b->count);
         for (size_t i = 0; i < b->count; i++)
                 pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &b->runs[i]->name, key));
         if (beside) {

@@ -97,13 +97,14 @@ def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, remo
             rebounds, sample, targets]
 
 
-def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100, records=None):
+def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100, records=None, again=True):
     """`records`: what the audit is to say of each job; None: there is no audit."""
     if records:
         jobs = [[*one, record] for one, record in zip(jobs, records, strict=True)]
     arguments = itertools.chain.from_iterable(jobs)
     return run(client, "settle", [*keys, STREAM, AUDIT] if beside else keys, len(jobs), ttl,
-               GROUP if beside else "", 1000 if records else "", *arguments)
+               GROUP if beside else "", 1000 if records else "",
+               "1" if records and again else "", *arguments)
 
 
 def audited(client):
@@ -191,6 +192,16 @@ def test_settle_writes_a_record_for_what_it_acknowledges_and_only_once(r):
         assert settle(r, jobs, keys=keys, beside=True, records=["A", "B", "C"]) == [1, 0, 1]
         assert audited(r) == [{"d": "A"}, {"d": "C"}]
     assert r.xpending(STREAM, GROUP)["pending"] == 1
+
+
+def test_settle_of_what_was_never_sent_writes_all_records_at_once(r):
+    group(r)
+    entries = add(r, 3)
+    take(r, "a", 3)
+    jobs, keys = [job(entry) for entry in entries], ("one", "two", "three")
+    for _ in range(2):
+        assert settle(r, jobs, keys=keys, beside=True, records=["A", "B", "C"], again=False) == [1] * 3
+        assert audited(r) == [{"d": "A"}, {"d": "B"}, {"d": "C"}]
 
 
 def test_settle_without_an_audit_writes_no_record(r):
