@@ -173,8 +173,6 @@ static enum pgw_err write_end(struct pgw_buf *out, const struct pgw_audit *a)
 {
         enum pgw_err err = add(out, "s", pgw_str_z(pgw_job_state_word(a->state)));
 
-        if (!err && a->error)
-                err = add(out, "e", pgw_str_z(pgw_err_slug(a->error)));
         if (!err)
                 err = add_number(out, "n", a->attempts);
         if (!err)
@@ -197,6 +195,8 @@ static enum pgw_err write_all(struct pgw_buf *out, const struct pgw_audit *a)
         }
         if (!err && a->has_end)
                 err = write_end(out, a);
+        if (!err && a->error)
+                err = add(out, "e", pgw_str_z(pgw_err_slug(a->error)));
         if (!err)
                 err = add_number(out, "N", a->count);
         if (!err && a->sum.n)

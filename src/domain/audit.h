@@ -25,7 +25,7 @@
  *           o  the mode, if not plain: dry, soft, tombstone, versioned
  *           K P G  how many keys, patterns, tags there are   k p g  the first of them, as a list
  *           h  128 bits of SHA-256 over all of them, base64url; only when some are not in k, p, g
- *           s  how the job ended   e  with what error   n  attempts
+ *           s  how the job ended   e  with what error, or why it was refused   n  attempts
  *           c  matched   d  removed   m  missing   y  what became of each target (domain/job.h)
  *           l  lanes, separated by commas   N  a count   O  the operation that was refused
  *      j  the job, where one record is appended for several

@@ -99,6 +99,7 @@ struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gate
         g->conf = *conf;
         pgw_list_init(&g->unused);
         pgw_list_init(&g->polls);
+        pgw_refusals_init(&g->refusals, g);
         return g;
 }
 
@@ -110,6 +111,12 @@ void pgw_gateway_set_identities(struct pgw_gateway *g, struct pgw_identities *id
         pgw_identities_drop(old);
 }
 
+void pgw_gateway_drain(struct pgw_gateway *g)
+{
+        g->draining = true;
+        pgw_refusals_flush(&g->refusals);
+}
+
 void pgw_gateway_free(struct pgw_gateway *g)
 {
         struct pgw_link *link;
@@ -118,6 +125,7 @@ void pgw_gateway_free(struct pgw_gateway *g)
                 return;
         PGW_ASSERT(g->exchanges == 0);
         PGW_ASSERT(g->polls.count == 0);
+        pgw_refusals_fini(&g->refusals);
         while ((link = pgw_list_first(&g->unused))) {
                 pgw_list_remove(&g->unused, link);
                 struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);

@@ -388,7 +388,7 @@ static void on_wake(void *ctx)
         t->drain_begun = true;
         answer_from_now(t);
         if (t->gateway)
-                t->gateway->draining = true;
+                pgw_gateway_drain(t->gateway);
         if (t->front)
                 pgw_front_drain(t->front);
         if (t->worker)

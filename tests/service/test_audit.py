@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from checks import TIME, is_accepted, is_problem, pointers
+from support.client import Client
 from support.identities import Identities, Known
 from support.processes import eventually
 from support.servers import Purgeway, Redis, run_to_end
@@ -256,6 +257,31 @@ def test_names_scopes_and_secrets(make, tmp_path):
     for key, digest in ids.keys.values():
         for secret in (key, key[4:24], digest.partition(":")[2]):
             assert secret not in text and secret.encode() not in kept
+
+
+def test_refusals_are_summed_up(make, tmp_path):
+    ids = Identities(tmp_path)
+    shop, auditor = ids.add("shop", "purge:keys", key_prefixes=["a"]), ids.add("auditor", "audit:read")
+    redis = make(Redis)
+    server = make(Purgeway, identities_file=ids.path, broker_url=redis.url(), threads=1)
+    for _ in range(3):
+        assert Known(server.port, shop).get("/v1/queues").status == 403
+        assert Known(server.port, shop).purge("b").status == 403
+    for path in ("/v1/queues", "/v1/workers", "/v1/audit", "/v1/dead-letters", "/metrics", "/v1/tags?tag=t"):
+        for _ in range(2):
+            assert Client(server.port).get(path).status == 401
+    assert Known(server.port, shop).get("/v1/nothing").status == 404
+    assert records(Known(server.port, auditor), "&action=refuse") == []
+    server.sigterm()
+    server.start()
+    found = [(record.get("who"), record.get("address"), record["code"], record.get("operation"),
+              record["count"]) for record in records(Known(server.port, auditor), "&action=refuse")]
+    unknown = ("list_queues", "list_workers", "list_audit", "list_dead_letters")
+    assert sorted(found, key=str) == sorted([
+        ("shop", "127.0.0.1", "scope_missing", "list_queues", 3),
+        ("shop", "127.0.0.1", "not_covered", "create_invalidation", 3),
+        *((None, "127.0.0.1", "credentials_required", operation, 2) for operation in unknown),
+        (None, None, "credentials_required", None, 4)], key=str)
 
 
 # ---- asking ----
