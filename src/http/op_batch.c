@@ -16,6 +16,7 @@
 #include "domain/group.h"
 #include "http/accept.h"
 #include "http/answer.h"
+#include "http/charge.h"
 #include "http/idempotency.h"
 #include "http/identify.h"
 #include "http/operations.h"
@@ -182,6 +183,16 @@ static const struct pgw_once *once_of_item(const struct item *item, struct pgw_o
         return room;
 }
 
+/* What it does not remove it does not pay for. */
+static void refuse_item(struct item *item, const json_t *value)
+{
+        struct pgw_exchange *x = item->batch->x;
+
+        pgw_charge_back(x, 0, pgw_charge_of(x, value));
+        if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
+                pgw_buf_clear(&item->problem);
+}
+
 /* The item is the exchange's body for as long as this takes. */
 static void put(struct pgw_exchange *x, struct item *item, json_t *value)
 {
@@ -197,8 +208,8 @@ static void put(struct pgw_exchange *x, struct item *item, json_t *value)
                 item->err = pgw_accept(x, once_of_item(item, &once), on_accepted, item);
         if (!item->err)
                 item->batch->awaited++;
-        else if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
-                pgw_buf_clear(&item->problem);
+        else
+                refuse_item(item, value);
         x->body = whole;
         pgw_violations_fini(&x->violations);
         x->violations = (struct pgw_violations){._items = NULL};
@@ -261,6 +272,16 @@ static void on_claimed(void *ctx, enum pgw_err err, const struct pgw_reply *repl
         }
 }
 
+static uint64_t cost_of_all(const struct pgw_exchange *x)
+{
+        const json_t *list = json_object_get(x->body, "invalidations");
+        uint64_t keys = 0;
+
+        for (size_t i = 0; i < json_array_size(list); i++)
+                keys += pgw_charge_of(x, json_array_get(list, i));
+        return keys;
+}
+
 static enum pgw_step claim(struct batch *b)
 {
         struct pgw_exchange *x = b->x;
@@ -271,6 +292,7 @@ static enum pgw_step claim(struct batch *b)
         if (!x->err)
                 return PGW_WAIT;
         pgw_accept_count_refusal(x->err);
+        pgw_charge_back(x, b->count - 1, cost_of_all(x));
         batch_free(b);
         return PGW_FAIL;
 }
@@ -279,6 +301,13 @@ enum pgw_step pgw_op_batch_understand(struct pgw_exchange *x)
 {
         x->err = pgw_idempotency_understand(x);
         return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
+/* All of it or nothing: a repeat of one that was let in in part would spend on that part what the
+ * rest needs, every time. */
+static enum pgw_err charge(struct pgw_exchange *x, size_t count)
+{
+        return pgw_charge(x, count ? count - 1 : 0, cost_of_all(x));
 }
 
 enum pgw_step pgw_op_batch(struct pgw_exchange *x)
@@ -293,6 +322,9 @@ enum pgw_step pgw_op_batch(struct pgw_exchange *x)
                 x->err = PGW_E_SCHEMA;
                 return PGW_FAIL;
         }
+        x->err = charge(x, count);
+        if (x->err)
+                return PGW_FAIL;
         b = batch_new(x, count);
         if (x->has_once)
                 return claim(b);
