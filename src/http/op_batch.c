@@ -183,12 +183,14 @@ static const struct pgw_once *once_of_item(const struct item *item, struct pgw_o
         return room;
 }
 
-/* What it does not remove it does not pay for. */
+/* What it does not remove it does not pay for; but where the record of the batch was waited for its
+ * buckets have filled by themselves meanwhile, and what came back too would be a gain. */
 static void refuse_item(struct item *item, const json_t *value)
 {
         struct pgw_exchange *x = item->batch->x;
 
-        pgw_charge_back(x, 0, pgw_charge_of(x, value));
+        if (!x->has_once)
+                pgw_charge_back(x, 0, pgw_charge_of(x, value));
         if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
                 pgw_buf_clear(&item->problem);
 }
