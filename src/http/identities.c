@@ -39,6 +39,15 @@ const struct pgw_identity *pgw_identities_find(const struct pgw_identities *ids,
         return is_none ? NULL : owner;
 }
 
+const struct pgw_identity *pgw_identities_named(const struct pgw_identities *ids,
+                                                struct pgw_str name)
+{
+        for (size_t i = 0; i < ids->count; i++)
+                if (pgw_str_eq_z(name, ids->all[i].name))
+                        return &ids->all[i];
+        return NULL;
+}
+
 uint32_t pgw_identity_mark(struct pgw_str name)
 {
         unsigned char hash[PGW_SHA256_SIZE];

@@ -61,6 +61,9 @@ size_t pgw_identities_count(const struct pgw_identities *);
 const struct pgw_identity *pgw_identities_find(const struct pgw_identities *,
                                                struct pgw_str secret);
 
+/* The one of a name; NULL: there is none. Valid as long as the set. */
+const struct pgw_identity *pgw_identities_named(const struct pgw_identities *, struct pgw_str name);
+
 /* What stands for a name in the ids of its jobs. */
 uint32_t pgw_identity_mark(struct pgw_str name);
 
