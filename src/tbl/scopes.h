@@ -20,4 +20,5 @@ X(QUEUES_CONTROL, "queues:control", "pause and resume queues, drop what waits in
 X(WORKERS_READ, "workers:read", "see who works")
 X(DEAD_READ, "dead:read", "see dead letters")
 X(DEAD_CONTROL, "dead:control", "bring dead letters back, or drop them")
+X(HOOKS_READ, "hooks:read", "see what became of the deliveries of webhooks, and try payloads")
 X(METRICS_READ, "metrics:read", "/metrics")
