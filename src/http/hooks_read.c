@@ -142,7 +142,7 @@ static enum pgw_err want_list(struct reader *r, const json_t *value, size_t most
 
 static enum pgw_err read_template(struct reader *r, const json_t *value, struct pgw_template **ret)
 {
-        struct pgw_str text;
+        struct pgw_str text = {NULL, 0};
         enum pgw_err err = want_text(r, value, PGW_TEMPLATE_SIZE_MAX, &text);
 
         return err ? err : pgw_template_parse(text, r->fault, ret);
@@ -499,7 +499,7 @@ static enum pgw_err want_open_profile(struct reader *r, const struct pgw_hook *h
 static enum pgw_err read_header(struct reader *r, void *into, json_t *value)
 {
         struct pgw_hook *hook = into;
-        struct pgw_str text;
+        struct pgw_str text = {NULL, 0};
         enum pgw_err err = want_open_profile(r, hook);
 
         if (!err)
@@ -521,7 +521,7 @@ static enum pgw_err read_header(struct reader *r, void *into, json_t *value)
 static enum pgw_err read_sign_prefix(struct reader *r, void *into, json_t *value)
 {
         struct pgw_hook *hook = into;
-        struct pgw_str text;
+        struct pgw_str text = {NULL, 0};
         enum pgw_err err = want_open_profile(r, hook);
 
         if (!err)
@@ -618,7 +618,7 @@ static enum pgw_err read_id(struct reader *r, void *into, json_t *value)
 static enum pgw_err read_as(struct reader *r, void *into, json_t *value)
 {
         struct pgw_hook *hook = into;
-        struct pgw_str text;
+        struct pgw_str text = {NULL, 0};
         enum pgw_err err = want_text(r, value, PGW_IDENTITY_NAME_MAX, &text);
 
         if (!err && r->sources->identities && !pgw_identities_named(r->sources->identities, text))
