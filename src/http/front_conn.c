@@ -36,6 +36,7 @@ static void release(struct pgw_conn *c)
                 return;
         PGW_ASSERT(c->requests.count == 0);
         pgw_guard_h2_fini(&c->h2);
+        pgw_peer_fini(&c->peer);
         pgw_free(c);
 }
 
@@ -229,6 +230,15 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
                 pgw_conn_kill(c, PGW_KILL_IDLE, "");
 }
 
+void pgw_front_on_peer_name(void *ctx, struct pgw_str name)
+{
+        h2o_socket_t *socket = ctx;
+        struct pgw_conn *c = socket ? socket->on_close.data : NULL;
+
+        if (c)
+                pgw_peer_add(&c->peer, name);
+}
+
 /* ---- requests ---- */
 
 static void on_disposed(void *ctx)
@@ -269,6 +279,14 @@ void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
 
         if (r && r->deadline_ms < until_ms)
                 r->deadline_ms = until_ms;
+}
+
+const struct pgw_peer *pgw_front_peer(h2o_req_t *req)
+{
+        const h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        const struct pgw_conn *c = socket->on_close.data;
+
+        return &c->peer;
 }
 
 static int refuse(struct pgw_front *f, h2o_req_t *req, enum pgw_err err, const char *detail)

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "http/front.h"
 #include "http/guard_h2.h"
+#include "http/peer.h"
 #include "io/timer.h"
 
 #define PGW_FRONT_LISTENERS_MAX 16
@@ -45,6 +46,7 @@ struct pgw_conn {
         uint64_t active_ms;         /* the last request's end, or the start */
         unsigned early;             /* requests that were reset before their answer */
         struct pgw_list requests;
+        struct pgw_peer peer;
         struct pgw_guard_h2 h2;
         h2o_socket_cb library_read;
 };

@@ -3,6 +3,7 @@
  *      identities:
  *        - name: shop
  *          keys: ["sha256:9f86d0..."]         hashes of secrets (base/api_key.h), all of them live
+ *          certificates: ["dns:shop.internal"] names in certificates of clients (io/tls_peer.h)
  *          scopes: [purge:keys, purge:tags]   tbl/scopes.h
  *          key_prefixes: ["user:"]            what keys must begin with; "" covers all
  *          tag_prefixes: ["tenant:7:"]
@@ -19,6 +20,7 @@
 #define PGW_HTTP_IDENTITIES_H
 
 #include "domain/target.h"
+#include "http/peer.h"
 #include "http/scope.h"
 
 #define PGW_IDENTITIES_MAX      4096
@@ -63,6 +65,10 @@ const struct pgw_identity *pgw_identities_find(const struct pgw_identities *,
 
 /* The one of a name; NULL: there is none. Valid as long as the set. */
 const struct pgw_identity *pgw_identities_named(const struct pgw_identities *, struct pgw_str name);
+
+/* Whose name it is that the peer's certificate has; the first that somebody has. NULL: nobody's. */
+const struct pgw_identity *pgw_identities_find_peer(const struct pgw_identities *,
+                                                    const struct pgw_peer *);
 
 /* What stands for a name in the ids of its jobs. */
 uint32_t pgw_identity_mark(struct pgw_str name);
