@@ -349,29 +349,33 @@ static int load_hooks(struct process *p)
 }
 
 /* A file that cannot be read changes nothing, not even by its absence: that it is gone does not
- * mean that everybody may come in, nor that nobody may. */
-static void watch_identities(struct process *p)
+ * mean that everybody may come in, nor that nobody may. True when others are in force. */
+static bool watch_identities(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
         struct pgw_identities *fresh;
 
         if (!p->identities ||
             !pgw_file_watch_look(&p->identities_watch, p->settings->identities_file))
-                return;
+                return false;
         pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
-        if (pgw_identities_file_read(p->settings, &fault, &fresh))
+        if (pgw_identities_file_read(p->settings, &fault, &fresh)) {
                 PGW_LOG(PGW_LOG_ERROR, "identities.reload_failed",
                         PGW_L_STR("where", fault.pointer), PGW_L_STR("detail", fault.detail));
-        else
-                hand_out_identities(p, fresh);
+                return false;
+        }
+        hand_out_identities(p, fresh);
+        return true;
 }
 
-static void watch_hooks(struct process *p)
+/* A hook that acts as somebody who comes later is taken then. */
+static void watch_hooks(struct process *p, bool has_new_identities)
 {
         struct pgw_fault fault = {"", ""};
         struct pgw_hooks *fresh;
 
-        if (!p->hooks || !pgw_file_watch_look(&p->hooks_watch, p->settings->hooks_file))
+        if (!p->hooks ||
+            (!pgw_file_watch_look(&p->hooks_watch, p->settings->hooks_file) && !has_new_identities))
                 return;
         pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
         if (pgw_hooks_file_read(p->settings, p->identities, &fault, &fresh))
@@ -389,8 +393,7 @@ static void watch_files(struct process *p)
         if (now_ms < p->files_at_ms)
                 return;
         p->files_at_ms = now_ms + PGW_IDENTITIES_LOOK_MS;
-        watch_identities(p);
-        watch_hooks(p);
+        watch_hooks(p, watch_identities(p));
 }
 
 static void reload(struct process *p)

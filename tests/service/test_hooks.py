@@ -544,6 +544,18 @@ def test_a_hook_acts_as_an_identity(make, tmp_path):
                            for _ in range(10)), what="that it is gone")
 
 
+def test_a_hook_may_come_before_its_identity(make, tmp_path):
+    ids, hooks = Identities(tmp_path), Hooks(tmp_path)
+    server = make(Purgeway, hooks_file=hooks.path, identities_file=ids.path)
+    client = Client(server.port)
+    hooks.add("h", "github", KEYS, **{"as": "shop"})
+    eventually(lambda: server.log_contains("hooks.reload_failed", "no identity"), what="the refusal")
+    assert deliver(client, "h", {"id": 1}, senders.github).status == 404
+    ids.add("shop", "purge:keys")
+    eventually(lambda: all(deliver(client, "h", {"id": 1}, senders.github).status == 202
+                           for _ in range(10)), what="the hook")
+
+
 def test_where_there_are_identities_a_hook_needs_one(tmp_path):
     ids, hooks = Identities(tmp_path), Hooks(tmp_path)
     ids.add("shop", "purge:keys")
