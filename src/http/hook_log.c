@@ -21,11 +21,11 @@ static bool may_write(struct pgw_hook_lines *lines)
 void pgw_hook_log(struct pgw_gateway *g, const struct pgw_hook *hook, enum pgw_hook_verdict verdict,
                   bool is_signed, const struct pgw_delivery *delivery)
 {
-        struct pgw_delivery line = *delivery;
-
         pgw_metric_add(counters[verdict], 1);
-        if (g->conf.deliveries.kept_max == 0 || (!is_signed && !may_write(&g->hook_lines)))
+        if (!delivery || g->conf.deliveries.kept_max == 0 ||
+            (!is_signed && !may_write(&g->hook_lines)))
                 return;
+        struct pgw_delivery line = *delivery;
         line.verdict = pgw_str_z(pgw_hook_verdict_word(verdict));
         pgw_delivery_write(g->links.broker, g->links.keyspace, pgw_str_z(hook->name), is_signed,
                            &g->conf.deliveries, &line);

@@ -9,7 +9,7 @@
  * the rest is counted only. */
 #define PGW_HOOK_LINES_S 10
 
-/* `delivery` has all but the verdict. */
+/* `delivery` has all but the verdict; NULL: no line can be written. */
 void pgw_hook_log(struct pgw_gateway *, const struct pgw_hook *, enum pgw_hook_verdict,
                   bool is_signed, const struct pgw_delivery *);
 

@@ -91,7 +91,9 @@ static void end(struct delivery *d, enum pgw_err err, const struct pgw_job_id *j
             .detail = pgw_str_z(why),
             .secret = pgw_str_of(secret, d->is_signed ? pgw_u64_text(d->secret, secret) : 0),
         };
-        pgw_hook_log(x->gateway, d->hook, d->it.verdict, d->is_signed, &line);
+        /* What is given up when the process ends finds the link gone. */
+        pgw_hook_log(x->gateway, d->hook, d->it.verdict, d->is_signed,
+                     err == PGW_E_REDIS_CANCELLED ? NULL : &line);
         pgw_hook_case_fini(&d->it);
         pgw_hooks_drop(d->hooks);
         pgw_free(d);
