@@ -38,7 +38,8 @@ def served(tmp_path_factory):
     hooks.add("events", "github", [
         {"when": [{"value": "{ce:type}", "prefix": "com.shop."}],
          "keys": ["{ce:subject}:{/id}"]}])
-    with Purgeway("serve", hooks_file=hooks.path) as server:
+    # Of one thread the lines of the log are in order, and there when the next request is answered.
+    with Purgeway("serve", hooks_file=hooks.path, threads=1) as server:
         server.hooks = hooks
         yield server
 
@@ -158,11 +159,12 @@ def test_a_body_that_was_changed_is_refused(client, unique, name):
 def test_a_delivery_of_another_time_is_refused(client, unique, name):
     sign = SENDERS[name][0]
     now = time.time()
+    before = client.metric("purgeway_hook_deliveries_total", verdict="out_of_time")
     for at in (now - 3600, now + 3600):
         is_problem(deliver(client, name, {"key": unique()}, sign, at=at), 401, "signature_refused")
     for at in (now - 60, now + 60):
         assert deliver(client, name, {"key": unique()}, sign, at=at).status == 202
-    assert {line["verdict"] for line in log(client, name, verdict="out_of_time")} == {"out_of_time"}
+    assert client.metric("purgeway_hook_deliveries_total", verdict="out_of_time") == before + 2
 
 
 def test_the_window_is_the_operators(own):
@@ -246,7 +248,8 @@ def test_secrets_rotate(own):
     client = Client(server.port)
     for secret in ("the first of the secrets", "the second of the secrets"):
         assert deliver(client, "h", {"id": 1}, senders.github, secret=secret).status == 202
-    assert [line["secret"] for line in log(client, "h")] == [1, 0]
+    eventually(lambda: sorted(line["secret"] for line in log(client, "h")) == [0, 1],
+               what="which secret each was signed with")
     server.hooks.add("h", "github", KEYS, secrets=["the second of the secrets",
                                                    "the third of the secrets"])
 
@@ -275,6 +278,7 @@ def test_no_secret_is_logged(own):
     client = Client(server.port)
     assert deliver(client, "h", {"id": 1}, senders.token).status == 202
     assert deliver(client, "h", {"id": 1}, senders.token, secret=senders.SECRET + "x").status == 401
+    eventually(lambda: len(log(client, "h")) == 2, what="the lines")
     told = json.dumps(log(client, "h")) + server.errors()
     server.hooks.all["h"]["secrets"] = [senders.SECRET]
     server.hooks.write()
@@ -461,7 +465,7 @@ def test_a_preview_tells_what_is_wrong(client):
 # ---- the log ----
 
 def test_the_log_tells_of_every_verdict(own):
-    client = Client(own().port)
+    client = Client(own(settings={"threads": 1}).port)
     assert log(client, "h") == []
     id = senders.new_id()
     first = deliver(client, "h", {"id": 1}, senders.github, id=id)
@@ -471,7 +475,6 @@ def test_the_log_tells_of_every_verdict(own):
     deliver(client, "h", {"id": 1}, senders.github, secret="another secret of the tests")
     deliver(client, "h", {"id": 1}, senders.github, headers={"X-Hub-Signature-256": None})
     wanted = ["unsigned", "bad_signature", "malformed", "empty", "duplicate", "accepted"]
-    eventually(lambda: len(log(client, "h")) == len(wanted), what="the lines")
     lines = log(client, "h")
     # Two streams may have the same millisecond.
     assert sorted(line["verdict"] for line in lines) == sorted(wanted)
@@ -529,7 +532,7 @@ def test_a_hook_acts_as_an_identity(make, tmp_path):
     hooks.add("h", "github", [{"when": [{"value": "{/tag}", "exists": False}], "keys": ["{/key}"]},
                               {"when": [{"value": "{/tag}", "exists": True}], "tags": ["{/tag}"]}],
               **{"as": "shop"})
-    server = make(Purgeway, hooks_file=hooks.path, identities_file=ids.path)
+    server = make(Purgeway, hooks_file=hooks.path, identities_file=ids.path, threads=1)
     nobody, known = Client(server.port), Known(server.port, reader)
     is_job(known, deliver(nobody, "h", {"key": "product:1"}, senders.github))
     problem = is_problem(deliver(nobody, "h", {"key": "user:1"}, senders.github), 403, "not_covered")
