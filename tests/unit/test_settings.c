@@ -400,6 +400,23 @@ static void secrets_come_from_files(void **state)
         pgw_settings_free(s);
 }
 
+/* What is printed must read back, so nothing is taken that YAML does not keep as it is. */
+static void texts_that_yaml_does_not_keep_are_refused(void **state)
+{
+        static const char *const bad[] = {
+            "\x01",         "\n",           "\x7f",         "\xc2\x85",     "\xc2\x9f",
+            "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xff"};
+        char flag[64];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+                snprintf(flag, sizeof flag, "--data-dir=/a%sb", bad[i]);
+                flag_refused(flag, "--data-dir", "without control characters");
+        }
+        pgw_settings_free(loaded("data_dir: \"/\xe2\x80\xa7\xe2\x80\xaa\xc2\xa0\xef\xbf\xbd\"\n",
+                                 no_env, no_env));
+}
+
 static void a_secret_given_twice_by_one_source_is_refused(void **state)
 {
         char yaml[200];
@@ -733,6 +750,7 @@ int main(void)
             cmocka_unit_test(wrong_variables_are_refused_by_name),
             cmocka_unit_test(wrong_flags_are_usage_errors),
             cmocka_unit_test(secrets_come_from_files),
+            cmocka_unit_test(texts_that_yaml_does_not_keep_are_refused),
             cmocka_unit_test(a_secret_given_twice_by_one_source_is_refused),
             cmocka_unit_test(what_cannot_be_a_secret_is_refused),
             cmocka_unit_test(no_refusal_shows_a_secret),
