@@ -32,8 +32,8 @@ S(identities_file, "identities.file", "", false,
   "File that says who may do what, by which credential (docs/identities.md); empty is: whoever can "
   "ask may. The file is read again when it changes.")
 S(hooks_file, "hooks.file", "", false,
-  "File that says which webhooks there are, and what their deliveries remove (docs/webhooks.md). It "
-  "is read again when it changes.")
+  "File that says which webhooks there are, and what their deliveries remove (docs/webhooks.md). "
+  "It is read again when it changes.")
 N(hooks_log, "hooks.log", COUNT, 1000, 0, 10000, false,
   "Deliveries of each webhook whose verdict is kept; 0 is none.")
 N(hooks_log_s, "hooks.log_s", SECONDS, 604800, 60, 31536000, false, "How long it is kept.")
