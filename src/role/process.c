@@ -342,10 +342,8 @@ static int load_hooks(struct process *p)
         pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
         if (pgw_hooks_file_read(p->settings, p->identities, &fault, &hooks))
                 return refuse(PGW_EXIT_CONFIG, &fault);
-        if (hooks) {
-                keep_memory_private();
+        if (hooks)
                 hand_out_hooks(p, hooks);
-        }
         return PGW_EXIT_OK;
 }
 
