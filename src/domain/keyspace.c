@@ -87,6 +87,16 @@ struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *ks, struct pgw_str n
         return pgw_str_of(out, (size_t)n);
 }
 
+struct pgw_str pgw_keyspace_hook(const struct pgw_keyspace *ks, struct pgw_str hook, bool is_signed,
+                                 char out[PGW_HOOK_KEY_MAX])
+{
+        const int n = snprintf(out, PGW_HOOK_KEY_MAX, "purgeway:{%s}:hook:%.*s%s", ks->queue,
+                               (int)hook.n, hook.p, is_signed ? "" : ":refused");
+
+        PGW_ASSERT(n < PGW_HOOK_KEY_MAX);
+        return pgw_str_of(out, (size_t)n);
+}
+
 struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *ks, char out[PGW_ONCE_KEY_MAX])
 {
         const int n = snprintf(out, PGW_ONCE_KEY_MAX, "purgeway:{%s}:once", ks->queue);

@@ -17,6 +17,7 @@
 #define PGW_GROUP_KEY_MAX    (PGW_STREAM_KEY_MAX + PGW_GROUP_ID_SIZE)
 #define PGW_ONCE_NAME_SIZE   22 /* base64url of 128 bits of a hash, not terminated */
 #define PGW_ONCE_KEY_MAX     (PGW_STREAM_KEY_MAX + PGW_ONCE_NAME_SIZE)
+#define PGW_HOOK_KEY_MAX     (PGW_STREAM_KEY_MAX + 80)
 #define PGW_GROUP            "purgeway"
 #define PGW_PARTITIONS       1 /* of a queue; an id that names another is unknown */
 
@@ -58,6 +59,10 @@ struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_
 struct pgw_str pgw_keyspace_once(const struct pgw_keyspace *, struct pgw_str name,
                                  char out[PGW_ONCE_KEY_MAX]);
 struct pgw_str pgw_keyspace_once_counts(const struct pgw_keyspace *, char out[PGW_ONCE_KEY_MAX]);
+
+/* What became of the deliveries of a hook (domain/delivery.h), signed or not; written to `out`. */
+struct pgw_str pgw_keyspace_hook(const struct pgw_keyspace *, struct pgw_str hook, bool is_signed,
+                                 char out[PGW_HOOK_KEY_MAX]);
 
 /* The lanes that nobody takes from (domain/pause.h), and the workers (domain/roster.h); written to
  * `out`. */

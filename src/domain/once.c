@@ -28,6 +28,7 @@ static void name_of(struct pgw_str scope, struct pgw_str key, char out[PGW_ONCE_
 
 void pgw_once_name(struct pgw_once *once, struct pgw_str scope, struct pgw_str key)
 {
+        once->ttl_ms = 0;
         name_of(scope, key, once->name);
 }
 
@@ -61,7 +62,7 @@ void pgw_once_begin(struct pgw_redis *redis, const struct pgw_keyspace *ks,
 void pgw_once_args(struct pgw_redis *redis, const struct pgw_once *once,
                    const struct pgw_once_conf *conf, struct pgw_str rest)
 {
-        pgw_redis_arg_u64(redis, conf->ttl_ms);
+        pgw_redis_arg_u64(redis, once->ttl_ms ? once->ttl_ms : conf->ttl_ms);
         pgw_redis_arg_u64(redis, conf->kept_max);
         pgw_redis_arg(redis, pgw_str_of(once->fingerprint, sizeof once->fingerprint));
         pgw_redis_arg(redis, rest);

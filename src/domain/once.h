@@ -29,6 +29,7 @@ struct pgw_once_conf {
 struct pgw_once {
         char name[PGW_ONCE_NAME_SIZE];        /* of the scope and the key */
         char fingerprint[PGW_ONCE_NAME_SIZE]; /* of what is asked for */
+        uint64_t ttl_ms;                      /* 0: as long as the conf says */
 };
 
 /* Keys of different scopes are different; a scope holds no NUL. */

@@ -29,6 +29,7 @@ static const struct {
     [PGW_SCRIPT_PURGE] = {pgw_embed_lua_purge, &pgw_embed_lua_purge_len},
     [PGW_SCRIPT_GROUP] = {pgw_embed_lua_group, &pgw_embed_lua_group_len},
     [PGW_SCRIPT_WEIGH] = {pgw_embed_lua_weigh, &pgw_embed_lua_weigh_len},
+    [PGW_SCRIPT_DELIVER] = {pgw_embed_lua_deliver, &pgw_embed_lua_deliver_len},
     [PGW_SCRIPT_ONCE] = {pgw_embed_lua_once, &pgw_embed_lua_once_len},
     [PGW_SCRIPT_ACK] = {pgw_embed_lua_ack, &pgw_embed_lua_ack_len},
     [PGW_SCRIPT_ACT] = {pgw_embed_lua_act, &pgw_embed_lua_act_len},

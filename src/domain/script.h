@@ -35,7 +35,8 @@ enum pgw_script {
         PGW_SCRIPT_ONCE,
         PGW_SCRIPT_ACK,
         PGW_SCRIPT_ACT,
-        PGW_SCRIPT_FORGET
+        PGW_SCRIPT_FORGET,
+        PGW_SCRIPT_DELIVER
 };
 
 /* Its text, for who writes an EVAL himself. */

@@ -112,6 +112,10 @@ static const char *detail_of(const struct pgw_exchange *x, enum pgw_err refusal)
         case PGW_E_SCOPE:
         case PGW_E_COVER:
                 return "Whoever runs this service says what a credential may do.";
+        case PGW_E_SIGNATURE:
+                return "The secret must be the same on both sides, and the clocks about right.";
+        case PGW_E_NO_HOOK:
+                return "Whoever runs this service says which webhooks there are.";
         case PGW_E_NO_JOB:
                 return "No job has this id, or its result has expired.";
         default:
@@ -178,6 +182,8 @@ static void refuse(struct pgw_exchange *x)
                 pgw_exchange_add_header(x, PGW_STR("allow"), x->allow);
         if (x->err == PGW_E_CREDENTIALS)
                 pgw_exchange_add_header(x, PGW_STR("www-authenticate"), PGW_STR("Bearer"));
+        if (x->err == PGW_E_SIGNATURE)
+                pgw_exchange_add_header(x, PGW_STR("www-authenticate"), PGW_STR("Signature"));
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
         if (write_problem(x))
                 pgw_buf_clear(&x->out);

@@ -277,6 +277,7 @@ static struct pgw_str find_header(void *ctx, struct pgw_str name)
 
 static enum pgw_step understand(struct pgw_exchange *x)
 {
+        const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
         const h2o_req_t *req = x->req;
         const struct pgw_str query =
             req->query_at == SIZE_MAX
@@ -285,7 +286,7 @@ static enum pgw_step understand(struct pgw_exchange *x)
 
         x->err = pgw_operation_check_params(x->op, &x->path_params, query, find_header, x,
                                             &x->params, &x->violations);
-        enum pgw_err err = understand_body(x);
+        enum pgw_err err = h->takes_bytes ? PGW_OK : understand_body(x);
         if (err && (!x->err || x->err == PGW_E_SCHEMA))
                 x->err = err;
         if (x->err)
@@ -293,7 +294,6 @@ static enum pgw_step understand(struct pgw_exchange *x)
         if (pgw_prefer_wait(pgw_exchange_header(x, PGW_STR("prefer")), PGW_WAIT_MAX_S,
                             &x->wait_s) == PGW_OK)
                 x->wait_preferred = true;
-        const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
         return h->understand ? h->understand(x) : PGW_NEXT;
 }
 

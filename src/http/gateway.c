@@ -38,6 +38,9 @@ const char *const pgw_gateway_operations[] = {
     "list_workers",
     "list_audit",
     "export_audit",
+    "receive_delivery",
+    "preview_delivery",
+    "list_deliveries",
     NULL,
 };
 
@@ -73,6 +76,9 @@ static const struct pgw_gateway_handler handlers[] = {
     {.act = pgw_op_workers},
     {.act = pgw_op_audit},
     {.act = pgw_op_audit_export},
+    {.act = pgw_op_hook, .takes_bytes = true},
+    {.act = pgw_op_hook_preview},
+    {.act = pgw_op_deliveries},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==
@@ -96,6 +102,7 @@ struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gate
         memcpy(g->targets, links->targets, links->target_count * sizeof g->targets[0]);
         g->links.targets = g->targets;
         pgw_identities_hold(g->links.identities);
+        pgw_hooks_hold(g->links.hooks);
         g->conf = *conf;
         pgw_list_init(&g->unused);
         pgw_list_init(&g->polls);
@@ -117,6 +124,14 @@ void pgw_gateway_drain(struct pgw_gateway *g)
         pgw_refusals_flush(&g->refusals);
 }
 
+void pgw_gateway_set_hooks(struct pgw_gateway *g, struct pgw_hooks *hooks)
+{
+        struct pgw_hooks *old = g->links.hooks;
+
+        g->links.hooks = pgw_hooks_hold(hooks);
+        pgw_hooks_drop(old);
+}
+
 void pgw_gateway_free(struct pgw_gateway *g)
 {
         struct pgw_link *link;
@@ -133,5 +148,6 @@ void pgw_gateway_free(struct pgw_gateway *g)
                 pgw_free(x);
         }
         pgw_identities_drop(g->links.identities);
+        pgw_hooks_drop(g->links.hooks);
         pgw_free(g);
 }

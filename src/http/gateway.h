@@ -9,11 +9,13 @@
 
 #include "domain/audit.h"
 #include "domain/broker_alarm.h"
+#include "domain/delivery.h"
 #include "domain/intake.h"
 #include "domain/lookup.h"
 #include "domain/room.h"
 #include "domain/survey.h"
 #include "domain/target.h"
+#include "http/hooks.h"
 #include "http/identities.h"
 #include "http/limits.h"
 #include "http/refusals.h"
@@ -33,6 +35,7 @@ struct pgw_gateway_conf {
         bool patterns_allowed;
         size_t pattern_stars_max;
         size_t pattern_prefix_min; /* bytes */
+        struct pgw_delivery_conf deliveries;
 };
 
 struct pgw_gateway_target {
@@ -57,6 +60,13 @@ struct pgw_gateway_links {
         const struct pgw_surveyor *surveyor;
         struct pgw_identities *identities; /* NULL: whoever can ask may; held by the gateway too */
         struct pgw_limits *limits;         /* of all threads */
+        struct pgw_hooks *hooks;           /* NULL: none; held by the gateway too */
+};
+
+/* Lines about deliveries that are not signed (http/hook_log.h). */
+struct pgw_hook_lines {
+        uint64_t since_ms;
+        unsigned written;
 };
 
 struct pgw_gateway {
@@ -67,9 +77,10 @@ struct pgw_gateway {
         struct pgw_fault check_fault; /* of the last check that did not pass */
         bool draining;                /* waits for a job's end are cut short */
         struct pgw_list polls;        /* requests that wait for a job's end */
-        size_t exchanges;             /* under way */
-        struct pgw_list unused;       /* exchanges kept for reuse */
         struct pgw_refusals refusals; /* for the audit */
+        struct pgw_hook_lines hook_lines;
+        size_t exchanges;       /* under way */
+        struct pgw_list unused; /* exchanges kept for reuse */
 };
 
 struct pgw_gateway *pgw_gateway_new(struct pgw_loop *, const struct pgw_gateway_links *,
@@ -81,6 +92,9 @@ void pgw_gateway_drain(struct pgw_gateway *);
 
 /* Requests from now on are let in by these; the gateway holds them too. */
 void pgw_gateway_set_identities(struct pgw_gateway *, struct pgw_identities *);
+
+/* Deliveries from now on are judged by these; the gateway holds them too. */
+void pgw_gateway_set_hooks(struct pgw_gateway *, struct pgw_hooks *);
 
 /* The operations that this program has, as the contract names them; ends with NULL. The
  * index of an operation is `handler` of struct pgw_operation. */
@@ -95,6 +109,7 @@ struct pgw_gateway_handler {
         pgw_operation_f *act;
         bool takes_forms; /* http/form.h */
         bool is_probe;    /* asked by what starts and stops us, and answered always */
+        bool takes_bytes; /* the body is the operation's to read */
 };
 const struct pgw_gateway_handler *pgw_gateway_handler(unsigned index);
 

@@ -48,6 +48,15 @@ const struct pgw_identity *pgw_identities_find(const struct pgw_identities *ids,
         return is_none ? NULL : owner;
 }
 
+const struct pgw_identity *pgw_identities_named(const struct pgw_identities *ids,
+                                                struct pgw_str name)
+{
+        for (size_t i = 0; i < ids->count; i++)
+                if (pgw_str_eq_z(name, ids->all[i].name))
+                        return &ids->all[i];
+        return NULL;
+}
+
 const struct pgw_identity *pgw_identities_find_peer(const struct pgw_identities *ids,
                                                     const struct pgw_peer *peer)
 {

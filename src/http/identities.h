@@ -77,6 +77,9 @@ size_t pgw_identities_count(const struct pgw_identities *);
 const struct pgw_identity *pgw_identities_find(const struct pgw_identities *,
                                                struct pgw_str secret);
 
+/* The one of a name; NULL: there is none. Valid as long as the set. */
+const struct pgw_identity *pgw_identities_named(const struct pgw_identities *, struct pgw_str name);
+
 /* Whose name it is that the peer's certificate has; the first that somebody has. NULL: nobody's. */
 const struct pgw_identity *pgw_identities_find_peer(const struct pgw_identities *,
                                                     const struct pgw_peer *);

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/api_key.h"
-#include "base/yaml.h"
+#include "base/yaml_place.h"
 #include "http/identities_priv.h"
 
 struct reader {
@@ -374,37 +374,6 @@ static enum pgw_err read_all(struct reader *r, json_t *document)
         return err;
 }
 
-/* The line of what the pointer names, or of what that is in: a strange key has none of its own. */
-static unsigned line_of(struct reader *r, const struct pgw_yaml_lines *lines)
-{
-        unsigned line = 0;
-        char *slash;
-
-        while (lines && !(line = pgw_yaml_line(lines, r->pointer)) &&
-               (slash = strrchr(r->pointer, '/')))
-                *slash = '\0';
-        return line ? line : 1;
-}
-
-/* "line 3, column 1: ..." of the YAML reader, or the line of what was refused. */
-static void place(struct reader *r, const char *path, const struct pgw_yaml_lines *lines)
-{
-        const struct pgw_fault found = *r->fault;
-        struct pgw_str rest = pgw_str_z(found.detail), number;
-        char where[sizeof found.pointer];
-
-        if (!lines && pgw_str_starts(rest, PGW_STR("line "))) {
-                rest = pgw_str_of(rest.p + 5, rest.n - 5);
-                if (pgw_str_cut(rest, ',', &number, &rest)) {
-                        snprintf(where, sizeof where, "%.100s:%.*s", path, (int)number.n, number.p);
-                        pgw_fault_set(r->fault, where, "%s", pgw_str_trim(rest).p);
-                        return;
-                }
-        }
-        snprintf(where, sizeof where, "%.100s:%u", path, line_of(r, lines));
-        pgw_fault_set(r->fault, where, "%s", found.detail);
-}
-
 enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
                                  const struct pgw_str *targets, size_t target_count,
                                  struct pgw_fault *fault, struct pgw_identities **ret)
@@ -420,7 +389,7 @@ enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
         if (!err)
                 err = read_all(&r, document);
         if (err) {
-                place(&r, path, lines);
+                pgw_yaml_place(r.fault, path, lines, r.pointer);
                 pgw_identities_drop(r.ids);
                 if (fault)
                         *fault = own;

@@ -5,8 +5,8 @@
 #include "base/alloc.h"
 #include "role/file.h"
 
-/* In the order of the plan's targets (role/plan.c). */
-static size_t name_targets(const struct pgw_settings *s, struct pgw_str names[PGW_TARGETS_MAX])
+size_t pgw_settings_target_names(const struct pgw_settings *s,
+                                 struct pgw_str names[PGW_TARGETS_MAX])
 {
         size_t n = 0;
 
@@ -34,8 +34,8 @@ enum pgw_err pgw_identities_file_read(const struct pgw_settings *s, struct pgw_f
         enum pgw_err err = pgw_file_read(path, PGW_IDENTITIES_FILE_MAX, &bytes, &size, fault);
         if (err)
                 return err;
-        err = pgw_identities_read(path, pgw_str_of(bytes, size), names, name_targets(s, names),
-                                  fault, ret);
+        err = pgw_identities_read(path, pgw_str_of(bytes, size), names,
+                                  pgw_settings_target_names(s, names), fault, ret);
         pgw_free(bytes);
         return err;
 }

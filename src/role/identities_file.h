@@ -18,6 +18,10 @@
 enum pgw_err pgw_identities_file_read(const struct pgw_settings *, struct pgw_fault *reterr_fault,
                                       struct pgw_identities **ret) PGW_MUSTUSE;
 
+/* The names of the targets in the order of the plan's (role/plan.c); returns how many. */
+size_t pgw_settings_target_names(const struct pgw_settings *,
+                                 struct pgw_str names[PGW_TARGETS_MAX]);
+
 /* What tells one state of a file from another; all zero when there is no file. */
 struct pgw_file_state {
         dev_t device;

@@ -28,6 +28,7 @@
 #include "redis/leader.h"
 #include "role/embedded.h"
 #include "role/file.h"
+#include "role/hooks_file.h"
 #include "role/identities_file.h"
 #include "role/notify.h"
 #include "role/privileges.h"
@@ -63,8 +64,9 @@ struct process {
         struct pgw_tls_server *tls, *old_tls;
         struct pgw_identities *identities; /* NULL: whoever can ask may */
         struct pgw_limits *limits;
-        struct pgw_file_watch identities_watch;
-        uint64_t identities_at_ms;                      /* of the next look */
+        struct pgw_hooks *hooks; /* NULL: none */
+        struct pgw_file_watch identities_watch, hooks_watch;
+        uint64_t files_at_ms;                           /* of the next look at them */
         uint64_t gates_us[PGW_TARGETS_MAX * PGW_GATES]; /* of all threads (work/worker.h) */
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
@@ -306,6 +308,15 @@ static void hand_out_identities(struct process *p, struct pgw_identities *identi
                 PGW_L_INT("count", (int64_t)pgw_identities_count(identities)));
 }
 
+static void hand_out_hooks(struct process *p, struct pgw_hooks *hooks)
+{
+        pgw_hooks_drop(p->hooks);
+        p->hooks = hooks;
+        for (unsigned i = 0; i < p->thread_count; i++)
+                pgw_thread_set_hooks(p->threads[i], hooks);
+        PGW_LOG(PGW_LOG_INFO, "hooks.loaded", PGW_L_INT("count", (int64_t)pgw_hooks_count(hooks)));
+}
+
 /* Secrets are in memory while requests are: neither a core nor another process shall have them.
  * (LeakSanitizer is such a process.) */
 static void keep_memory_private(void)
@@ -329,25 +340,65 @@ static int load_identities(struct process *p)
         return PGW_EXIT_OK;
 }
 
+static int load_hooks(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_hooks *hooks;
+
+        pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
+        if (pgw_hooks_file_read(p->settings, p->identities, &fault, &hooks))
+                return refuse(PGW_EXIT_CONFIG, &fault);
+        if (hooks)
+                hand_out_hooks(p, hooks);
+        return PGW_EXIT_OK;
+}
+
 /* A file that cannot be read changes nothing, not even by its absence: that it is gone does not
- * mean that everybody may come in, nor that nobody may. */
-static void watch_identities(struct process *p)
+ * mean that everybody may come in, nor that nobody may. True when others are in force. */
+static bool watch_identities(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
         struct pgw_identities *fresh;
-        const uint64_t now_ms = pgw_mono_ms();
 
-        if (!p->identities || now_ms < p->identities_at_ms)
-                return;
-        p->identities_at_ms = now_ms + PGW_IDENTITIES_LOOK_MS;
-        if (!pgw_file_watch_look(&p->identities_watch, p->settings->identities_file))
-                return;
+        if (!p->identities ||
+            !pgw_file_watch_look(&p->identities_watch, p->settings->identities_file))
+                return false;
         pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
-        if (pgw_identities_file_read(p->settings, &fault, &fresh))
+        if (pgw_identities_file_read(p->settings, &fault, &fresh)) {
                 PGW_LOG(PGW_LOG_ERROR, "identities.reload_failed",
                         PGW_L_STR("where", fault.pointer), PGW_L_STR("detail", fault.detail));
+                return false;
+        }
+        hand_out_identities(p, fresh);
+        return true;
+}
+
+/* A hook that acts as somebody who comes later is taken then. */
+static void watch_hooks(struct process *p, bool has_new_identities)
+{
+        struct pgw_fault fault = {"", ""};
+        struct pgw_hooks *fresh;
+
+        if (!p->hooks ||
+            (!pgw_file_watch_look(&p->hooks_watch, p->settings->hooks_file) && !has_new_identities))
+                return;
+        pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
+        if (pgw_hooks_file_read(p->settings, p->identities, &fault, &fresh))
+                PGW_LOG(PGW_LOG_ERROR, "hooks.reload_failed", PGW_L_STR("where", fault.pointer),
+                        PGW_L_STR("detail", fault.detail));
         else
-                hand_out_identities(p, fresh);
+                hand_out_hooks(p, fresh);
+}
+
+/* The identities first: hooks act as them. */
+static void watch_files(struct process *p)
+{
+        const uint64_t now_ms = pgw_mono_ms();
+
+        if (now_ms < p->files_at_ms)
+                return;
+        p->files_at_ms = now_ms + PGW_IDENTITIES_LOOK_MS;
+        watch_hooks(p, watch_identities(p));
 }
 
 static void reload(struct process *p)
@@ -356,6 +407,7 @@ static void reload(struct process *p)
         struct pgw_settings *fresh = NULL;
         struct pgw_tls_server *tls = NULL;
         struct pgw_identities *identities = NULL;
+        struct pgw_hooks *hooks = NULL;
 
         /* All of it or nothing: whatever can fail is done with the new settings beside the old. */
         pgw_notify_reloading(&p->notify);
@@ -366,7 +418,12 @@ static void reload(struct process *p)
                 pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
                 err = pgw_identities_file_read(p->settings, &fault, &identities);
         }
+        if (!err && p->hooks) {
+                pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
+                err = pgw_hooks_file_read(p->settings, identities, &fault, &hooks);
+        }
         if (err) {
+                pgw_identities_drop(identities);
                 pgw_tls_server_free(tls);
                 pgw_settings_free(fresh);
                 PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
@@ -377,6 +434,8 @@ static void reload(struct process *p)
                         hand_out_tls(p, tls);
                 if (identities)
                         hand_out_identities(p, identities);
+                if (hooks)
+                        hand_out_hooks(p, hooks);
                 wait_for_threads(p);
                 pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
                 PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
@@ -454,7 +513,7 @@ static void on_tick(struct pgw_timer *timer)
         bool all_ended = p->phase == DRAINING;
 
         tick_embedded(p);
-        watch_identities(p);
+        watch_files(p);
         if (p->phase == RUNNING)
                 tell_ready(p);
         feed_watchdog(p);
@@ -476,6 +535,7 @@ static void start_threads(struct process *p)
                     .tls = p->tls,
                     .identities = p->identities,
                     .limits = p->limits,
+                    .hooks = p->hooks,
                     .listeners = p->listeners[i],
                     .listener_count = p->listener_count,
                     .index = i,
@@ -540,6 +600,8 @@ static int prepare(struct process *p)
                 code = load_contract(p);
                 if (!code)
                         code = load_identities(p);
+                if (!code)
+                        code = load_hooks(p);
                 if (!code && p->settings->tls_listen_count &&
                     load_tls(p->settings, &fault, &p->tls))
                         code = refuse(PGW_EXIT_CONFIG, &fault);
@@ -570,6 +632,7 @@ static void tear_down(struct process *p)
         pgw_tls_server_free(p->old_tls);
         pgw_identities_drop(p->identities);
         pgw_limits_free(p->limits);
+        pgw_hooks_drop(p->hooks);
         pgw_contract_free(p->contract);
         pgw_plan_end(&p->plan);
         pgw_embedded_stop(p->embedded);

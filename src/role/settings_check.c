@@ -11,6 +11,7 @@
 #include "domain/rebound.h"
 #include "domain/target.h"
 #include "http/uri_body.h"
+#include "role/hooks_file.h"
 #include "role/identities_file.h"
 #include "role/settings_priv.h"
 #include "role/settings_url.h"
@@ -163,15 +164,23 @@ static enum pgw_err check_readable(const char *name, const char *path, struct pg
         return PGW_E_CONFIG;
 }
 
+/* And the webhooks, which act as identities. */
 static enum pgw_err check_identities(const struct pgw_settings *s, struct pgw_fault *fault)
 {
         struct pgw_fault inner = {"", ""};
         struct pgw_identities *identities = NULL;
+        struct pgw_hooks *hooks = NULL;
+        const char *name = "identities.file";
         enum pgw_err err = pgw_identities_file_read(s, &inner, &identities);
 
+        if (!err) {
+                name = "hooks.file";
+                err = pgw_hooks_file_read(s, identities, &inner, &hooks);
+        }
         pgw_identities_drop(identities);
+        pgw_hooks_drop(hooks);
         if (err)
-                pgw_fault_set(fault, "identities.file", "%s: %s", inner.pointer, inner.detail);
+                pgw_fault_set(fault, name, "%s: %s", inner.pointer, inner.detail);
         return err;
 }
 

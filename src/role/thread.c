@@ -69,6 +69,7 @@ struct pgw_thread {
         uint64_t drain_deadline_ms;            /* atomic; 0: not draining */
         struct pgw_tls_server *new_tls;        /* atomic */
         struct pgw_identities *new_identities; /* atomic; held */
+        struct pgw_hooks *new_hooks;           /* atomic; held */
         bool drain_begun;
         bool ready; /* atomic */
         bool ended; /* atomic */
@@ -267,6 +268,7 @@ static void build_gateway(struct pgw_thread *t)
             .surveyor = t->conf.surveyor,
             .identities = t->conf.identities,
             .limits = t->conf.limits,
+            .hooks = t->conf.hooks,
         };
         const struct pgw_gateway_conf gateway = {
             .result_ttl_s = s->results_ttl_s,
@@ -282,6 +284,7 @@ static void build_gateway(struct pgw_thread *t)
             .patterns_allowed = s->patterns_allowed,
             .pattern_stars_max = s->patterns_stars,
             .pattern_prefix_min = s->patterns_prefix,
+            .deliveries = {.kept_max = s->hooks_log, .ttl_ms = s->hooks_log_s * 1000},
         };
         t->gateway = pgw_gateway_new(t->loop, &links, &gateway);
 }
@@ -372,6 +375,15 @@ static void take_identities(struct pgw_thread *t)
         pgw_identities_drop(fresh);
 }
 
+static void take_hooks(struct pgw_thread *t)
+{
+        struct pgw_hooks *fresh = __atomic_exchange_n(&t->new_hooks, NULL, __ATOMIC_ACQ_REL);
+
+        if (fresh && t->gateway)
+                pgw_gateway_set_hooks(t->gateway, fresh);
+        pgw_hooks_drop(fresh);
+}
+
 static void on_wake(void *ctx)
 {
         struct pgw_thread *t = ctx;
@@ -385,6 +397,7 @@ static void on_wake(void *ctx)
                                             __ATOMIC_RELAXED);
         }
         take_identities(t);
+        take_hooks(t);
         if (!__atomic_load_n(&t->drain_deadline_ms, __ATOMIC_ACQUIRE) || t->drain_begun)
                 return;
         t->drain_begun = true;
@@ -494,6 +507,7 @@ struct pgw_thread *pgw_thread_start(const struct pgw_thread_conf *conf)
 
         t->conf = *conf;
         pgw_identities_hold(t->conf.identities);
+        pgw_hooks_hold(t->conf.hooks);
         /* Made here, because others may wake it as soon as this returns. */
         t->loop = pgw_loop_new();
         if (pthread_create(&t->pthread, NULL, thread_main, t))
@@ -520,10 +534,18 @@ void pgw_thread_set_identities(struct pgw_thread *t, struct pgw_identities *iden
         pgw_loop_wake(t->loop);
 }
 
+void pgw_thread_set_hooks(struct pgw_thread *t, struct pgw_hooks *hooks)
+{
+        pgw_hooks_hold(hooks);
+        pgw_hooks_drop(__atomic_exchange_n(&t->new_hooks, hooks, __ATOMIC_ACQ_REL));
+        pgw_loop_wake(t->loop);
+}
+
 bool pgw_thread_is_up_to_date(const struct pgw_thread *t)
 {
         return __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE) == NULL &&
-               __atomic_load_n(&t->new_identities, __ATOMIC_ACQUIRE) == NULL;
+               __atomic_load_n(&t->new_identities, __ATOMIC_ACQUIRE) == NULL &&
+               __atomic_load_n(&t->new_hooks, __ATOMIC_ACQUIRE) == NULL;
 }
 
 bool pgw_thread_is_ready(const struct pgw_thread *t)
@@ -547,5 +569,7 @@ void pgw_thread_join(struct pgw_thread *t)
         pgw_loop_free(t->loop);
         pgw_identities_drop(t->conf.identities);
         pgw_identities_drop(t->new_identities);
+        pgw_hooks_drop(t->conf.hooks);
+        pgw_hooks_drop(t->new_hooks);
         pgw_free(t);
 }

@@ -11,6 +11,7 @@
 #include "domain/survey.h"
 #include "http/contract.h"
 #include "http/front.h"
+#include "http/hooks.h"
 #include "http/identities.h"
 #include "role/plan.h"
 
@@ -23,6 +24,7 @@ struct pgw_thread_conf {
         struct pgw_tls_server *tls;        /* NULL: none */
         struct pgw_identities *identities; /* held by the thread too; NULL: none */
         struct pgw_limits *limits;         /* one for all threads */
+        struct pgw_hooks *hooks;           /* the same */
         const struct pgw_front_listener *listeners;
         size_t listener_count;
         unsigned index;
@@ -41,6 +43,9 @@ void pgw_thread_set_tls(struct pgw_thread *, struct pgw_tls_server *);
 
 /* Let requests in by these from now on; the thread holds them too. */
 void pgw_thread_set_identities(struct pgw_thread *, struct pgw_identities *);
+
+/* Judge deliveries by these from now on; the thread holds them too. */
+void pgw_thread_set_hooks(struct pgw_thread *, struct pgw_hooks *);
 
 /* True once the thread has taken the last of each that it was given. */
 bool pgw_thread_is_up_to_date(const struct pgw_thread *);

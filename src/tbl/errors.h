@@ -21,16 +21,20 @@
 /* What clients send. */
 X(JSON, 400, INPUT, "malformed-json", "The body is not valid JSON.")
 X(FORM, 400, INPUT, "malformed-form", "The body is not a valid form.")
+X(EVENT, 400, INPUT, "malformed-event", "The body is not a CloudEvent.")
 X(ORIGIN, 403, INPUT, "forms-of-pages-refused", "Forms of web pages are not taken.")
 X(HTTP, 400, INPUT, "malformed-http", "The request is not valid HTTP.")
 X(CREDENTIALS, 401, INPUT, "credentials-required",
   "This needs a credential that the service knows.")
+X(SIGNATURE, 401, INPUT, "signature-refused",
+  "The delivery is not signed by who may send it, or not now.")
 X(SCOPE, 403, INPUT, "scope-missing", "This credential does not allow that.")
 X(COVER, 403, INPUT, "not-covered", "This credential does not cover all that is named.")
 X(PATTERNS, 403, INPUT, "patterns-refused", "This service takes no patterns.")
 X(TAGS, 403, INPUT, "tags-refused", "The target cannot keep tags.")
 X(NO_ROUTE, 404, INPUT, "not-found", "There is nothing at this address.")
 X(NO_JOB, 404, INPUT, "no-such-job", "There is no such job.")
+X(NO_HOOK, 404, INPUT, "no-such-hook", "There is no such webhook.")
 X(METHOD, 405, INPUT, "method-not-allowed", "This address does not take that method.")
 X(CANCELLED, 409, INPUT, "job-cancelled", "The job was cancelled.")
 X(TOO_LATE, 409, INPUT, "too-late", "The job cannot be stopped any more.")

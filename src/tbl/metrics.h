@@ -39,6 +39,21 @@ C(LIMITED_IDENTITY, "purgeway_rate_limited_total", "limit=\"identity\"",
 C(LIMITED_ADDRESS, "purgeway_rate_limited_total", "limit=\"address\"", "")
 C(LIMITED_KEYS, "purgeway_rate_limited_total", "limit=\"keys\"", "")
 C(LIMITED_GATEWAY, "purgeway_rate_limited_total", "limit=\"gateway\"", "")
+C(HOOK_ACCEPTED, "purgeway_hook_deliveries_total", "verdict=\"accepted\"",
+  "Deliveries of webhooks, by what became of them.")
+C(HOOK_DUPLICATE, "purgeway_hook_deliveries_total", "verdict=\"duplicate\"", "")
+C(HOOK_FILTERED, "purgeway_hook_deliveries_total", "verdict=\"filtered\"", "")
+C(HOOK_EMPTY, "purgeway_hook_deliveries_total", "verdict=\"empty\"", "")
+C(HOOK_PING, "purgeway_hook_deliveries_total", "verdict=\"ping\"", "")
+C(HOOK_UNSIGNED, "purgeway_hook_deliveries_total", "verdict=\"unsigned\"", "")
+C(HOOK_BAD_SIGNATURE, "purgeway_hook_deliveries_total", "verdict=\"bad_signature\"", "")
+C(HOOK_OUT_OF_TIME, "purgeway_hook_deliveries_total", "verdict=\"out_of_time\"", "")
+C(HOOK_MALFORMED, "purgeway_hook_deliveries_total", "verdict=\"malformed\"", "")
+C(HOOK_UNFIT, "purgeway_hook_deliveries_total", "verdict=\"unfit\"", "")
+C(HOOK_NOT_ALLOWED, "purgeway_hook_deliveries_total", "verdict=\"not_allowed\"", "")
+C(HOOK_UNAVAILABLE, "purgeway_hook_deliveries_total", "verdict=\"unavailable\"", "")
+C(HOOK_LINES_LOST, "purgeway_hook_log_lines_lost_total", "",
+  "Lines about deliveries that could not be written to the log of their webhook.")
 C(JOBS_TAKEN, "purgeway_jobs_taken_total", "",
   "Jobs that workers took in hand, every attempt counted.")
 C(JOBS_TAKEN_OVER, "purgeway_jobs_taken_over_total", "",

@@ -31,6 +31,12 @@ B(tls_client_required, "tls.client_required", false, true,
 S(identities_file, "identities.file", "", false,
   "File that says who may do what, by which credential (docs/identities.md); empty is: whoever can "
   "ask may. The file is read again when it changes.")
+S(hooks_file, "hooks.file", "", false,
+  "File that says which webhooks there are, and what their deliveries remove (docs/webhooks.md). "
+  "It is read again when it changes.")
+N(hooks_log, "hooks.log", COUNT, 1000, 0, 10000, false,
+  "Deliveries of each webhook whose verdict is kept; 0 is none.")
+N(hooks_log_s, "hooks.log_s", SECONDS, 604800, 60, 31536000, false, "How long it is kept.")
 N(threads, "threads", COUNT, 0, 0, 128, false,
   "Event loops, each with its own listeners and worker; 0 is one for each core.")
 S(data_dir, "data_dir", "/var/lib/purgeway", false, "Directory of the embedded Redis.")

@@ -1326,3 +1326,31 @@ def test_begin_goes_on_behind_an_end_that_was_taken_back(r):
     assert r.hgetall(RESULT) == {"s": "running", "a": "4", "b": "7"}
     r.hset(RESULT, "s", "succeeded")
     assert run(r, "begin", [RESULT], 5, 7, 60, 3) == 2
+
+
+# ---- deliver ----
+
+LOG = "purgeway:{main}:hook:shop"
+
+
+def test_deliver_keeps_so_many(r):
+    ids = [run(r, "deliver", [LOG], 3, 60000, "v", "accepted", "i", n) for n in range(5)]
+    assert r.xrange(LOG) == [(id, {"v": "accepted", "i": str(n)})
+                             for n, id in list(enumerate(ids))[2:]]
+
+
+def test_deliver_keeps_for_so_long(r):
+    old = r.xadd(LOG, {"v": "accepted"}, id="1-1")
+    young = run(r, "deliver", [LOG], 100, 60000, "v", "filtered")
+    assert [id for id, _ in r.xrange(LOG)] == [young] != [old]
+    assert 0 < r.pttl(LOG) <= 60000
+    run(r, "deliver", [LOG], 100, 90000, "v", "filtered")
+    assert r.xlen(LOG) == 2 and 60000 < r.pttl(LOG) <= 90000
+
+
+def test_deliver_on_a_full_server_does_nothing(r):
+    run(r, "deliver", [LOG], 100, 60000, "v", "accepted")
+    r.config_set("maxmemory", 1)
+    with pytest.raises(redis.ResponseError, match="OOM"):
+        run(r, "deliver", [LOG], 100, 60000, "v", "accepted")
+    assert r.xlen(LOG) == 1

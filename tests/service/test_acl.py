@@ -8,6 +8,7 @@ import pytest
 import redis as redis_client
 
 from checks import is_accepted
+from support.hooks import Hooks, deliver, github
 from support.processes import eventually
 from support.servers import ROOT, Purgeway, Redis
 from support.topologies import Cluster
@@ -108,6 +109,8 @@ class Scene:
             set_user(self.cache, f"cache-{name}")
         self._secret = tmp_path / "password"
         self._secret.write_text(PASSWORD)
+        self._hooks = Hooks(tmp_path)
+        self._hooks.add("shop", "github", [{"keys": ["key:{/id}"]}])
         self.seen = Watched(self.broker), Watched(self.cache)
         self._make = make
         self.gateway = self.start("gateway")
@@ -119,11 +122,13 @@ class Scene:
 
     def start(self, role):
         cache = self.cache.tcp_url(user=f"purgeway-cache-{role}")
+        hooks = {"hooks_file": self._hooks.path} if role == "gateway" else {}
         return self._make(
             Purgeway, role, broker_url=self.broker.tcp_url(user=f"purgeway-{role}"),
             broker_password_file=str(self._secret), broker_durability="replicated",
             targets=[f"cache={cache}?password_file={self._secret}"], retry_tries=1, retry_base_ms=1,
-            worker_idle_ms=1000, tags_prune_s=1, threads=1, sweep_share=20)
+            worker_idle_ms=1000, tags_prune_s=1, threads=1, sweep_share=20,
+            **hooks)
 
     def done(self, **body):
         job = self.api.finished(is_accepted(self.api.post("/v1/invalidations", body))["job_id"])
@@ -162,6 +167,9 @@ def use_everything(s):
     batch = api.post("/v1/invalidations/batch",
                      {"invalidations": [{"keys": ["key:8"]}, {"keys": ["key:9"]}]}).json
     assert api.get(f"/v1/groups/{batch['group_id']}").status == 200
+    # a webhook, and the log of it
+    assert deliver(api, "shop", {"id": 15}, github).status == 202
+    assert len(api.get("/v1/hooks/shop/deliveries").json["deliveries"]) == 1
     # what is asked
     for path in ("/v1/queues", "/v1/workers", "/metrics", "/readyz?verbose", "/v1/dead-letters",
                  "/v1/audit", "/v1/audit?order=newest", "/v1/audit/export"):

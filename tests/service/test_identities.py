@@ -19,8 +19,10 @@ JOB = "EAAAAaH9fNPuAAAAALT6tKFOsQTP"
 GROUP = "AAAAAAAAAAAAAAAAAAAAAA"
 PURGES = {"purge:keys", "purge:patterns", "purge:tags"}
 OPEN = None
+SIGNED = frozenset()
 
-#: operation: the scopes that open it (OPEN: none is needed), and a request that gets in.
+#: operation: the scopes that open it (OPEN: none is needed; SIGNED: nor is it, but a signature), and a
+#: request that gets in.
 MATRIX = {
     "create_invalidation": (PURGES, "POST", "/v1/invalidations", {}),
     "create_batch": (PURGES, "POST", "/v1/invalidations/batch", {"invalidations": [{"keys": []}]}),
@@ -46,6 +48,9 @@ MATRIX = {
     "drop_dead_letter": ({"dead:control"}, "DELETE", f"/v1/dead-letters/{JOB}", None),
     "redrive_dead_letters": ({"dead:control"}, "POST", "/v1/dead-letter-redrives", {}),
     "drop_dead_letters": ({"dead:control"}, "POST", "/v1/dead-letter-drops", {}),
+    "receive_delivery": (SIGNED, "POST", "/v1/hooks/none", {}),
+    "preview_delivery": ({"hooks:read"}, "POST", "/v1/hooks/none/preview", {"payload": {}}),
+    "list_deliveries": ({"hooks:read"}, "GET", "/v1/hooks/none/deliveries", None),
     "get_metrics": ({"metrics:read"}, "GET", "/metrics", None),
     "get_livez": (OPEN, "GET", "/livez", None),
     "get_readyz": (OPEN, "GET", "/readyz", None),
@@ -132,7 +137,7 @@ def test_every_operation_has_a_row(api):
     assert set(operations) == set(MATRIX)
     for name, operation in operations.items():
         assert set(operation["x-purgeway-scopes"]) == (MATRIX[name][0] or set()), name
-        assert (operation.get("security") == []) == (MATRIX[name][0] is OPEN), name
+        assert (operation.get("security") == []) == (not MATRIX[name][0]), name
         assert ("401" in operation["responses"]) == (MATRIX[name][0] is not OPEN), name
 
 
@@ -145,7 +150,7 @@ def test_operation_by_scope(served, known, operation):
     wanted = MATRIX[operation][0]
     for scope in SCOPES:
         answer = ask(known(scope.replace(":", ".")), operation)
-        if wanted is OPEN or scope in wanted:
+        if not wanted or scope in wanted:
             assert answer.status not in (401,), (scope, answer)
             assert answer.status != 403 or answer.json["code"] != "scope_missing", (scope, answer)
         else:
@@ -159,6 +164,8 @@ def test_operation_for_nobody(served, operation):
     answer = ask(Client(served.port), operation)
     if MATRIX[operation][0] is OPEN:
         assert answer.status == 200
+    elif MATRIX[operation][0] is SIGNED:
+        is_problem(answer, 404, "no_such_hook")
     else:
         is_problem(answer, 401, "credentials_required")
 

@@ -1,0 +1,133 @@
+/* What the rules make is the operator's wish filled in by a stranger. So it is held against the
+ * contract and against what the hook's identity covers like the body of any client. */
+#include "http/hook_judge.h"
+
+#include <jansson.h>
+
+#include "http/accept.h"
+
+static const char *const words[] = {
+#define X(name, word) word,
+#include "tbl/hook_verdicts.h"
+#undef X
+};
+
+const char *pgw_hook_verdict_word(enum pgw_hook_verdict verdict)
+{
+        PGW_ASSERT((unsigned)verdict < PGW_VERDICT_COUNT);
+        return words[verdict];
+}
+
+void pgw_hook_case_init(struct pgw_hook_case *c)
+{
+        *c = (struct pgw_hook_case){.verdict = PGW_VERDICT_ACCEPTED};
+        pgw_buf_init(&c->id, PGW_CLOUD_EVENTS_ID_MAX);
+}
+
+void pgw_hook_case_fini(struct pgw_hook_case *c)
+{
+        pgw_buf_fini(&c->id);
+        pgw_hook_mapped_fini(&c->mapped);
+}
+
+bool pgw_hook_is_ping(const struct pgw_hook *hook, const struct pgw_hook_message *m)
+{
+        const struct pgw_str woo = PGW_STR("webhook_id=");
+        struct pgw_str value;
+        uint64_t id;
+
+        if (hook->signing.profile == PGW_HOOK_GITHUB)
+                return m->header(m->ctx, PGW_STR("x-github-event"), &value) == 1 &&
+                       pgw_str_eq_z(value, "ping");
+        return hook->signing.profile == PGW_HOOK_WOOCOMMERCE && pgw_str_starts(m->body, woo) &&
+               pgw_str_to_u64(pgw_str_of(m->body.p + woo.n, m->body.n - woo.n), UINT64_MAX, &id) ==
+                   PGW_OK;
+}
+
+/* Where there are identities nobody acts as nobody. The hook may have outlived who it acts as. */
+static enum pgw_err act_as(struct pgw_exchange *x, const struct pgw_hook *hook)
+{
+        if (!x->gateway->links.identities)
+                return PGW_OK;
+        if (!x->identities)
+                x->identities = pgw_identities_hold(x->gateway->links.identities);
+        x->who = hook->as.n ? pgw_identities_named(x->identities, hook->as) : NULL;
+        if (x->who)
+                return PGW_OK;
+        pgw_fault_set(&x->fault, "", "The identity that this webhook acts as is not known.");
+        return PGW_E_SCOPE;
+}
+
+static enum pgw_err check_body(struct pgw_exchange *x)
+{
+        const struct pgw_operation *op;
+        struct pgw_path_params params;
+        struct pgw_str allow;
+
+        if (pgw_contract_find(x->gateway->links.contract, PGW_STR("POST"),
+                              PGW_STR("/v1/invalidations"), &params, &op, &allow))
+                return PGW_E_INTERNAL;
+        const enum pgw_err err = pgw_operation_check_body(op, x->body, &x->violations);
+        return err ? err : pgw_accept_understand(x);
+}
+
+static enum pgw_hook_verdict verdict_of(enum pgw_err err)
+{
+        switch (err) {
+        case PGW_E_SCOPE:
+        case PGW_E_COVER:
+        case PGW_E_PATTERNS:
+        case PGW_E_TAGS:
+                return PGW_VERDICT_NOT_ALLOWED;
+        default:
+                return PGW_VERDICT_UNFIT;
+        }
+}
+
+static enum pgw_err fit(struct pgw_exchange *x, const struct pgw_hook *hook,
+                        struct pgw_hook_case *c)
+{
+        json_decref(x->body);
+        x->body = json_incref(c->mapped.invalidation);
+        enum pgw_err err = act_as(x, hook);
+        if (!err)
+                err = check_body(x);
+        if (err)
+                c->verdict = verdict_of(err);
+        return err;
+}
+
+static enum pgw_err map(struct pgw_exchange *x, const struct pgw_hook *hook,
+                        const struct pgw_cloud_events *events, bool wants_rules,
+                        struct pgw_hook_case *c)
+{
+        enum pgw_err err = pgw_hook_delivery_id(hook, events, &c->id);
+
+        if (!err)
+                err = pgw_hook_map(hook, events, wants_rules, &x->fault, &c->mapped);
+        if (err) {
+                c->verdict = PGW_VERDICT_UNFIT;
+                pgw_violations_add(&x->violations, "#", "%s", x->fault.detail);
+                return PGW_E_SCHEMA;
+        }
+        if (c->mapped.invalidation)
+                return fit(x, hook, c);
+        c->verdict = c->mapped.held ? PGW_VERDICT_EMPTY : PGW_VERDICT_FILTERED;
+        return PGW_OK;
+}
+
+enum pgw_err pgw_hook_judge(struct pgw_exchange *x, const struct pgw_hook *hook,
+                            const struct pgw_hook_message *message, bool wants_rules,
+                            struct pgw_hook_case *c)
+{
+        struct pgw_cloud_events events;
+        enum pgw_err err = pgw_cloud_events_read(message, &x->fault, &events);
+
+        if (err) {
+                c->verdict = PGW_VERDICT_MALFORMED;
+                return err;
+        }
+        err = map(x, hook, &events, wants_rules, c);
+        pgw_cloud_events_fini(&events);
+        return err;
+}

@@ -1,0 +1,264 @@
+/* POST /v1/hooks/{hook}: a delivery of a webhook becomes a job.
+ *
+ * Nothing of the body is looked at before its signature is known to be good. Then it is parsed, the
+ * rules make an invalidation of it, and that goes the way of any other. A delivery that is known by
+ * an id, and comes again with the same body within a few minutes, is the job that it was: senders
+ * send again what they believe lost. After that it is another one, because people have deliveries
+ * sent again when something did not work.
+ *
+ * What came and asks for nothing is answered with success: senders give up on who refuses.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <h2o.h>
+#include <jansson.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "http/accept.h"
+#include "http/hook_log.h"
+#include "http/operations.h"
+
+#define PGW_HOOK_ONCE_MS     300000
+#define PGW_HOOK_SCOPE_MAX   (8 + PGW_HOOK_NAME_MAX)
+#define PGW_HOOK_ADDRESS_MAX 64
+
+struct delivery {
+        struct pgw_exchange *x;
+        struct pgw_hooks *hooks; /* held */
+        const struct pgw_hook *hook;
+        struct pgw_hook_case it;
+        bool is_signed;
+        size_t secret;
+        char address[PGW_HOOK_ADDRESS_MAX];
+};
+
+static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
+{
+        const struct pgw_exchange *x = ctx;
+
+        *ret = pgw_exchange_header(x, name);
+        if (!ret->p)
+                return 0;
+        return pgw_exchange_header_is_repeated(x, name) ? 2 : 1;
+}
+
+/* Empty for what has none, such as a socket in the file system. */
+static void name_address(const h2o_req_t *req, char out[PGW_HOOK_ADDRESS_MAX])
+{
+        struct sockaddr_storage peer;
+        const socklen_t size = req->conn->callbacks->get_peername(req->conn, (void *)&peer);
+
+        if (size == 0 ||
+            getnameinfo((void *)&peer, size, out, PGW_HOOK_ADDRESS_MAX, NULL, 0, NI_NUMERICHOST))
+                out[0] = '\0';
+}
+
+/* ---- the end ---- */
+
+static void say_why(const struct pgw_exchange *x, const struct delivery *d, enum pgw_err err,
+                    char *out, size_t size)
+{
+        const struct pgw_violation *first =
+            pgw_violations_count(&x->violations) ? pgw_violations_at(&x->violations, 0) : NULL;
+
+        out[0] = '\0';
+        if (first)
+                snprintf(out, size, "%s %s", first->pointer, first->detail);
+        else if (err && x->fault.detail[0])
+                snprintf(out, size, "%s", x->fault.detail);
+        else if (err)
+                snprintf(out, size, "%s", pgw_err_slug(err));
+        else if (d->it.mapped.missing)
+                snprintf(out, size, "%zu selectors could not be made: a value is missing",
+                         d->it.mapped.missing);
+}
+
+/* Write the line and let go of the delivery. */
+static void end(struct delivery *d, enum pgw_err err, const struct pgw_job_id *job)
+{
+        struct pgw_exchange *x = d->x;
+        char why[PGW_DELIVERY_TEXT_MAX], id[PGW_JOB_ID_SIZE], secret[20];
+
+        say_why(x, d, err, why, sizeof why);
+        if (job)
+                pgw_job_id_text(job, id);
+        const struct pgw_delivery line = {
+            .id = pgw_buf_str(&d->it.id),
+            .job = pgw_str_of(id, job ? sizeof id : 0),
+            .address = pgw_str_z(d->address),
+            .detail = pgw_str_z(why),
+            .secret = pgw_str_of(secret, d->is_signed ? pgw_u64_text(d->secret, secret) : 0),
+        };
+        /* What is given up when the process ends finds the link gone. */
+        pgw_hook_log(x->gateway, d->hook, d->it.verdict, d->is_signed,
+                     err == PGW_E_REDIS_CANCELLED ? NULL : &line);
+        pgw_hook_case_fini(&d->it);
+        pgw_hooks_drop(d->hooks);
+        pgw_free(d);
+}
+
+static enum pgw_err answer(struct pgw_exchange *x, enum pgw_hook_verdict verdict,
+                           const struct pgw_job_id *job)
+{
+        char location[16 + PGW_JOB_ID_SIZE] = "/v1/jobs/";
+        enum pgw_err err =
+            pgw_buf_printf(&x->out, "{\"verdict\":\"%s\"", pgw_hook_verdict_word(verdict));
+
+        x->status = job ? 202 : 200;
+        x->content_type = "application/json";
+        if (job && !x->gone) {
+                pgw_job_id_text(job, location + 9);
+                pgw_exchange_add_header(
+                    x, PGW_STR("location"),
+                    pgw_exchange_keep(x, pgw_str_of(location, 9 + PGW_JOB_ID_SIZE)));
+                if (!err)
+                        err = pgw_buf_printf(&x->out, ",\"job_id\":\"%.*s\"", PGW_JOB_ID_SIZE,
+                                             location + 9);
+        }
+        return err ? err : pgw_buf_printf(&x->out, "}\n");
+}
+
+static enum pgw_step refuse(struct delivery *d, enum pgw_hook_verdict verdict, enum pgw_err err)
+{
+        struct pgw_exchange *x = d->x;
+
+        d->it.verdict = verdict;
+        x->err = err;
+        end(d, err, NULL);
+        return PGW_FAIL;
+}
+
+static enum pgw_step pass_over(struct delivery *d)
+{
+        struct pgw_exchange *x = d->x;
+
+        x->err = answer(x, d->it.verdict, NULL);
+        end(d, PGW_OK, NULL);
+        return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
+static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job *job)
+{
+        struct delivery *d = ctx;
+        struct pgw_exchange *x = d->x;
+
+        if (err) {
+                pgw_accept_count_refusal(err);
+                d->it.verdict = PGW_VERDICT_UNAVAILABLE;
+                end(d, err, NULL);
+                pgw_exchange_resume(x, err);
+                return;
+        }
+        const struct pgw_job_id id = job->id;
+        pgw_accept_count(x, job);
+        if (job->is_repeat)
+                d->it.verdict = PGW_VERDICT_DUPLICATE;
+        err = answer(x, d->it.verdict, &id);
+        end(d, PGW_OK, &id);
+        pgw_exchange_resume(x, err);
+}
+
+/* ---- the way there ---- */
+
+/* What is known by an id: that of the delivery and its body. The body is part of the name, so that
+ * a sender who gives an id to two deliveries loses neither. False when there is no id. */
+static bool make_once(const struct delivery *d, struct pgw_str body, struct pgw_once *ret)
+{
+        unsigned char hash[PGW_SHA256_SIZE];
+        struct pgw_sha256 *sha;
+        char scope[PGW_HOOK_SCOPE_MAX];
+
+        if (d->it.id.n == 0)
+                return false;
+        sha = pgw_sha256_new();
+        pgw_sha256_add(sha, d->it.id.p, d->it.id.n);
+        pgw_sha256_add(sha, "\n", 1);
+        pgw_sha256_add(sha, body.p, body.n);
+        pgw_sha256_end(sha, hash);
+        /* No identity has a name with a space. */
+        const int n = snprintf(scope, sizeof scope, "hook %s", d->hook->name);
+        pgw_once_name(ret, pgw_str_of(scope, (size_t)n),
+                      pgw_str_of((const char *)hash, sizeof hash));
+        pgw_once_fingerprint(ret, hash);
+        ret->ttl_ms = PGW_HOOK_ONCE_MS;
+        return true;
+}
+
+static enum pgw_step put(struct delivery *d, struct pgw_str body)
+{
+        struct pgw_exchange *x = d->x;
+        struct pgw_once once;
+        const bool has_once = make_once(d, body, &once);
+        const enum pgw_err err = pgw_accept(x, has_once ? &once : NULL, on_accepted, d);
+
+        return err ? refuse(d, PGW_VERDICT_UNAVAILABLE, err) : PGW_WAIT;
+}
+
+static enum pgw_step check_signature(struct delivery *d, const struct pgw_hook_message *message)
+{
+        switch (pgw_hook_verify(&d->hook->signing, message, pgw_wall_ms(), &d->secret)) {
+        case PGW_SEAL_GOOD:
+                d->is_signed = true;
+                return PGW_NEXT;
+        case PGW_SEAL_NONE:
+                if (d->hook->signing.profile != PGW_HOOK_WOOCOMMERCE ||
+                    !pgw_hook_is_ping(d->hook, message))
+                        return refuse(d, PGW_VERDICT_UNSIGNED, PGW_E_SIGNATURE);
+                d->it.verdict = PGW_VERDICT_PING;
+                return PGW_NEXT;
+        case PGW_SEAL_OUTSIDE:
+                return refuse(d, PGW_VERDICT_OUT_OF_TIME, PGW_E_SIGNATURE);
+        case PGW_SEAL_BAD:
+                break;
+        }
+        return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
+}
+
+static enum pgw_step receive(struct delivery *d)
+{
+        struct pgw_exchange *x = d->x;
+        const h2o_req_t *req = x->req;
+        const struct pgw_hook_message message = {
+            .method = pgw_str_of(req->method.base, req->method.len),
+            .path = pgw_str_of(req->path.base, req->path.len),
+            .body = pgw_str_of(req->entity.base, req->entity.len),
+            .header = count_header,
+            .ctx = x,
+        };
+
+        if (check_signature(d, &message) == PGW_FAIL)
+                return PGW_FAIL;
+        if (d->is_signed && pgw_hook_is_ping(d->hook, &message))
+                d->it.verdict = PGW_VERDICT_PING;
+        if (d->it.verdict == PGW_VERDICT_PING)
+                return pass_over(d);
+        const enum pgw_err err = pgw_hook_judge(x, d->hook, &message, false, &d->it);
+        if (err)
+                return refuse(d, d->it.verdict, err);
+        if (d->it.verdict != PGW_VERDICT_ACCEPTED)
+                return pass_over(d);
+        const enum pgw_step step = put(d, message.body);
+        json_decref(x->body);
+        x->body = NULL;
+        return step;
+}
+
+enum pgw_step pgw_op_hook(struct pgw_exchange *x)
+{
+        struct pgw_hooks *hooks = x->gateway->links.hooks;
+        const struct pgw_hook *hook = pgw_hooks_find(hooks, pgw_params_get(&x->params, "hook"));
+
+        if (!hook) {
+                x->err = PGW_E_NO_HOOK;
+                return PGW_FAIL;
+        }
+        struct delivery *d = pgw_alloc(sizeof *d);
+        d->x = x;
+        d->hooks = pgw_hooks_hold(hooks);
+        d->hook = hook;
+        pgw_hook_case_init(&d->it);
+        name_address(x->req, d->address);
+        return receive(d);
+}
