@@ -8,6 +8,8 @@
 
 #include <h2o.h>
 
+_Static_assert(PGW_ACTOR_ADDRESS_SIZE == INET6_ADDRSTRLEN, "any address fits");
+
 static const char *write_address(const struct sockaddr_storage *from, char *out, size_t size)
 {
         switch (from->ss_family) {
@@ -24,15 +26,20 @@ static const char *write_address(const struct sockaddr_storage *from, char *out,
         }
 }
 
-static void find_out(struct pgw_exchange *x)
+void pgw_actor_address(const struct pgw_exchange *x, char out[PGW_ACTOR_ADDRESS_SIZE])
 {
         struct sockaddr_storage from;
         h2o_conn_t *conn = x->gone ? NULL : x->req->conn;
 
         memset(&from, 0, sizeof from);
         if (!conn || conn->callbacks->get_peername(conn, (struct sockaddr *)&from) == 0 ||
-            !write_address(&from, x->actor, INET6_ADDRSTRLEN))
-                memcpy(x->actor, "-", 2);
+            !write_address(&from, out, PGW_ACTOR_ADDRESS_SIZE))
+                memcpy(out, PGW_ACTOR_NOWHERE, sizeof PGW_ACTOR_NOWHERE);
+}
+
+static void find_out(struct pgw_exchange *x)
+{
+        pgw_actor_address(x, x->actor);
         x->actor_size = strlen(x->actor);
         if (!x->who)
                 return;

@@ -4,6 +4,12 @@
 
 #include "http/exchange.h"
 
+/* The address of the client; PGW_ACTOR_NOWHERE for what has none, such as a socket in the file
+ * system, and once the client has left. */
+#define PGW_ACTOR_NOWHERE      "-"
+#define PGW_ACTOR_ADDRESS_SIZE 46
+void pgw_actor_address(const struct pgw_exchange *, char out[PGW_ACTOR_ADDRESS_SIZE]);
+
 /* The address of the client, and behind a space the name of the identity when there is one; empty
  * without an audit. Valid as long as the exchange. The first call finds it out: it belongs before
  * anything that waits, because a client that has left has no address any more. */

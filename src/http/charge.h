@@ -4,6 +4,8 @@
  *      what it removes               1 of the identity's and of the gateway's keys for each key,
  *                                    limits.tag_keys for each tag, limits.pattern_keys for each
  *                                    pattern, on however many targets
+ *      a webhook's delivery          1 of its address; once its signature is known to be good, what
+ *                                    a request of the identity would cost that the hook acts as
  *      a request of nobody known     1 of its address, 10 with a credential that is not known
  *
  * The request is charged before its body is looked at, and stays charged: that much work it was.

@@ -17,12 +17,13 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "http/accept.h"
+#include "http/actor.h"
+#include "http/charge.h"
 #include "http/hook_log.h"
 #include "http/operations.h"
 
-#define PGW_HOOK_ONCE_MS     300000
-#define PGW_HOOK_SCOPE_MAX   (8 + PGW_HOOK_NAME_MAX)
-#define PGW_HOOK_ADDRESS_MAX 64
+#define PGW_HOOK_ONCE_MS   300000
+#define PGW_HOOK_SCOPE_MAX (8 + PGW_HOOK_NAME_MAX)
 
 struct delivery {
         struct pgw_exchange *x;
@@ -31,7 +32,7 @@ struct delivery {
         struct pgw_hook_case it;
         bool is_signed;
         size_t secret;
-        char address[PGW_HOOK_ADDRESS_MAX];
+        char address[PGW_ACTOR_ADDRESS_SIZE];
 };
 
 static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
@@ -42,17 +43,6 @@ static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
         if (!ret->p)
                 return 0;
         return pgw_exchange_header_is_repeated(x, name) ? 2 : 1;
-}
-
-/* Empty for what has none, such as a socket in the file system. */
-static void name_address(const h2o_req_t *req, char out[PGW_HOOK_ADDRESS_MAX])
-{
-        struct sockaddr_storage peer;
-        const socklen_t size = req->conn->callbacks->get_peername(req->conn, (void *)&peer);
-
-        if (size == 0 ||
-            getnameinfo((void *)&peer, size, out, PGW_HOOK_ADDRESS_MAX, NULL, 0, NI_NUMERICHOST))
-                out[0] = '\0';
 }
 
 /* ---- the end ---- */
@@ -191,9 +181,18 @@ static enum pgw_step put(struct delivery *d, struct pgw_str body)
         struct pgw_exchange *x = d->x;
         struct pgw_once once;
         const bool has_once = make_once(d, body, &once);
-        const enum pgw_err err = pgw_accept(x, has_once ? &once : NULL, on_accepted, d);
+        const uint64_t cost = pgw_charge_of(x, x->body);
+        /* A request of whom the hook acts as, who was not known when it came in. */
+        enum pgw_err err = pgw_charge(x, 1, cost);
 
-        return err ? refuse(d, PGW_VERDICT_UNAVAILABLE, err) : PGW_WAIT;
+        if (err)
+                return refuse(d, err == PGW_E_BURST ? PGW_VERDICT_UNFIT : PGW_VERDICT_UNAVAILABLE,
+                              err);
+        err = pgw_accept(x, has_once ? &once : NULL, on_accepted, d);
+        if (!err)
+                return PGW_WAIT;
+        pgw_charge_back(x, 1, cost);
+        return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
 }
 
 static enum pgw_step check_signature(struct delivery *d, const struct pgw_hook_message *message)
@@ -259,6 +258,6 @@ enum pgw_step pgw_op_hook(struct pgw_exchange *x)
         d->hooks = pgw_hooks_hold(hooks);
         d->hook = hook;
         pgw_hook_case_init(&d->it);
-        name_address(x->req, d->address);
+        pgw_actor_address(x, d->address);
         return receive(d);
 }

@@ -649,3 +649,25 @@ def test_what_the_manual_shows_is_right(tmp_path):
         hooks.write(re.sub(r"file:/etc/purgeway/\w+\.secret", secret, block))
         code, out, err = run_to_end("serve", "--check-config", "--hooks-file", hooks.path)
         assert code == 0, (block, out, err)
+
+
+# ---- what it costs whom it acts as ----
+
+def test_deliveries_are_charged_to_whom_the_hook_acts_as(own, tmp_path):
+    ids = Identities(tmp_path)
+    ids.add("shop", "purge:keys", "hooks:read", key_rate={"per_s": 1, "burst": 3})
+    rules = [{"keys": ["product:{/ids/*}"]}]
+    server = own(rules, settings={"identities_file": ids.path}, **{"as": "shop"})
+    client = Known(server.port, ids.keys["shop"][0])
+    body = {"ids": [1, 2, 3]}
+    assert deliver(client, "h", body, senders.github).status == 202
+    limited = is_problem(deliver(client, "h", body, senders.github), 429, "rate_limited")
+    assert "keys a second" in limited["detail"]
+    # What can never fit is said so, and the sender need not come again.
+    is_problem(deliver(client, "h", {"ids": [1, 2, 3, 4]}, senders.github), 422, "exceeds_burst")
+    # Deliveries that were refused for their signature took nothing of it.
+    for _ in range(5):
+        assert deliver(client, "h", body, senders.github, secret="x" * 40).status == 401
+    eventually(lambda: deliver(client, "h", {"ids": [5]}, senders.github).status == 202)
+    verdicts = [line["verdict"] for line in log(client, "h", page_size=50)]
+    assert verdicts.count("unfit") == 1 and "unavailable" in verdicts
