@@ -53,13 +53,15 @@ void pgw_front_on_room(struct pgw_front *f)
 /* False when there is nothing more to accept, or no room for it. */
 static bool accept_one(struct pgw_front *f, size_t index)
 {
-        if (f->conns.count >= f->conf.connections_max) {
+        if (PGW_GUARDED && f->conns.count >= f->conf.connections_max) {
                 pause_listeners(f);
                 return false;
         }
         errno = 0;
         h2o_socket_t *socket = h2o_evloop_socket_accept(f->listeners[index]);
         if (!socket) {
+                if (!PGW_GUARDED)
+                        return false;
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                         /* The sweep starts the listeners again. */
                         PGW_LOG(PGW_LOG_ERROR, "http.out_of_descriptors",
@@ -161,16 +163,22 @@ static void on_sweep(struct pgw_timer *timer)
         pgw_timer_arm(f->loop, timer, pgw_loop_now_ms(f->loop) + PGW_FRONT_SWEEP_MS);
 }
 
+static void bound(struct pgw_front *f)
+{
+        /* Beyond the limit there is room for a proper answer; beyond the slack the library
+         * refuses by itself. */
+        f->config.max_request_entity_size = f->conf.body_bytes_max + PGW_FRONT_BODY_SLACK;
+        f->config.http2.idle_timeout = PGW_FRONT_TIMEOUT_MAX_MS;
+}
+
 static void configure(struct pgw_front *f)
 {
         h2o_config_init(&f->config);
         f->config.server_name = h2o_iovec_init(NULL, 0);
-        /* Beyond the limit there is room for a proper answer; beyond the slack the library
-         * refuses by itself. */
-        f->config.max_request_entity_size = f->conf.body_bytes_max + PGW_FRONT_BODY_SLACK;
+        if (PGW_GUARDED)
+                bound(f);
         f->config.http1.req_timeout = f->conf.request_ms;
         f->config.http1.upgrade_to_http2 = 0;
-        f->config.http2.idle_timeout = PGW_FRONT_TIMEOUT_MAX_MS;
         f->config.http2.max_concurrent_requests_per_connection = f->conf.streams_max;
         f->config.http2.max_streams_for_priority = 16;
 

@@ -30,7 +30,6 @@ struct pgw_front_conf {
         size_t listener_count;
         struct pgw_tls_server *tls; /* NULL without TLS listeners */
         bool http2;
-        bool unguarded; /* for measuring what the guard costs; never in service */
         size_t connections_max;
         size_t header_bytes_max;
         size_t body_bytes_max;

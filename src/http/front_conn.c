@@ -1,10 +1,5 @@
 /* A connection from its socket to its end.
  *
- * The guard sits between the socket and the library by taking the place of the library's
- * read callback: it looks at the bytes, then calls the library. When it does not like
- * them it shuts the socket down and tells the library that the peer has left, which is a
- * path that the library knows well.
- *
  * The library may free the socket inside any of its callbacks, so the connection has a
  * count of its holders of its own and the socket pointer is cleared when it closes.
  */
@@ -18,9 +13,8 @@
 #include "http/front_priv.h"
 #include "http/guard_h1.h"
 
-#define PGW_CONN_EARLY_MAX        50
-#define PGW_CONN_DRAIN_IDLE_MS    1000
-#define PGW_CONN_BLOCK_MAX_FACTOR 4
+#define PGW_CONN_EARLY_MAX     50
+#define PGW_CONN_DRAIN_IDLE_MS 1000
 
 struct request {
         struct pgw_link link; /* of its connection */
@@ -29,13 +23,13 @@ struct request {
         uint64_t deadline_ms;
 };
 
-static void release(struct pgw_conn *c)
+void pgw_conn_release(struct pgw_conn *c)
 {
         PGW_ASSERT(c->holds > 0);
         if (--c->holds > 0)
                 return;
         PGW_ASSERT(c->requests.count == 0);
-        pgw_guard_h2_fini(&c->h2);
+        pgw_front_h2_end(c);
         pgw_free(c);
 }
 
@@ -70,87 +64,19 @@ static void on_closed(void *ctx)
 
         c->socket = NULL;
         pgw_list_remove(&f->conns, &c->link);
-        release(c);
+        pgw_conn_release(c);
         pgw_front_on_room(f);
 }
 
-/* The end of our own phases: nobody else holds the socket yet. */
-static void close_early(struct pgw_conn *c)
+void pgw_conn_close_early(struct pgw_conn *c)
 {
         h2o_socket_close(c->socket);
-}
-
-static struct timeval connected_at(void)
-{
-        struct timeval tv = {0, 0};
-
-        return tv;
-}
-
-/* ---- HTTP/2 ---- */
-
-static void guarded_read(h2o_socket_t *socket, const char *err);
-
-static void interpose(struct pgw_conn *c)
-{
-        if (c->socket && !c->closing && c->socket->_cb.read &&
-            c->socket->_cb.read != guarded_read) {
-                c->library_read = c->socket->_cb.read;
-                c->socket->_cb.read = guarded_read;
-        }
-}
-
-static bool scan(struct pgw_conn *c)
-{
-        const h2o_buffer_t *input = c->socket->input;
-
-        c->h2.draining = c->front->draining;
-        const enum pgw_h2_verdict verdict = pgw_guard_h2_scan(
-            &c->h2, pgw_str_of(input->bytes, input->size), pgw_loop_now_ms(c->front->loop));
-        if (verdict == PGW_H2_FINE)
-                return true;
-        pgw_conn_kill(c, verdict == PGW_H2_FLOOD ? PGW_KILL_FLOOD : PGW_KILL_HEADERS,
-                      pgw_h2_verdict_name(verdict));
-        return false;
-}
-
-static void guarded_read(h2o_socket_t *socket, const char *err)
-{
-        struct pgw_conn *c = socket->on_close.data;
-
-        c->holds++;
-        if (!err && (c->killed || !scan(c)))
-                err = h2o_socket_error_closed;
-        c->library_read(socket, err);
-        if (c->socket && !c->killed && !c->closing && !c->socket->_cb.read)
-                /* The library stopped reading because the peer does not take its answers. */
-                pgw_conn_kill(c, PGW_KILL_BACKLOG, "");
-        interpose(c);
-        release(c);
-}
-
-static void begin_http2(struct pgw_conn *c)
-{
-        struct pgw_front *f = c->front;
-
-        c->phase = PGW_CONN_HTTP2;
-        pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
-                          pgw_loop_now_ms(f->loop));
-        if (!f->conf.unguarded && !scan(c)) {
-                close_early(c);
-                return;
-        }
-        c->holds++;
-        h2o_http2_accept(&f->accept_ctx, c->socket, connected_at());
-        if (!f->conf.unguarded)
-                interpose(c);
-        release(c);
 }
 
 static void begin_http1(struct pgw_conn *c)
 {
         c->phase = PGW_CONN_HTTP1;
-        h2o_http1_accept(&c->front->accept_ctx, c->socket, connected_at());
+        h2o_http1_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
 }
 
 /* ---- from the socket to the protocol ---- */
@@ -159,20 +85,20 @@ static void begin_http1(struct pgw_conn *c)
 static void on_first_bytes(h2o_socket_t *socket, const char *err)
 {
         struct pgw_conn *c = socket->on_close.data;
-        const size_t n =
-            socket->input->size < PGW_H2_PREFACE_SIZE ? socket->input->size : PGW_H2_PREFACE_SIZE;
+        const h2o_buffer_t *input = socket->input;
 
         if (err) {
-                close_early(c);
+                pgw_conn_close_early(c);
                 return;
         }
-        const bool may_be_h2 =
-            c->front->conf.http2 && memcmp(socket->input->bytes, PGW_H2_PREFACE, n) == 0;
-        if (may_be_h2 && n < PGW_H2_PREFACE_SIZE)
+        const enum pgw_first first = c->front->conf.http2
+                                         ? pgw_front_h2_judge(pgw_str_of(input->bytes, input->size))
+                                         : PGW_FIRST_HTTP1;
+        if (first == PGW_FIRST_UNDECIDED)
                 return;
         h2o_socket_read_stop(socket);
-        if (may_be_h2)
-                begin_http2(c);
+        if (first == PGW_FIRST_HTTP2)
+                pgw_front_h2_begin(c);
         else
                 begin_http1(c);
 }
@@ -182,12 +108,12 @@ static void on_handshake(h2o_socket_t *socket, const char *err)
         struct pgw_conn *c = socket->on_close.data;
 
         if (err) {
-                close_early(c);
+                pgw_conn_close_early(c);
                 return;
         }
         const h2o_iovec_t protocol = h2o_socket_ssl_get_selected_protocol(socket);
         if (h2o_memis(protocol.base, protocol.len, H2O_STRLIT("h2")))
-                begin_http2(c);
+                pgw_front_h2_begin(c);
         else
                 begin_http1(c);
 }
@@ -225,7 +151,7 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
         if (c && sent)
                 c->closing = true;
         /* With an answer on its way the peer may still read it. */
-        else if (c && c->requests.count == 0)
+        else if (c && c->requests.count == 0 && PGW_GUARDED)
                 pgw_conn_kill(c, PGW_KILL_IDLE, "");
 }
 
@@ -240,13 +166,13 @@ static void on_disposed(void *ctx)
         pgw_list_remove(&c->requests, &r->link);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
         if (answered) {
-                pgw_guard_h2_answered(&c->h2);
+                pgw_front_h2_answered(c);
                 if (c->early)
                         c->early--;
-        } else if (++c->early > PGW_CONN_EARLY_MAX && !c->front->conf.unguarded) {
+        } else if (++c->early > PGW_CONN_EARLY_MAX && PGW_GUARDED) {
                 pgw_conn_kill(c, PGW_KILL_RESETS, "");
         }
-        release(c);
+        pgw_conn_release(c);
 }
 
 static struct request *find_request(const h2o_req_t *req)
@@ -348,7 +274,7 @@ static int judge_and_pass_on(struct pgw_front *f, h2o_req_t *req, const h2o_sock
 {
         const char *detail;
 
-        if (req->version < 0x200 && !f->conf.unguarded) {
+        if (PGW_GUARDED && req->version < 0x200) {
                 enum pgw_err err = judge_http1(f, req, socket, &detail);
                 if (err)
                         return refuse(f, req, err, detail);
@@ -357,9 +283,9 @@ static int judge_and_pass_on(struct pgw_front *f, h2o_req_t *req, const h2o_sock
                 return req->version >= 0x200
                            ? reset_stream(req)
                            : refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
-        if (head_size(req) > f->conf.header_bytes_max)
+        if (PGW_GUARDED && head_size(req) > f->conf.header_bytes_max)
                 return refuse(f, req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
-        if (req->entity.len > f->conf.body_bytes_max)
+        if (PGW_GUARDED && req->entity.len > f->conf.body_bytes_max)
                 return refuse(f, req, PGW_E_BODY_SIZE, "send the keys in several requests");
         return f->conf.on_request(f->conf.ctx, req, PGW_OK, NULL);
 }
@@ -407,7 +333,7 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
         const int code = judge_and_pass_on(f, req, socket);
         if (c->phase == PGW_CONN_HTTP1)
                 hold(c);
-        release(c);
+        pgw_conn_release(c);
         return code;
 }
 
@@ -444,7 +370,7 @@ void pgw_conn_sweep(struct pgw_front *f)
                 struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, link);
                 enum pgw_kill why;
                 next = pgw_list_next(&f->conns, link);
-                if (overstays(c, now_ms, &why))
+                if (PGW_GUARDED && overstays(c, now_ms, &why))
                         pgw_conn_kill(c, why, "");
         }
 }

@@ -368,6 +368,11 @@ static void reload(struct process *p)
                         hand_out_identities(p, identities);
                 wait_for_threads(p);
                 pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+#ifdef PGW_UNGUARDED
+                PGW_LOG(
+                    PGW_LOG_ERROR, "process.unguarded",
+                    PGW_L_STR("detail", "a test build, open to every attack: never to be used"));
+#endif
                 PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
         }
         pgw_notify_ready(&p->notify, "serving");

@@ -30,7 +30,11 @@ N(threads, "threads", COUNT, 0, 0, 128, false,
 S(data_dir, "data_dir", "/var/lib/purgeway", false, "Directory of the embedded Redis.")
 S(contract, "contract", "", false,
   "OpenAPI file that requests are checked against; empty is the one built in.")
+#ifdef PGW_HTTP2
 B(http2, "http2", true, false, "Speak HTTP/2.")
+#else
+B(http2, "http2", false, false, "Speak HTTP/2, which this build cannot.")
+#endif
 N(limits_body_bytes, "limits.body_bytes", BYTES, 1048576, 1024, 67108864, false,
   "Largest request body.")
 N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false,
