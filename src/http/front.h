@@ -33,6 +33,7 @@ struct pgw_front_conf {
         size_t connections_max;
         size_t header_bytes_max;
         size_t body_bytes_max;
+        size_t bodies_bytes_max; /* on one connection at a time */
         size_t streams_max;
         uint64_t request_ms;
         uint64_t idle_ms;

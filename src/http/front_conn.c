@@ -21,6 +21,8 @@ struct request {
         struct pgw_conn *conn;
         h2o_req_t *req;
         uint64_t deadline_ms;
+        size_t body_bytes;
+        bool malformed; /* reset by us */
 };
 
 void pgw_conn_release(struct pgw_conn *c)
@@ -31,6 +33,15 @@ void pgw_conn_release(struct pgw_conn *c)
         PGW_ASSERT(c->requests.count == 0);
         pgw_front_h2_end(c);
         pgw_free(c);
+}
+
+/* What the peer does not read would stay in the kernel long after the socket was closed. */
+static void drop_what_is_unread(const struct pgw_conn *c)
+{
+        const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+        (void)setsockopt(h2o_socket_get_fd(c->socket), SOL_SOCKET, SO_LINGER, &at_once,
+                         sizeof at_once);
 }
 
 void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
@@ -44,6 +55,7 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
             [PGW_KILL_RESETS] = {"resets", PGW_M_KILLED_RESETS},
             [PGW_KILL_BACKLOG] = {"backlog", PGW_M_KILLED_BACKLOG},
             [PGW_KILL_SLOW] = {"slow", PGW_M_KILLED_SLOW},
+            [PGW_KILL_BODIES] = {"bodies", PGW_M_KILLED_BODIES},
         };
 
         if (c->killed || !c->socket)
@@ -53,6 +65,7 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
                 pgw_metric_add(kills[why].counter, 1);
                 PGW_LOG(PGW_LOG_WARN, "http.connection_killed",
                         PGW_L_STR("reason", kills[why].reason), PGW_L_STR("detail", detail));
+                drop_what_is_unread(c);
         }
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
 }
@@ -76,6 +89,7 @@ void pgw_conn_close_early(struct pgw_conn *c)
 static void begin_http1(struct pgw_conn *c)
 {
         c->phase = PGW_CONN_HTTP1;
+        c->partial_since_ms = c->socket->input->size ? c->active_ms : 0;
         h2o_http1_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
 }
 
@@ -148,11 +162,15 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
         h2o_socket_t *socket = ctx;
         struct pgw_conn *c = socket ? socket->on_close.data : NULL;
 
-        if (c && sent)
+        if (!c)
+                return;
+        if (sent)
                 c->closing = true;
-        /* With an answer on its way the peer may still read it. */
-        else if (c && c->requests.count == 0 && PGW_GUARDED)
+        else if (PGW_GUARDED && c->requests.count == 0)
                 pgw_conn_kill(c, PGW_KILL_IDLE, "");
+        else if (PGW_GUARDED)
+                /* The peer may still read the answer that is on its way. */
+                c->farewell = true;
 }
 
 /* ---- requests ---- */
@@ -161,17 +179,23 @@ static void on_disposed(void *ctx)
 {
         struct request *r = ctx;
         struct pgw_conn *c = r->conn;
-        const bool answered = r->req->timestamps.response_start_at.tv_sec != 0;
+        /* A stream that has had its whole answer ends when that was written. One that ends while
+         * the library reads was reset, however much of an answer there was. */
+        const bool answered =
+            r->req->timestamps.response_start_at.tv_sec != 0 && !c->in_read && !r->malformed;
 
         pgw_list_remove(&c->requests, &r->link);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
+        c->h2.held_bytes -= r->body_bytes;
         if (answered) {
                 pgw_front_h2_answered(c);
                 if (c->early)
                         c->early--;
-        } else if (++c->early > PGW_CONN_EARLY_MAX && PGW_GUARDED) {
+        } else if (PGW_GUARDED && !c->left && ++c->early > PGW_CONN_EARLY_MAX) {
                 pgw_conn_kill(c, PGW_KILL_RESETS, "");
         }
+        if (c->farewell && c->requests.count == 0)
+                pgw_conn_kill(c, PGW_KILL_IDLE, "");
         pgw_conn_release(c);
 }
 
@@ -245,7 +269,7 @@ static enum pgw_err judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_s
         return PGW_OK;
 }
 
-static void register_request(struct pgw_conn *c, h2o_req_t *req)
+static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
 {
         struct request *r = h2o_mem_alloc_shared(&req->pool, sizeof *r, on_disposed);
 
@@ -253,9 +277,13 @@ static void register_request(struct pgw_conn *c, h2o_req_t *req)
             .conn = c,
             .req = req,
             .deadline_ms = pgw_loop_now_ms(c->front->loop) + c->front->conf.request_ms,
+            .body_bytes = req->entity.len,
         };
         c->holds++;
+        c->h2.held_bytes += r->body_bytes;
+        c->partial_since_ms = 0;
         pgw_list_append(&c->requests, &r->link);
+        return r;
 }
 
 /* RFC 9113 8.3.1: a request without a path is malformed, which is a stream error. An answer may
@@ -270,8 +298,9 @@ static int reset_stream(h2o_req_t *req)
         return 0;
 }
 
-static int judge_and_pass_on(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket)
+static int judge_and_pass_on(struct pgw_front *f, struct request *r, const h2o_socket_t *socket)
 {
+        h2o_req_t *req = r->req;
         const char *detail;
 
         if (PGW_GUARDED && req->version < 0x200) {
@@ -279,10 +308,12 @@ static int judge_and_pass_on(struct pgw_front *f, h2o_req_t *req, const h2o_sock
                 if (err)
                         return refuse(f, req, err, detail);
         }
-        if (req->path.len == 0 || req->path.base[0] != '/')
-                return req->version >= 0x200
-                           ? reset_stream(req)
-                           : refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
+        if (req->path.len == 0 || req->path.base[0] != '/') {
+                if (req->version < 0x200)
+                        return refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
+                r->malformed = true;
+                return reset_stream(req);
+        }
         if (PGW_GUARDED && head_size(req) > f->conf.header_bytes_max)
                 return refuse(f, req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
         if (PGW_GUARDED && req->entity.len > f->conf.body_bytes_max)
@@ -327,10 +358,14 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
         struct pgw_conn *c = socket->on_close.data;
 
-        register_request(c, req);
+        /* It was ended, and the library has not yet noticed that: what had been read already is
+         * not acted on any more. */
+        if (c->killed)
+                return reset_stream(req);
+        struct request *r = register_request(c, req);
         c->holds++;
         c->answered = false;
-        const int code = judge_and_pass_on(f, req, socket);
+        const int code = judge_and_pass_on(f, r, socket);
         if (c->phase == PGW_CONN_HTTP1)
                 hold(c);
         pgw_conn_release(c);
@@ -348,6 +383,10 @@ static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *
         *ret_why = PGW_KILL_IDLE;
         if (c->phase == PGW_CONN_HANDSHAKE || c->phase == PGW_CONN_PREFACE)
                 return now_ms > c->phase_deadline_ms;
+        if (c->partial_since_ms && now_ms > c->partial_since_ms + f->conf.request_ms) {
+                *ret_why = PGW_KILL_SLOW;
+                return true;
+        }
         if (c->requests.count == 0 && !c->h2.bodies_open) {
                 if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
                     now_ms > f->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS)
@@ -361,6 +400,18 @@ static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *
         return c->h2.bodies_open && now_ms > c->h2.body_moved_ms + f->conf.request_ms;
 }
 
+/* The library would time the arrival of an HTTP/1 request by the wall clock. It leaves a head in
+ * its buffer until the request is over, so what lies there and is no request yet is a part of one.
+ */
+static void note_partial(struct pgw_conn *c, uint64_t now_ms)
+{
+        if (c->phase != PGW_CONN_HTTP1 || c->requests.count || !c->socket ||
+            c->socket->input->size == 0)
+                c->partial_since_ms = 0;
+        else if (!c->partial_since_ms)
+                c->partial_since_ms = now_ms;
+}
+
 void pgw_conn_sweep(struct pgw_front *f)
 {
         const uint64_t now_ms = pgw_loop_now_ms(f->loop);
@@ -370,6 +421,7 @@ void pgw_conn_sweep(struct pgw_front *f)
                 struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, link);
                 enum pgw_kill why;
                 next = pgw_list_next(&f->conns, link);
+                note_partial(c, now_ms);
                 if (PGW_GUARDED && overstays(c, now_ms, &why))
                         pgw_conn_kill(c, why, "");
         }

@@ -24,6 +24,15 @@ static void interpose(struct pgw_conn *c)
 
 static bool scan(struct pgw_conn *c)
 {
+        static const enum pgw_kill kills[] = {
+            [PGW_H2_FLOOD] = PGW_KILL_FLOOD,
+            [PGW_H2_BLOCK_SIZE] = PGW_KILL_HEADERS,
+            [PGW_H2_BLOCK_FRAMES] = PGW_KILL_HEADERS,
+            [PGW_H2_FIELDS] = PGW_KILL_HEADERS,
+            [PGW_H2_CONTINUATION_IN_DRAIN] = PGW_KILL_HEADERS,
+            [PGW_H2_STREAMS] = PGW_KILL_FLOOD,
+            [PGW_H2_BODIES] = PGW_KILL_BODIES,
+        };
         const h2o_buffer_t *input = c->socket->input;
 
         c->h2.draining = c->front->draining;
@@ -31,8 +40,7 @@ static bool scan(struct pgw_conn *c)
             &c->h2, pgw_str_of(input->bytes, input->size), pgw_loop_now_ms(c->front->loop));
         if (verdict == PGW_H2_FINE)
                 return true;
-        pgw_conn_kill(c, verdict == PGW_H2_FLOOD ? PGW_KILL_FLOOD : PGW_KILL_HEADERS,
-                      pgw_h2_verdict_name(verdict));
+        pgw_conn_kill(c, kills[verdict], pgw_h2_verdict_name(verdict));
         return false;
 }
 
@@ -41,9 +49,15 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
         struct pgw_conn *c = socket->on_close.data;
 
         c->holds++;
+        /* The first read is that of the close_notify itself. */
+        if (!err && c->farewell && c->reads_after_farewell++)
+                pgw_conn_kill(c, PGW_KILL_FLOOD, "bytes behind close_notify");
         if (!err && (c->killed || !scan(c)))
                 err = h2o_socket_error_closed;
+        c->left = err != NULL;
+        c->in_read = true;
         c->library_read(socket, err);
+        c->in_read = false;
         if (c->socket && !c->killed && !c->closing && !c->socket->_cb.read)
                 /* The library stopped reading because the peer does not take its answers. */
                 pgw_conn_kill(c, PGW_KILL_BACKLOG, "");
@@ -66,7 +80,7 @@ void pgw_front_h2_begin(struct pgw_conn *c)
 
         c->phase = PGW_CONN_HTTP2;
         pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
-                          pgw_loop_now_ms(f->loop));
+                          f->conf.bodies_bytes_max, pgw_loop_now_ms(f->loop));
         if (PGW_GUARDED && !scan(c)) {
                 pgw_conn_close_early(c);
                 return;

@@ -51,7 +51,12 @@ struct pgw_conn {
         bool answered;              /* HTTP/1: the request under way */
         uint64_t phase_deadline_ms; /* handshake and preface */
         uint64_t active_ms;         /* the last request's end, or the start */
-        unsigned early;             /* requests that were reset before their answer */
+        bool in_read;               /* HTTP/2: the library is being handed what was read */
+        bool left;                  /* HTTP/2: the peer is gone, and all its requests with it */
+        bool farewell;              /* TLS: the peer has said its last word, and waits */
+        unsigned reads_after_farewell;
+        uint64_t partial_since_ms; /* HTTP/1: since when a part of a request lies there; 0: none */
+        unsigned early;            /* requests that were reset before their answer */
         struct pgw_list requests;
         struct pgw_guard_h2 h2;
         h2o_socket_cb library_read;
@@ -68,7 +73,8 @@ enum pgw_kill {
         PGW_KILL_HEADERS, /* a header block */
         PGW_KILL_RESETS,  /* requests that were reset */
         PGW_KILL_BACKLOG, /* answers that are not read */
-        PGW_KILL_SLOW     /* a request that does not end */
+        PGW_KILL_SLOW,    /* a request that does not end */
+        PGW_KILL_BODIES   /* bodies at a time */
 };
 
 /* End it: the library will see the end of the stream. `detail` goes to the log. */

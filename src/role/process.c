@@ -5,6 +5,7 @@
  * because it may come back, and until then requests are refused with 503.
  */
 #include "role/process.h"
+#include "role/descriptors.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -478,6 +479,16 @@ static void start_threads(struct process *p)
         p->phase = RUNNING;
 }
 
+static void count_descriptors(struct process *p)
+{
+        p->plan.connections =
+            pgw_descriptors_for_clients(p->settings->limits_connections, p->plan.threads);
+        if (p->plan.connections < p->settings->limits_connections)
+                PGW_LOG(PGW_LOG_WARN, "http.fewer_connections",
+                        PGW_L_INT("connections", p->plan.connections),
+                        PGW_L_STR("detail", "the limit of open files allows no more"));
+}
+
 static int prepare(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
@@ -498,6 +509,7 @@ static int prepare(struct process *p)
         if (p->plan.threads > PGW_PROCESS_THREADS_MAX)
                 p->plan.threads = PGW_PROCESS_THREADS_MAX;
         if (p->plan.gates) {
+                count_descriptors(p);
                 code = load_contract(p);
                 if (!code)
                         code = load_identities(p);

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
         struct pgw_guard_h2 whole;
 
-        pgw_guard_h2_init(&whole, 32768, 0);
+        pgw_guard_h2_init(&whole, 32768, 100000, 0);
         whole.preface_seen = size && data[0] & 1;
         whole.draining = size && data[0] & 2;
         (void)pgw_guard_h2_scan(&whole, pgw_str_of((const char *)data, size), 5);

@@ -20,6 +20,7 @@ enum { PUSH_PROMISE = 5, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION, UNKNOWN };
 #define PADDED      0x8u
 #define PRIORITISED 0x20u
 #define BLOCK_MAX   32768
+#define BODIES_MAX  1000 /* bytes */
 
 static const struct pgw_str no_bytes;
 static struct pgw_guard_h2 guard;
@@ -29,7 +30,7 @@ static struct pgw_buf wire;
 static void begin(size_t block_max)
 {
         pgw_guard_h2_fini(&guard);
-        pgw_guard_h2_init(&guard, block_max, 1000);
+        pgw_guard_h2_init(&guard, block_max, BODIES_MAX, 1000);
         guard.preface_seen = true;
         pgw_buf_clear(&wire);
 }
@@ -673,7 +674,7 @@ static void ends_no_body_by_the_reset_of_another_stream(void **state)
 /* However many there are, and in whatever order they end. */
 static void knows_each_body_by_its_stream(void **state)
 {
-        enum { BODIES = 300 };
+        enum { BODIES = PGW_H2_BODIES_MAX };
 
         (void)state;
         for (unsigned i = 0; i < BODIES; i++)
@@ -681,13 +682,46 @@ static void knows_each_body_by_its_stream(void **state)
         assert_int_equal(scan(), PGW_H2_FINE);
         assert_int_equal(guard.bodies_open, BODIES);
         for (unsigned i = 0; i < BODIES; i++) {
-                const unsigned stream = 2 * (i * 7 % BODIES) + 1; /* 7 and 300 share no factor */
+                const unsigned stream = 2 * (i * 7 % BODIES) + 1; /* 7 and 256 share no factor */
                 add_frame_on(stream, DATA, 0, PGW_STR("x"));
                 add_frame_on(stream, DATA, END_STREAM, PGW_STR("x"));
                 add_frame_on(stream, DATA, END_STREAM, PGW_STR("x"));
                 assert_int_equal(scan(), PGW_H2_FINE);
                 assert_int_equal(guard.bodies_open, BODIES - 1 - i);
         }
+}
+
+static void refuses_to_open_more_than_the_library_takes(void **state)
+{
+        (void)state;
+        for (unsigned i = 0; i < PGW_H2_BODIES_MAX; i++)
+                add_frame_on(2 * i + 1, HEADERS, END_HEADERS, PGW_STR("\x83"));
+        add_frame_on(2001, HEADERS, END_HEADERS | END_STREAM, PGW_STR("\x82"));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        add_frame_on(2003, HEADERS, END_HEADERS, PGW_STR("\x83"));
+        assert_int_equal(scan(), PGW_H2_STREAMS);
+}
+
+static void bounds_the_bytes_of_all_bodies_together(void **state)
+{
+        (void)state;
+        for (unsigned stream = 1; stream < 20; stream += 2)
+                add_frame_on(stream, HEADERS, END_HEADERS, PGW_STR("\x83"));
+        for (unsigned stream = 1; stream < 20; stream += 2)
+                add_frame_on(stream, DATA, 0, blank(100));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        assert_int_equal(guard.bodies_bytes, BODIES_MAX);
+        /* Those that end make room, however they end, but for what is held of them. */
+        add_frame_on(1, DATA, END_STREAM, no_bytes);
+        add_frame_on(3, RST_STREAM, 0, PGW_STR("1234"));
+        add_frame_on(5, HEADERS, END_HEADERS | END_STREAM, PGW_STR("\x40\x01z\x01z"));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        assert_int_equal(guard.bodies_bytes, BODIES_MAX - 300);
+        guard.held_bytes = 200;
+        add_frame_on(7, DATA, 0, blank(100));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        add_frame_on(7, DATA, 0, blank(1));
+        assert_int_equal(scan(), PGW_H2_BODIES);
 }
 
 /* ---- pieces ---- */
@@ -751,12 +785,13 @@ static void names_its_verdicts(void **state)
 {
         static const char *const names[] = {
             "fine",          "flood",         "header_block_size",
-            "header_frames", "header_fields", "continuation_in_drain"};
+            "header_frames", "header_fields", "continuation_in_drain",
+            "streams",       "bodies"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
                 assert_string_equal(pgw_h2_verdict_name((enum pgw_h2_verdict)i), names[i]);
-        assert_int_equal(sizeof names / sizeof names[0], PGW_H2_CONTINUATION_IN_DRAIN + 1);
+        assert_int_equal(sizeof names / sizeof names[0], PGW_H2_BODIES + 1);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -789,6 +824,8 @@ int main(void)
             CASE(ends_a_body_with_its_trailers),
             CASE(ends_no_body_by_the_reset_of_another_stream),
             CASE(knows_each_body_by_its_stream),
+            CASE(refuses_to_open_more_than_the_library_takes),
+            CASE(bounds_the_bytes_of_all_bodies_together),
             CASE(judges_only_frames_that_came_whole),
             CASE(looks_at_nothing_behind_a_frame_that_is_too_long),
             CASE(tells_the_first_of_several_verdicts),
