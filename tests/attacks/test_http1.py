@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from arena import Link, must
+from arena import PATIENCE_S, Link, must
 
 HEAD = b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 BODY = b'{"keys":["a"]}'
@@ -113,7 +113,7 @@ def holds_on(begin, trickle):
     def attack(port):
         with Link(port) as link:
             link.push(begin)
-            must(link.hung_up(6, 0.2, trickle), "a request that does not end is waited for")
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a request that does not end is waited for")
     return attack
 
 
@@ -134,7 +134,7 @@ def test_slow_request_when_the_clock_is_set_back(arena, begin, trickle, clock):
             link.push(begin)
             link.hung_up(0.4, 0.2, trickle)
             clock.jump(-3600)
-            must(link.hung_up(6, 0.2, trickle), "a request that does not end is waited for")
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a request that does not end is waited for")
     with_jump(server.port)
     server.beside(attack)
 
@@ -147,7 +147,7 @@ def test_answers_that_are_not_read(arena):
     def attack(port):
         with Link(port, timeout=3) as link:
             link.push(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-            must(link.hung_up(6), "answers that are not read hold the connection")
+            must(link.hung_up(PATIENCE_S), "answers that are not read hold the connection")
     with server.growth():
         attack(server.port)
     server.beside(attack)

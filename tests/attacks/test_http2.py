@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from arena import Breach, Link, must
+from arena import PATIENCE_S, Breach, Link, must
 from frames import (ACK, BODY, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING,
                     PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, get, hello, long_field, odd,
                     post, settings, whole_get, whole_post)
@@ -181,7 +181,7 @@ def test_window_of_zero(arena):
     def attack(port):
         with Link(port) as link:
             link.push(hello(window=0) + b"".join(whole_get(s, b"/openapi.json") for s in odd(50)))
-            must(link.ended(6), "answers that may not leave hold the connection")
+            must(link.ended(PATIENCE_S), "answers that may not leave hold the connection")
     with server.growth():
         attack(server.port)
     server.beside(attack)
@@ -197,7 +197,7 @@ def test_answer_that_is_taken_byte_by_byte(arena, trickle):
     def attack(port):
         with Link(port) as link:
             link.push(hello(window=1) + whole_get(1, b"/openapi.json"))
-            must(link.hung_up(6, 0.2, trickle), "a slow reader holds the connection")
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a slow reader holds the connection")
     attack(server.port)
     server.beside(attack)
 
@@ -213,7 +213,7 @@ def test_idle_connection_that_shows_signs_of_life(arena, trickle):
     def attack(port):
         with Link(port) as link:
             link.push(hello())
-            must(link.hung_up(6, 0.2, trickle), "a connection without requests is kept")
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a connection without requests is kept")
     attack(server.port)
     server.beside(attack)
 
@@ -232,7 +232,7 @@ def test_slow_request(arena, begin, trickle):
     def attack(port):
         with Link(port) as link:
             link.push(hello() + begin)
-            must(link.hung_up(6, 0.2, trickle), "a request that does not end is waited for")
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a request that does not end is waited for")
     attack(server.port)
     server.beside(attack)
 
@@ -244,7 +244,7 @@ def test_preface_that_does_not_come(arena):
     def attack(port):
         with Link(port) as link:
             link.push(hello()[:20])
-            must(link.ended(6), "a preface is waited for")
+            must(link.ended(PATIENCE_S), "a preface is waited for")
     attack(server.port)
     server.beside(attack)
 

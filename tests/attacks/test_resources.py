@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from arena import Link, must
+from arena import MEMORY_COUNTS, PATIENCE_S, Link, must
 from frames import (END_HEADERS, HEADERS, frame, get, hello, long_field, odd, post, whole_get)
 from support.processes import eventually, free_port
 
@@ -115,7 +115,7 @@ def test_handshake_that_does_not_end(tls_arena, begin):
     def attack(_):
         with Link(server.tls_port) as link:
             link.push(begin)
-            must(link.ended(6), "a handshake is waited for")
+            must(link.ended(PATIENCE_S), "a handshake is waited for")
     attack(None)
     server.beside(attack)
 
@@ -193,7 +193,7 @@ def test_wall_clock_that_jumps(arena, clock, seconds):
         clock.jump(seconds)
         server.window(100)
         must(not one.hung_up(0.5) and not two.hung_up(0.1), "connections end at once")
-        must(one.ended(6) and two.ended(6), "idle connections are kept")
+        must(one.ended(PATIENCE_S) and two.ended(PATIENCE_S), "idle connections are kept")
     server.serves()
 
 
@@ -206,7 +206,7 @@ def test_wall_clock_that_jumps_all_the_time(arena, clock):
             clock.jump(7200 * (-1) ** i)
             server.window(20)
         must(not idle.hung_up(0.1), "a connection ends long before its time")
-        must(idle.ended(12), "an idle connection is kept")
+        must(idle.ended(PATIENCE_S), "an idle connection is kept")
     server.serves()
 
 
@@ -239,4 +239,4 @@ def test_memory_of_a_connection(arena, what):
         time.sleep(0.5)
         each = (server.resident_kib() - before) / count
     print(f"{what}: {each:.1f} KiB a connection")
-    must(each <= max_kib, f"{each:.1f} KiB a connection")
+    must(each <= max_kib or not MEMORY_COUNTS, f"{each:.1f} KiB a connection")
