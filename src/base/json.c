@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define PGW_JSON_FEW 8 /* members, up to which looking at each is faster */
+
 enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *fault, json_t **ret)
 {
         const char *nul = size ? memchr(bytes, '\0', size) : NULL;
@@ -35,4 +37,23 @@ enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *fa
         }
         *ret = value;
         return PGW_OK;
+}
+
+/* Most names are told apart by their first letter, and one member has no next one to ask for. */
+json_t *pgw_json_get(const json_t *object, const char *name)
+{
+        /* The iteration changes nothing, but is not declared so. */
+        json_t *members = (json_t *)(uintptr_t)object;
+        size_t left = json_object_size(members);
+        void *at;
+
+        if (left == 0 || left > PGW_JSON_FEW)
+                return json_object_get(members, name);
+        for (at = json_object_iter(members);; at = json_object_iter_next(members, at)) {
+                const char *key = json_object_iter_key(at);
+                if (key[0] == name[0] && strcmp(key, name) == 0)
+                        return json_object_iter_value(at);
+                if (--left == 0)
+                        return NULL;
+        }
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/json.h"
 #include "base/metric.h"
 #include "domain/glob.h"
 #include "domain/hold.h"
@@ -46,13 +47,13 @@ static void check_pattern(struct pgw_exchange *x, struct pgw_str pattern, size_t
 
 static size_t count_of(const struct pgw_exchange *x, const char *member)
 {
-        return json_array_size(json_object_get(x->body, member));
+        return json_array_size(pgw_json_get(x->body, member));
 }
 
 /* The schema bounds each number, but cannot say "ascending". */
 static void check_rebounds(struct pgw_exchange *x)
 {
-        const json_t *times = json_object_get(x->body, "rebounds_ms");
+        const json_t *times = pgw_json_get(x->body, "rebounds_ms");
 
         for (size_t i = 1; i < json_array_size(times); i++) {
                 char pointer[48];
@@ -67,7 +68,7 @@ static void check_rebounds(struct pgw_exchange *x)
 /* As text for the entry; empty when the request leaves it to the worker. */
 static struct pgw_str rebounds_text(const struct pgw_exchange *x, char out[PGW_REBOUNDS_TEXT_MAX])
 {
-        const json_t *times = json_object_get(x->body, "rebounds_ms");
+        const json_t *times = pgw_json_get(x->body, "rebounds_ms");
         struct pgw_rebounds r = {.count = 0};
 
         if (!times)
@@ -86,7 +87,7 @@ static void check_goes_with(struct pgw_exchange *x, const char *member, bool fit
 {
         char pointer[32];
 
-        if (fits || !json_object_get(x->body, member))
+        if (fits || !pgw_json_get(x->body, member))
                 return;
         snprintf(pointer, sizeof pointer, "#/%s", member);
         pgw_violations_add(&x->violations, pointer, "goes with %s only", with);
@@ -115,7 +116,7 @@ static void check_mode(struct pgw_exchange *x)
         check_goes_with(x, "soft_ttl_ms", is_mode(x, "soft"), "`mode: soft`");
         check_goes_with(x, "hold_ms", is_held, "`mode: tombstone` and `mode: versioned`");
         check_goes_with(x, "version", is_versioned, "`mode: versioned`");
-        if (is_versioned && !json_object_get(x->body, "version"))
+        if (is_versioned && !pgw_json_get(x->body, "version"))
                 pgw_violations_add(&x->violations, "#/version",
                                    "is missing; `mode: versioned` needs it");
         if (is_held)
@@ -125,7 +126,7 @@ static void check_mode(struct pgw_exchange *x)
 /* 0: the keys go. */
 static uint64_t soft_ttl_ms(const struct pgw_exchange *x)
 {
-        const json_t *ttl = json_object_get(x->body, "soft_ttl_ms");
+        const json_t *ttl = pgw_json_get(x->body, "soft_ttl_ms");
 
         if (!is_mode(x, "soft"))
                 return 0;
@@ -135,7 +136,7 @@ static uint64_t soft_ttl_ms(const struct pgw_exchange *x)
 /* 0: no marker. */
 static uint64_t hold_ms(const struct pgw_exchange *x)
 {
-        const json_t *hold = json_object_get(x->body, "hold_ms");
+        const json_t *hold = pgw_json_get(x->body, "hold_ms");
         const bool is_versioned = is_mode(x, "versioned");
 
         if (!is_versioned && !is_mode(x, "tombstone"))
@@ -150,7 +151,7 @@ static enum pgw_err check_tags(struct pgw_exchange *x, pgw_target_set set)
         enum pgw_tags_policy policy;
 
         if (count_of(x, "tags") == 0) {
-                if (json_object_get(x->body, "tags_match"))
+                if (pgw_json_get(x->body, "tags_match"))
                         pgw_violations_add(&x->violations, "#/tags_match", "goes with `tags` only");
                 return PGW_OK;
         }
@@ -167,7 +168,7 @@ static enum pgw_err check_tags(struct pgw_exchange *x, pgw_target_set set)
 /* When it is to be done, wall ms; 0: now. What cannot be is added to the violations. */
 static uint64_t due_ms(struct pgw_exchange *x)
 {
-        const json_t *delay = json_object_get(x->body, "delay_ms");
+        const json_t *delay = pgw_json_get(x->body, "delay_ms");
         const struct pgw_str at = pgw_selectors_text(x, "not_before");
         uint64_t due;
 
@@ -320,7 +321,7 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .hold_ms = hold_ms(x),
             .version = pgw_selectors_text(x, "version"),
             .due_ms = due_ms(x),
-            .is_dry = json_is_true(json_object_get(x->body, "dry_run")),
+            .is_dry = json_is_true(pgw_json_get(x->body, "dry_run")),
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
             .owner = pgw_identify_mark(x),

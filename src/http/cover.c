@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/json.h"
 #include "domain/glob.h"
 #include "http/identify.h"
 #include "http/selectors.h"
@@ -30,7 +31,7 @@ static bool covers_pattern(const struct pgw_identity *who, struct pgw_str patter
 
 static enum pgw_err check_keys(struct pgw_exchange *x)
 {
-        const size_t plain = json_array_size(json_object_get(x->body, "keys"));
+        const size_t plain = json_array_size(pgw_json_get(x->body, "keys"));
         struct pgw_selectors keys;
         enum pgw_err err = pgw_selectors_keys(x, &keys);
 
@@ -65,11 +66,11 @@ static void check_tags(struct pgw_exchange *x)
 /* Which of the names was one too many does not matter: the set is what counts. */
 static void check_targets(struct pgw_exchange *x, pgw_target_set set)
 {
-        const bool has_one = json_object_get(x->body, "target") != NULL;
+        const bool has_one = pgw_json_get(x->body, "target") != NULL;
 
         if (!(set & ~x->who->targets))
                 return;
-        if (has_one || json_object_get(x->body, "targets"))
+        if (has_one || pgw_json_get(x->body, "targets"))
                 pgw_violations_add(&x->violations, has_one ? "#/target" : "#/targets",
                                    "names a target that this credential does not cover");
         else
@@ -82,7 +83,7 @@ static void need(struct pgw_exchange *x, const char *member, enum pgw_scope scop
 {
         char pointer[32];
 
-        if (!json_object_get(x->body, member) || pgw_identify_has(x, scope))
+        if (!pgw_json_get(x->body, member) || pgw_identify_has(x, scope))
                 return;
         snprintf(pointer, sizeof pointer, "#/%s", member);
         pgw_violations_add(&x->violations, pointer, "needs the scope %s", pgw_scope_word(scope));
@@ -168,7 +169,7 @@ static bool keeps_tag(const struct pgw_identity *who, struct pgw_str text)
 static void trim(struct pgw_exchange *x, const char *member,
                  bool (*keeps)(const struct pgw_identity *, struct pgw_str))
 {
-        json_t *list = json_object_get(x->body, member);
+        json_t *list = pgw_json_get(x->body, member);
 
         for (size_t i = json_array_size(list); i-- > 0;) {
                 const json_t *item = json_array_get(list, i);
@@ -204,8 +205,8 @@ enum pgw_err pgw_cover_trim(struct pgw_exchange *x)
         trim(x, "patterns", keeps_pattern);
         trim(x, "tags", keeps_tag);
         trim_targets(x);
-        if (json_object_get(x->body, "keys") || json_object_get(x->body, "patterns") ||
-            json_object_get(x->body, "tags"))
+        if (pgw_json_get(x->body, "keys") || pgw_json_get(x->body, "patterns") ||
+            pgw_json_get(x->body, "tags"))
                 return PGW_OK;
         pgw_violations_add(&x->violations, "#/selectors", "this credential covers none of them");
         return PGW_E_COVER;

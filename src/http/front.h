@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "http/peer.h"
 #include "io/loop.h"
 #include "io/tls.h"
 
@@ -65,6 +66,12 @@ void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
 
 /* Every answer begins with this. */
 void pgw_front_before_answer(struct st_h2o_req_t *);
+
+/* Who sends it, by the certificate of its connection; without one nobody has these names. */
+const struct pgw_peer *pgw_front_peer(struct st_h2o_req_t *);
+
+/* For the TLS context: a name of the peer of this h2o_socket_t. */
+void pgw_front_on_peer_name(void *socket, struct pgw_str name);
 
 /* For the TLS context: the peer of this h2o_socket_t has said its last word, or we have. */
 void pgw_front_on_close_notify(void *socket, bool sent);

@@ -32,6 +32,7 @@ void pgw_conn_release(struct pgw_conn *c)
                 return;
         PGW_ASSERT(c->requests.count == 0);
         pgw_front_h2_end(c);
+        pgw_peer_fini(&c->peer);
         pgw_free(c);
 }
 
@@ -173,6 +174,15 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
                 c->farewell = true;
 }
 
+void pgw_front_on_peer_name(void *ctx, struct pgw_str name)
+{
+        h2o_socket_t *socket = ctx;
+        struct pgw_conn *c = socket ? socket->on_close.data : NULL;
+
+        if (c)
+                pgw_peer_add(&c->peer, name);
+}
+
 /* ---- requests ---- */
 
 static void on_disposed(void *ctx)
@@ -219,6 +229,14 @@ void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
 
         if (r && r->deadline_ms < until_ms)
                 r->deadline_ms = until_ms;
+}
+
+const struct pgw_peer *pgw_front_peer(h2o_req_t *req)
+{
+        const h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        const struct pgw_conn *c = socket->on_close.data;
+
+        return &c->peer;
 }
 
 static int refuse(struct pgw_front *f, h2o_req_t *req, enum pgw_err err, const char *detail)

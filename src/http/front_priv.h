@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "http/front.h"
 #include "http/guard_h2.h"
+#include "http/peer.h"
 #include "io/timer.h"
 
 #define PGW_FRONT_LISTENERS_MAX 16
@@ -58,6 +59,7 @@ struct pgw_conn {
         uint64_t partial_since_ms; /* HTTP/1: since when a part of a request lies there; 0: none */
         unsigned early;            /* requests that were reset before their answer */
         struct pgw_list requests;
+        struct pgw_peer peer;
         struct pgw_guard_h2 h2;
         h2o_socket_cb library_read;
 };

@@ -1,6 +1,7 @@
 #include "http/identify.h"
 
 #include "base/metric.h"
+#include "http/front.h"
 
 #define SCHEME_SIZE 7 /* "Bearer " */
 
@@ -13,17 +14,35 @@ static struct pgw_str bearer_of(struct pgw_str header)
         return pgw_str_trim(pgw_str_of(header.p + SCHEME_SIZE, header.n - SCHEME_SIZE));
 }
 
-static struct pgw_str secret_of(const struct pgw_exchange *x)
+/* What the request shows; *ret_shown says whether it shows anything. */
+static struct pgw_str secret_of(const struct pgw_exchange *x, bool *ret_shown)
 {
         const struct pgw_str bearer = PGW_STR("authorization"), key = PGW_STR("x-api-key");
         const struct pgw_str by_bearer = pgw_exchange_header(x, bearer),
                              by_key = pgw_exchange_header(x, key);
 
+        *ret_shown = by_bearer.p || by_key.p;
         /* Of two it cannot be told which one the sender means to show. */
         if ((by_bearer.p && by_key.p) || pgw_exchange_header_is_repeated(x, bearer) ||
             pgw_exchange_header_is_repeated(x, key))
                 return PGW_STR("");
         return by_key.p ? pgw_str_trim(by_key) : bearer_of(by_bearer);
+}
+
+/* A request that shows a secret stands by it, right or wrong: it may come through a proxy that has
+ * a certificate of its own. */
+static const struct pgw_identity *find(const struct pgw_exchange *x)
+{
+        bool shown;
+        const struct pgw_str secret = secret_of(x, &shown);
+
+        if (!shown && x->req) {
+                const struct pgw_identity *who =
+                    pgw_identities_find_peer(x->identities, pgw_front_peer(x->req));
+                if (who)
+                        return who;
+        }
+        return pgw_identities_find(x->identities, secret);
 }
 
 enum pgw_err pgw_identify(struct pgw_exchange *x)
@@ -33,7 +52,7 @@ enum pgw_err pgw_identify(struct pgw_exchange *x)
         if (!x->gateway->links.identities || x->op->scopes == 0)
                 return PGW_OK;
         x->identities = pgw_identities_hold(x->gateway->links.identities);
-        x->who = pgw_identities_find(x->identities, secret_of(x));
+        x->who = find(x);
         if (!x->who)
                 return PGW_E_CREDENTIALS;
         if (x->who->scopes & x->op->scopes)

@@ -1,7 +1,8 @@
 /* http/identify.h - who asks, and whether they may ask that.
  *
- * A secret comes as `Authorization: Bearer SECRET` or as `X-API-Key: SECRET`, once. No secret, one
- * of another form and one that nobody has are the same to whoever sent it.
+ * A client is known by its certificate (TLS), or by a secret, which goes first. A secret comes as
+ * `Authorization: Bearer SECRET` or as `X-API-Key: SECRET`, once. No secret, one of another form
+ * and one that nobody has are the same to whoever sent it.
  */
 #ifndef PGW_HTTP_IDENTIFY_H
 #define PGW_HTTP_IDENTIFY_H

@@ -39,6 +39,16 @@ const struct pgw_identity *pgw_identities_find(const struct pgw_identities *ids,
         return is_none ? NULL : owner;
 }
 
+const struct pgw_identity *pgw_identities_find_peer(const struct pgw_identities *ids,
+                                                    const struct pgw_peer *peer)
+{
+        const struct pgw_identity *who = NULL;
+
+        for (size_t i = 0; i < peer->count && !who; i++)
+                who = pgw_identities_slot(ids, peer->names[i])->owner;
+        return who;
+}
+
 uint32_t pgw_identity_mark(struct pgw_str name)
 {
         unsigned char hash[PGW_SHA256_SIZE];

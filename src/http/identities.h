@@ -3,6 +3,7 @@
  *      identities:
  *        - name: shop
  *          keys: ["sha256:9f86d0..."]         hashes of secrets (base/api_key.h), all of them live
+ *          certificates: ["dns:shop.internal"] names in certificates of clients (io/tls_peer.h)
  *          scopes: [purge:keys, purge:tags]   tbl/scopes.h
  *          key_prefixes: ["user:"]            what keys must begin with; "" covers all
  *          tag_prefixes: ["tenant:7:"]
@@ -19,6 +20,7 @@
 #define PGW_HTTP_IDENTITIES_H
 
 #include "domain/target.h"
+#include "http/peer.h"
 #include "http/scope.h"
 
 #define PGW_IDENTITIES_MAX      4096
@@ -60,6 +62,10 @@ size_t pgw_identities_count(const struct pgw_identities *);
  * (the empty text or one that is too long), as for one that is. Valid as long as the set. */
 const struct pgw_identity *pgw_identities_find(const struct pgw_identities *,
                                                struct pgw_str secret);
+
+/* Whose name it is that the peer's certificate has; the first that somebody has. NULL: nobody's. */
+const struct pgw_identity *pgw_identities_find_peer(const struct pgw_identities *,
+                                                    const struct pgw_peer *);
 
 /* What stands for a name in the ids of its jobs. */
 uint32_t pgw_identity_mark(struct pgw_str name);

@@ -86,6 +86,24 @@ static enum pgw_err read_key(struct reader *r, struct pgw_identity *who, struct 
         return PGW_OK;
 }
 
+static enum pgw_err read_certificate(struct reader *r, struct pgw_identity *who,
+                                     struct pgw_str text)
+{
+        unsigned char hash[PGW_SHA256_SIZE];
+
+        if (!pgw_tls_peer_name_is(text))
+                return refuse(r,
+                              "a name in a certificate begins with uri:, dns:, email: or subject: "
+                              "and is printable ASCII");
+        pgw_peer_name_hash(text, hash);
+        struct pgw_secret_slot *slot = pgw_identities_slot(r->ids, hash);
+        if (slot->owner)
+                return refuse(r, "the same name is that of '%s' already", slot->owner->name);
+        memcpy(slot->hash, hash, sizeof hash);
+        slot->owner = who;
+        return PGW_OK;
+}
+
 static enum pgw_err read_scope(struct reader *r, struct pgw_identity *who, struct pgw_str text)
 {
         char all[256];
@@ -139,6 +157,7 @@ static const struct list {
         item_f *read;
 } lists[] = {
     {"keys", PGW_IDENTITY_KEYS_MAX, read_key},
+    {"certificates", PGW_IDENTITY_KEYS_MAX, read_certificate},
     {"scopes", PGW_SCOPE_COUNT, read_scope},
     {"key_prefixes", PGW_PREFIXES_MAX, read_key_prefix},
     {"tag_prefixes", PGW_PREFIXES_MAX, read_tag_prefix},
@@ -168,8 +187,8 @@ static enum pgw_err read_list(struct reader *r, struct pgw_identity *who, const 
 static enum pgw_err refuse_member(struct reader *r, const char *name)
 {
         return refuse(r,
-                      "there is no member '%.40s'; there is name, keys, scopes, key_prefixes, "
-                      "tag_prefixes, targets",
+                      "there is no member '%.40s'; there is name, keys, certificates, scopes, "
+                      "key_prefixes, tag_prefixes, targets",
                       name);
 }
 
@@ -249,8 +268,11 @@ static size_t slots_for(const json_t *list)
 {
         size_t secrets = 1, slots = 4;
 
-        for (size_t i = 0; i < json_array_size(list); i++)
-                secrets += json_array_size(json_object_get(json_array_get(list, i), "keys"));
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                const json_t *who = json_array_get(list, i);
+                secrets += json_array_size(json_object_get(who, "keys")) +
+                           json_array_size(json_object_get(who, "certificates"));
+        }
         while (slots < secrets * 2)
                 slots *= 2;
         return slots;

@@ -6,6 +6,7 @@
 #include <h2o.h>
 
 #include "base/codec.h"
+#include "base/json.h"
 #include "domain/keyspace.h"
 
 static struct pgw_str text_at(const json_t *array, size_t index)
@@ -47,8 +48,8 @@ static void decode(struct pgw_exchange *x, const json_t *encoded, struct pgw_str
 
 enum pgw_err pgw_selectors_keys(struct pgw_exchange *x, struct pgw_selectors *ret)
 {
-        const json_t *plain = json_object_get(x->body, "keys");
-        const json_t *encoded = json_object_get(x->body, "keys_base64");
+        const json_t *plain = pgw_json_get(x->body, "keys");
+        const json_t *encoded = pgw_json_get(x->body, "keys_base64");
         const size_t plain_n = json_array_size(plain),
                      before = pgw_violations_count(&x->violations);
 
@@ -64,7 +65,7 @@ enum pgw_err pgw_selectors_keys(struct pgw_exchange *x, struct pgw_selectors *re
 
 void pgw_selectors_texts(struct pgw_exchange *x, const char *member, struct pgw_selectors *ret)
 {
-        const json_t *texts = json_object_get(x->body, member);
+        const json_t *texts = pgw_json_get(x->body, member);
 
         ret->count = json_array_size(texts);
         ret->items = h2o_mem_alloc_pool(&x->req->pool, ret->count * sizeof *ret->items);
@@ -74,7 +75,7 @@ void pgw_selectors_texts(struct pgw_exchange *x, const char *member, struct pgw_
 
 struct pgw_str pgw_selectors_text(const struct pgw_exchange *x, const char *member)
 {
-        const json_t *value = json_object_get(x->body, member);
+        const json_t *value = pgw_json_get(x->body, member);
 
         return pgw_str_of(json_string_value(value), json_string_length(value));
 }

@@ -6,6 +6,7 @@
 #include <h2o.h>
 #include <jansson.h>
 
+#include "base/json.h"
 #include "http/selectors.h"
 
 static pgw_target_set all_of(const struct pgw_gateway *g)
@@ -40,8 +41,8 @@ static pgw_target_set find(struct pgw_exchange *x, struct pgw_str name, const ch
 
 pgw_target_set pgw_targets_of_body(struct pgw_exchange *x)
 {
-        const bool has_one = json_object_get(x->body, "target") != NULL,
-                   has_list = json_object_get(x->body, "targets") != NULL;
+        const bool has_one = pgw_json_get(x->body, "target") != NULL,
+                   has_list = pgw_json_get(x->body, "targets") != NULL;
         struct pgw_selectors names;
         pgw_target_set set = 0;
         char pointer[32];

@@ -1,5 +1,8 @@
 /* Junk behind a close_notify would be buffered for ever by the layer above: OpenSSL does not
- * take it and libh2o keeps it. The info callback tells whoever can shut the socket. */
+ * take it and libh2o keeps it. The info callback tells whoever can shut the socket.
+ *
+ * The same callback tells who the client is: libh2o shows nobody its SSL object, and after the
+ * handshake there is no other place where both that and the socket are known. */
 #include "io/tls.h"
 
 #include <pthread.h>
@@ -10,6 +13,7 @@
 #include <openssl/ssl.h>
 
 #include "base/alloc.h"
+#include "io/tls_authorities.h"
 
 /* Freed with its context, which connections made under it keep alive. */
 struct pgw_tls_server {
@@ -49,14 +53,31 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
         return SSL_TLSEXT_ERR_OK;
 }
 
+static void *socket_of(const SSL *ssl)
+{
+        return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+static void on_name(void *ctx, struct pgw_str name)
+{
+        const SSL *ssl = ctx;
+        const struct pgw_tls_server *tls = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
+
+        tls->conf.on_peer_name(socket_of(ssl), name);
+}
+
 static void on_info(const SSL *ssl, int where, int value)
 {
         const struct pgw_tls_server *tls = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
 
+        if (where & SSL_CB_HANDSHAKE_DONE && tls->conf.on_peer_name) {
+                X509 *certificate = SSL_get0_peer_certificate(ssl);
+                if (certificate)
+                        pgw_tls_peer_names(certificate, on_name, (void *)(uintptr_t)ssl);
+        }
         if ((where == SSL_CB_READ_ALERT || where == SSL_CB_WRITE_ALERT) &&
             (value & 0xff) == SSL_AD_CLOSE_NOTIFY && tls->conf.on_close_notify)
-                tls->conf.on_close_notify(BIO_get_data(SSL_get_rbio(ssl)),
-                                          where == SSL_CB_WRITE_ALERT);
+                tls->conf.on_close_notify(socket_of(ssl), where == SSL_CB_WRITE_ALERT);
 }
 
 static enum pgw_err refuse(struct pgw_fault *fault, const char *path, const char *what)
@@ -78,6 +99,21 @@ static enum pgw_err load(SSL_CTX *ctx, const char *certificate, const char *key,
                 return refuse(fault, key, "the key cannot be read or is not the certificate's");
         if (SSL_CTX_check_private_key(ctx) != 1)
                 return refuse(fault, key, "the key is not the certificate's");
+        return PGW_OK;
+}
+
+static enum pgw_err ask_clients(SSL_CTX *ctx, const struct pgw_tls_server_conf *conf,
+                                struct pgw_fault *fault)
+{
+        if (!conf->authority_path)
+                return PGW_OK;
+        if (SSL_CTX_load_verify_file(ctx, conf->authority_path) != 1)
+                return refuse(fault, conf->authority_path, "the authorities cannot be read");
+        SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(conf->authority_path));
+        pgw_tls_settle_authorities(ctx);
+        SSL_CTX_set_verify(
+            ctx, SSL_VERIFY_PEER | (conf->needs_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+            NULL);
         return PGW_OK;
 }
 
@@ -103,6 +139,8 @@ enum pgw_err pgw_tls_server_new(const char *certificate, const char *key,
         SSL_CTX_set_alpn_select_cb(tls->ctx, on_alpn, tls);
         SSL_CTX_set_info_callback(tls->ctx, on_info);
         enum pgw_err err = load(tls->ctx, certificate, key, fault);
+        if (!err)
+                err = ask_clients(tls->ctx, conf, fault);
         if (err) {
                 pgw_tls_server_free(tls);
                 return err;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "io/tls_peer.h"
 
 struct pgw_tls_server;
 struct ssl_ctx_st;
@@ -20,6 +21,13 @@ struct pgw_tls_server_conf {
          * (`sent`), and the socket is about to close. `socket` is the h2o_socket_t. NULL: nobody
          * wants to know. */
         void (*on_close_notify)(void *socket, bool sent);
+        /* Clients are asked for a certificate of these authorities (PEM); one of others, or one
+         * that is no more valid, ends the handshake. NULL: they are not asked. */
+        const char *authority_path;
+        bool needs_certificate; /* no certificate ends it, too */
+        /* A name of the client's certificate, at the end of the handshake; several names, several
+         * calls. `socket` as above. */
+        void (*on_peer_name)(void *socket, struct pgw_str name);
 };
 
 /* PGW_E_CONFIG with the file and the reason. */

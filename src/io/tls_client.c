@@ -20,6 +20,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
+#include "io/tls_authorities.h"
 
 struct pgw_tls_client {
         SSL_CTX *ctx;
@@ -100,20 +101,6 @@ static enum pgw_err refuse(struct pgw_fault *fault, const char *path, const char
         return PGW_E_CONFIG;
 }
 
-/* OpenSSL decodes a certificate's extensions when they are first asked for and keeps them in it.
- * The authorities are the one thing of a context that the threads' handshakes share, so they are
- * decoded here, where one thread looks, and are only read afterwards. */
-static void settle(SSL_CTX *ctx)
-{
-        STACK_OF(X509_OBJECT) *known = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
-
-        for (int i = 0; i < sk_X509_OBJECT_num(known); i++) {
-                X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(known, i));
-                if (authority)
-                        X509_check_purpose(authority, -1, 0);
-        }
-}
-
 static enum pgw_err load(SSL_CTX *ctx, const struct pgw_tls_client_conf *conf,
                          struct pgw_fault *fault)
 {
@@ -166,7 +153,7 @@ enum pgw_err pgw_tls_client_new(const struct pgw_tls_client_conf *conf, struct p
                 pgw_tls_client_free(tls);
                 return err;
         }
-        settle(tls->ctx);
+        pgw_tls_settle_authorities(tls->ctx);
         *ret = tls;
         return PGW_OK;
 }

@@ -278,26 +278,37 @@ int64_t pgw_reply_int(const struct pgw_reply *reply, int64_t otherwise)
         return number;
 }
 
-static enum pgw_err add_head(struct pgw_buf *out, char mark, uint64_t number)
-{
-        char head[24];
+/* A mark, a number and the end of the line. */
+#define HEAD_SIZE_MAX 24
 
-        head[0] = mark;
-        const size_t n = 1 + pgw_u64_text(number, head + 1);
-        memcpy(head + n, "\r\n", 2);
-        return pgw_buf_add(out, head, n + 2);
+static size_t write_head(char out[HEAD_SIZE_MAX], char mark, uint64_t number)
+{
+        out[0] = mark;
+        const size_t n = 1 + pgw_u64_text(number, out + 1);
+        memcpy(out + n, "\r\n", 2);
+        return n + 2;
 }
 
 enum pgw_err pgw_wire_command(struct pgw_buf *out, size_t count)
 {
-        return add_head(out, '*', count);
+        char head[HEAD_SIZE_MAX];
+
+        return pgw_buf_add(out, head, write_head(head, '*', count));
 }
 
+/* Room is asked for once: a job is a good twenty arguments. */
 enum pgw_err pgw_wire_arg(struct pgw_buf *out, struct pgw_str arg)
 {
-        enum pgw_err err = add_head(out, '$', arg.n);
+        char head[HEAD_SIZE_MAX], *room;
+        const size_t n = write_head(head, '$', arg.n);
+        enum pgw_err err = pgw_buf_reserve(out, n + arg.n + 2, &room);
 
-        if (!err)
-                err = pgw_buf_add(out, arg.p, arg.n);
-        return err ? err : pgw_buf_add(out, "\r\n", 2);
+        if (err)
+                return err;
+        memcpy(room, head, n);
+        if (arg.n)
+                memcpy(room + n, arg.p, arg.n);
+        memcpy(room + n + arg.n, "\r\n", 2);
+        out->n += n + arg.n + 2;
+        return PGW_OK;
 }

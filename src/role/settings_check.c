@@ -95,7 +95,9 @@ static void refuse_open(const struct pgw_settings *s, const char *name, const ch
 static enum pgw_err check_listen(const struct pgw_settings *s, const char *name, char *const *list,
                                  size_t count, struct pgw_fault *fault)
 {
-        const bool is_safe = s->listen_anywhere || (s->identities_file[0] && list == s->tls_listen);
+        const bool is_safe =
+            s->listen_anywhere ||
+            (list == s->tls_listen && (s->identities_file[0] || s->tls_client_required));
         char host[256];
 
         for (size_t i = 0; i < count; i++) {
@@ -199,8 +201,16 @@ static enum pgw_err check_files(const struct pgw_settings *s, struct pgw_fault *
                 pgw_fault_set(fault, "tls.listen", "needs tls.certificate and tls.key");
                 return PGW_E_CONFIG;
         }
+        if (s->tls_client_required && !s->tls_client_ca[0]) {
+                pgw_fault_set(fault, "tls.client_required", "needs tls.client_ca");
+                return PGW_E_CONFIG;
+        }
         err = check_readable("tls.certificate", s->tls_certificate, fault);
-        return err ? err : check_readable("tls.key", s->tls_key, fault);
+        if (!err)
+                err = check_readable("tls.key", s->tls_key, fault);
+        if (!err && s->tls_client_ca[0])
+                err = check_readable("tls.client_ca", s->tls_client_ca, fault);
+        return err;
 }
 
 static enum pgw_err check_worker(const struct pgw_settings *s, struct pgw_fault *fault)

@@ -17,11 +17,17 @@ L(listen, "listen", "127.0.0.1:7780",
 B(listen_anywhere, "listen_anywhere", false, false,
   "Allow addresses that are not loopback. Without identities.file nobody is asked for credentials, "
   "so whoever reaches the address may purge; with it credentials cross the network as they are. "
-  "tls.listen with identities.file needs no leave.")
+  "tls.listen with identities.file or tls.client_required needs no leave.")
 L(tls_listen, "tls.listen", "",
   "Addresses to answer HTTPS on (TLS 1.2 or later, ALPN h2 and http/1.1).")
 S(tls_certificate, "tls.certificate", "", true, "File with the certificate chain, PEM.")
 S(tls_key, "tls.key", "", true, "File with the private key, PEM.")
+S(tls_client_ca, "tls.client_ca", "", true,
+  "File with the authorities of clients' certificates, PEM; empty is: clients are not asked for "
+  "one. "
+  "Names in certificates are credentials (docs/identities.md).")
+B(tls_client_required, "tls.client_required", false, true,
+  "Refuse the connections of clients without a certificate.")
 S(identities_file, "identities.file", "", false,
   "File that says who may do what, by which credential (docs/identities.md); empty is: whoever can "
   "ask may. The file is read again when it changes.")

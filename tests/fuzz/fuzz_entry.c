@@ -32,8 +32,10 @@ static void read_entry(const struct pgw_reply *reply)
         uint64_t nonce;
 
         if (pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce) == PGW_OK) {
-                PGW_ASSERT(has_nonce && e.keys.n > 0 && e.key_count > 0);
+                PGW_ASSERT(has_nonce && e.key_count + e.pattern_count + e.tag_count > 0);
                 read_keys(e.keys, e.key_count);
+                read_keys(e.patterns, e.pattern_count);
+                read_keys(e.tags, e.tag_count);
         }
         if (has_nonce) {
                 pgw_job_id_text(&e.id, text);

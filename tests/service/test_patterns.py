@@ -239,7 +239,7 @@ def test_sweep_leaves_the_node_to_others(make):
     server = make(Purgeway, "serve", broker_url=redis.url(), sweep_share=10)
     redis.client().config_resetstat()
     began = time.monotonic()
-    ended = server.api.finished(is_accepted(purge(server, "user:*"))["job_id"])
+    ended = server.api.finished(is_accepted(purge(server, "user:*"))["job_id"], 180)
     took_us = (time.monotonic() - began) * 1e6
     assert ended["result"]["removed"] == 0
     assert redis.client().info("commandstats")["cmdstat_scan"]["usec"] <= 0.12 * took_us

@@ -146,7 +146,7 @@ def test_target_that_cannot_be_reached(make):
 
 
 def test_removes_what_is_under_any_tag_and_nothing_else(beside):
-    server, redis = beside(sweep_share=100)
+    server, redis = beside(sweep_share=100, tags_prune_s=0)
     cache = redis.client()
     fill(cache, "one", 30_000, "one:{}")
     fill(cache, "two", 10, "two:{}")
@@ -169,7 +169,7 @@ def test_removes_what_is_under_any_tag_and_nothing_else(beside):
 
 
 def test_removes_what_is_under_all_tags_and_nothing_else(beside):
-    server, redis = beside(sweep_share=100)
+    server, redis = beside(sweep_share=100, tags_prune_s=0)
     cache = redis.client()
     fill(cache, "big", 20_000)
     cache.sadd("purgeway:tag:{mid}", *(f"key:{i}" for i in range(0, 20_000, 2)))

