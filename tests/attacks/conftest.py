@@ -11,6 +11,7 @@ tests/run attacks does both.
 """
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -80,13 +81,19 @@ def certificates(tmp_path_factory):
     return Certificates(str(tmp_path_factory.mktemp("certificates")))
 
 
+def _sanitizers():
+    """The runtimes of sanitizers in the program, which want to be loaded first."""
+    loaded = subprocess.run(["ldd", program()], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"(\S*/lib[at]san\.so\S*)", loaded)
+
+
 class Clock:
     """The wall clock of the program under test, by tests/faults/preload/jumping_clock.c."""
 
     def __init__(self, path):
         self.path = path
-        self.env = {"LD_PRELOAD": os.path.join(BUILD, "tests", "faults", "jumping_clock.so"),
-                    "PGW_CLOCK": path}
+        ours = os.path.join(BUILD, "tests", "faults", "jumping_clock.so")
+        self.env = {"LD_PRELOAD": ":".join([*_sanitizers(), ours]), "PGW_CLOCK": path}
         with open(path, "wb") as file:
             file.write(struct.pack("q", 0))
 
