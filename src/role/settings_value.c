@@ -30,8 +30,9 @@ void pgw_setting_list_clear(struct pgw_settings *s, const struct pgw_setting *t)
         *count = 0;
 }
 
-/* What YAML does not let stand in a document: C0, DEL, C1, the byte order mark and the two
- * that are no characters. */
+/* What YAML does not let stand in a document, or would read back as a blank: C0, DEL, C1, the
+ * separators of lines and paragraphs (U+2028, U+2029), the byte order mark and the two that are no
+ * characters. */
 static bool is_printable(struct pgw_str text)
 {
         for (size_t i = 0; i < text.n; i++) {
@@ -39,6 +40,7 @@ static bool is_printable(struct pgw_str text)
                 const unsigned char next = i + 1 < text.n ? (unsigned char)text.p[i + 1] : 0;
                 const unsigned char third = i + 2 < text.n ? (unsigned char)text.p[i + 2] : 0;
                 if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0) ||
+                    (c == 0xe2 && next == 0x80 && (third == 0xa8 || third == 0xa9)) ||
                     (c == 0xef && next == 0xbb && third == 0xbf) ||
                     (c == 0xef && next == 0xbf && third >= 0xbe))
                         return false;

@@ -265,6 +265,8 @@ static void wrong_types_are_refused_with_what_would_be_right(void **state)
         file_refused("broker:\n  password_file: 5\n", 2,
                      "broker.password_file: must be the path of a file");
         file_refused("data_dir: \"a\\nb\"\n", 1, "data_dir: a text must be UTF-8 without control");
+        file_refused("data_dir: \"a\\Lb\"\n", 1, "data_dir: a text must be UTF-8 without control");
+        file_refused("data_dir: \"a\\Pb\"\n", 1, "data_dir: a text must be UTF-8 without control");
         file_refused("data_dir: \"a\\x80b\"\n", 1, "without control");
         file_refused("listen: [\"a\\0b\"]\n", 1, "without control");
 }
