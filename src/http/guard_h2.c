@@ -146,9 +146,9 @@ size_t pgw_guard_hpack_fields(struct pgw_str block)
         return fields;
 }
 
-static enum pgw_h2_verdict end_block(struct pgw_guard_h2 *g)
+static enum pgw_h2_verdict end_block(struct pgw_guard_h2 *g, struct pgw_str block)
 {
-        const size_t fields = pgw_guard_hpack_fields(pgw_str_of(g->block, g->block_size));
+        const size_t fields = pgw_guard_hpack_fields(block);
 
         g->in_block = false;
         g->block_size = 0;
@@ -160,12 +160,16 @@ static enum pgw_h2_verdict add_fragment(struct pgw_guard_h2 *g, struct pgw_str f
 {
         if (g->block_size + fragment.n > g->block_max)
                 return PGW_H2_BLOCK_SIZE;
+        /* Almost every block comes in one frame, and need not be kept. */
+        if (g->block_size == 0 && flags & FLAG_END_HEADERS)
+                return end_block(g, fragment);
         if (fragment.n) {
                 g->block = pgw_realloc(g->block, g->block_size + fragment.n);
                 memcpy(g->block + g->block_size, fragment.p, fragment.n);
                 g->block_size += fragment.n;
         }
-        return flags & FLAG_END_HEADERS ? end_block(g) : PGW_H2_FINE;
+        return flags & FLAG_END_HEADERS ? end_block(g, pgw_str_of(g->block, g->block_size))
+                                        : PGW_H2_FINE;
 }
 
 /* A HEADERS frame without its padding and priority; false when they do not fit in it. */
