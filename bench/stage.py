@@ -111,7 +111,8 @@ class Redis(Child):
         super().__init__(directory, name, argv)
         eventually(lambda: self.must_live() or os.path.exists(self.socket_path), name)
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(self.socket_path)
+        # Between its making and its listening nobody can connect.
+        eventually(lambda: self._socket.connect_ex(self.socket_path) == 0, name)
         self._file = self._socket.makefile("rb")
         eventually(lambda: self("PING") == b"PONG", name)
 
