@@ -30,9 +30,8 @@ void pgw_setting_list_clear(struct pgw_settings *s, const struct pgw_setting *t)
         *count = 0;
 }
 
-/* What YAML does not let stand in a document, or would read back as a blank: C0, DEL, C1, the
- * separators of lines and paragraphs (U+2028, U+2029), the byte order mark and the two that are no
- * characters. */
+/* What YAML does not let stand in a document: C0, DEL, C1, the byte order mark and the two that
+ * are no characters; and the two that end a line or a paragraph, which it takes for spaces. */
 static bool is_printable(struct pgw_str text)
 {
         for (size_t i = 0; i < text.n; i++) {
