@@ -41,21 +41,33 @@ static const char *read_request_line(struct pgw_str line, struct head *h)
         return NULL;
 }
 
-static const char *read_field(struct pgw_str line, struct head *h)
+/* Why a line that does not begin with a name and a colon is no field. */
+static const char *misread(struct pgw_str line, size_t name_size)
 {
-        struct pgw_str name, value;
-
         if (line.p[0] == ' ' || line.p[0] == '\t')
                 return "a header field is folded over two lines";
-        if (!pgw_str_cut(line, ':', &name, &value) || name.n == 0)
+        if (name_size == 0 && line.p[0] == ':')
                 return "a header field has no name";
-        if (!is_token(name))
-                return "a header field's name holds a character that is not allowed";
+        return memchr(line.p, ':', line.n)
+                   ? "a header field's name holds a character that is not allowed"
+                   : "a header field has no name";
+}
+
+static const char *read_field(struct pgw_str line, struct head *h)
+{
+        size_t n = 0;
+
+        while (n < line.n && token_chars[(unsigned char)line.p[n]])
+                n++;
+        if (n == 0 || n == line.n || line.p[n] != ':')
+                return misread(line, n);
+        const struct pgw_str name = pgw_str_of(line.p, n);
         if (pgw_str_eq_nocase(name, PGW_STR("host")))
                 h->hosts++;
         else if (pgw_str_eq_nocase(name, PGW_STR("content-length")))
                 h->lengths++;
         else if (pgw_str_eq_nocase(name, PGW_STR("transfer-encoding"))) {
+                const struct pgw_str value = pgw_str_of(line.p + n + 1, line.n - n - 1);
                 h->encodings++;
                 if (!pgw_str_eq_nocase(pgw_str_trim(value), PGW_STR("chunked")))
                         return "the only transfer encoding that is taken is chunked";
