@@ -1,5 +1,6 @@
 /* Start-up in order, each step undone by the one function at the end: embedded Redis,
- * plan, contract, certificate, listeners, a first look at the broker, threads, readiness.
+ * plan, contract, certificate, listeners, the end of all privileges, a first look at the broker,
+ * threads, readiness.
  *
  * A broker that would lose jobs stops the start; one that cannot be reached does not,
  * because it may come back, and until then requests are refused with 503.
@@ -30,6 +31,8 @@
 #include "role/file.h"
 #include "role/identities_file.h"
 #include "role/notify.h"
+#include "role/privileges.h"
+#include "role/seccomp.h"
 #include "role/thread.h"
 #include "role/usage.h"
 #include "role/watch.h"
@@ -316,10 +319,8 @@ static int load_identities(struct process *p)
         pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
         if (pgw_identities_file_read(p->settings, &fault, &identities))
                 return refuse(PGW_EXIT_CONFIG, &fault);
-        if (identities) {
-                keep_memory_private();
+        if (identities)
                 hand_out_identities(p, identities);
-        }
         return PGW_EXIT_OK;
 }
 
@@ -493,15 +494,45 @@ static void count_descriptors(struct process *p)
                         PGW_L_STR("detail", "the limit of open files allows no more"));
 }
 
+/* A kernel without filters, or a container that allows none, is no reason not to serve. */
+static void filter_calls(struct process *p, bool has_embedded)
+{
+        struct pgw_fault fault = {"", ""};
+
+        if (pgw_seccomp_process((enum pgw_seccomp)p->settings->seccomp, has_embedded, &fault))
+                PGW_LOG(PGW_LOG_WARN, "process.unfiltered", PGW_L_STR("detail", fault.detail));
+}
+
+/* All that needs rights is open, and no thread has been started that would keep them. */
+static int confine(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        enum pgw_err err = pgw_privileges_drop(&fault);
+
+        if (err)
+                return refuse(exit_code_of(err), &fault);
+        if (geteuid() == 0)
+                PGW_LOG(PGW_LOG_WARN, "process.root",
+                        PGW_L_STR("detail", "runs as root, which nothing here needs; set user"));
+        if (!p->embedded)
+                filter_calls(p, false);
+        return PGW_EXIT_OK;
+}
+
 static int prepare(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
-        enum pgw_err err = PGW_OK;
         int code = PGW_EXIT_OK;
 
+        enum pgw_err err = pgw_privileges_lower(p->settings->user, p->settings->group, &fault);
+        if (err)
+                return refuse(exit_code_of(err), &fault);
+        keep_memory_private();
         pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
         pgw_metric_set_queue(p->settings->queue_name);
         if (pgw_plan_needs_embedded(p->settings)) {
+                /* Before it is started, so that the first one runs as every later one will. */
+                filter_calls(p, true);
                 err = pgw_embedded_start(p->settings->data_dir, NULL, &p->embedded, &fault);
                 if (err)
                         return refuse(exit_code_of(err), &fault);
@@ -523,6 +554,8 @@ static int prepare(struct process *p)
                 if (!code)
                         code = listen_all(p);
         }
+        if (!code)
+                code = confine(p);
         if (code)
                 return code;
         open_broker(p);
@@ -554,6 +587,8 @@ static void tear_down(struct process *p)
 static int run(struct process *p)
 {
         p->verdict = PGW_E_REDIS_CONNECT;
+        /* It may open a descriptor of its own, which is not allowed later. */
+        pgw_log_set_fd(STDERR_FILENO);
         pgw_signals_block();
         pgw_notify_open(&p->notify);
         pgw_metric_thread_register();
@@ -616,8 +651,9 @@ int pgw_process_main(enum pgw_role role, int argc, char **argv, char **env)
         p->role = role;
         p->argc = argc;
         p->argv = argv;
-        p->env = env;
+        p->env = pgw_settings_take_env(env);
         const int code = run(p);
+        pgw_settings_free_env(p->env);
         pgw_free(p);
         return code;
 }

@@ -54,6 +54,11 @@ struct pgw_settings {
 enum pgw_err pgw_settings_load(int argc, char **argv, char **env, struct pgw_fault *reterr_fault,
                                struct pgw_settings **ret) PGW_MUSTUSE;
 
+/* A copy of the variables that settings come from, to load them again. The secrets in `env` itself
+ * are overwritten: it is what /proc/PID/environ shows, for as long as the process lives. */
+char **pgw_settings_take_env(char **env);
+void pgw_settings_free_env(char **taken);
+
 /* Take what `fresh` (loaded again from the same sources, and freed here) has for those settings
  * that may change while running; others that differ are named in the note's detail. */
 void pgw_settings_take(struct pgw_settings *, struct pgw_settings *fresh,

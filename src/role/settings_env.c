@@ -2,6 +2,7 @@
  * otherwise be a setting that silently has no effect. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "role/settings_priv.h"
 
 #define PREFIX "PURGEWAY_"
@@ -94,4 +95,38 @@ enum pgw_err pgw_settings_read_env(struct pgw_settings *s, char **env, struct pg
                         err = read_variable(s, name, value, &given, fault);
         }
         return err;
+}
+
+static bool is_secret(struct pgw_str name)
+{
+        bool is_file;
+        const struct pgw_setting *t = pgw_setting_find(name, PGW_SPELLED_ENV, &is_file);
+
+        return (t && t->kind == SECRET && !is_file) ||
+               pgw_str_eq(name, PGW_STR("PURGEWAY_API_KEY"));
+}
+
+char **pgw_settings_take_env(char **env)
+{
+        size_t count = 0, n = 0;
+        struct pgw_str name, value;
+
+        while (env[count])
+                count++;
+        char **taken = pgw_alloc((count + 1) * sizeof *taken);
+        for (; *env; env++) {
+                if (strncmp(*env, PREFIX, strlen(PREFIX)) != 0)
+                        continue;
+                taken[n++] = pgw_strdup(*env);
+                if (pgw_str_cut(pgw_str_z(*env), '=', &name, &value) && is_secret(name))
+                        explicit_bzero(*env + (value.p - *env), value.n);
+        }
+        return taken;
+}
+
+void pgw_settings_free_env(char **taken)
+{
+        for (char **one = taken; *one; one++)
+                pgw_setting_wipe(*one);
+        pgw_free(taken);
 }

@@ -19,6 +19,7 @@
 #include "http/poll.h"
 #include "io/timer.h"
 #include "redis/leader.h"
+#include "role/seccomp.h"
 #include "role/watch.h"
 #include "work/worker.h"
 
@@ -463,10 +464,21 @@ static void tear_down(struct pgw_thread *t)
         pgw_resolver_free(t->resolver);
 }
 
+/* Without an embedded Redis the process has this filter already (role/seccomp.h). That there can be
+ * none has been told once, by the process. */
+static void confine(const struct pgw_thread *t)
+{
+        const struct pgw_settings *s = t->conf.plan->settings;
+
+        if (pgw_plan_needs_embedded(s))
+                (void)!pgw_seccomp_thread((enum pgw_seccomp)s->seccomp, NULL);
+}
+
 static void *thread_main(void *arg)
 {
         struct pgw_thread *t = arg;
 
+        confine(t);
         build(t);
         pgw_loop_run(t->loop);
         tear_down(t);

@@ -19,6 +19,7 @@ static const char general[] =
     "  purgeway queues         see what is waiting; pause, resume, purge\n"
     "  purgeway workers        see who works\n"
     "  purgeway dead           see what could not be done; redrive, drop\n"
+    "  purgeway ready          see whether a gateway takes jobs\n"
     "  purgeway key            make an API key\n"
     "\n"
     "  purgeway version\n"

@@ -34,6 +34,13 @@ S(identities_file, "identities.file", "", false,
 N(threads, "threads", COUNT, 0, 0, 128, false,
   "Event loops, each with its own listeners and worker; 0 is one for each core.")
 S(data_dir, "data_dir", "/var/lib/purgeway", false, "Directory of the embedded Redis.")
+S(user, "user", "", false,
+  "User to become when started as root, once the addresses and keys are open that only root may; "
+  "data_dir must be that user's. Empty is to stay root, with a warning.")
+S(group, "group", "", false, "Group to become; empty is the user's own.")
+E(seccomp, "seccomp", "off|log|on", 2, false,
+  "Allow the system calls that are needed and no others; log allows them all and has the kernel log "
+  "the others.")
 S(contract, "contract", "", false,
   "OpenAPI file that requests are checked against; empty is the one built in.")
 #ifdef PGW_HTTP2

@@ -149,6 +149,19 @@ def test_usage_errors(cli, words):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_ready(cli, make):
+    assert cli("ready") == (0, "ready\n", "")
+    code, out, _ = cli("ready", "--json")
+    assert code == 0 and json.loads(out)["status"] == "ready"
+    assert cli("ready", "now")[0] == 2
+    redis = make(Redis)
+    server = make(Purgeway, "gateway", broker_url=redis.url())
+    redis.kill9()
+    code, out, err = eventually(lambda: (answer := run_to_end("ready", "--url", server.url))[0]
+                                and answer)
+    assert code == 69 and out == "" and len(err.splitlines()) == 1
+
+
 def test_refused_request_is_1_and_says_why(cli):
     code, out, err = cli("purge", "k", "--priority", "urgent")
     assert code in (1, 2) and out == ""
@@ -161,7 +174,7 @@ def test_unknown_job_is_1(cli):
 
 
 def test_no_gateway_is_69():
-    for words in (["purge", "k"], ["status", "A" * 28], ["queues"]):
+    for words in (["purge", "k"], ["status", "A" * 28], ["queues"], ["ready"]):
         code, out, err = run_to_end(*words, "--url", f"http://127.0.0.1:{free_port()}")
         assert code == 69 and out == ""
         assert len(err.strip().splitlines()) == 1

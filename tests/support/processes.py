@@ -94,6 +94,21 @@ def free_port():
     return _ports.take()
 
 
+def threads(pid):
+    """/proc/PID/status of each thread, as dictionaries."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as file:
+            found.append(dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line))
+    return found
+
+
+def child_of(pid):
+    """The first process that a process has started."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
 class Child:
     """One process with a directory of its own; its output goes to files there."""
 

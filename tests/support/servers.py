@@ -28,6 +28,13 @@ def program():
     return os.path.abspath(path)
 
 
+def is_sanitized():
+    """Whether a sanitizer is in it, which needs rights that are given away otherwise."""
+    with open(program(), "rb") as file:
+        code = file.read()
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
 def environment(**more):
     """What the program under test gets to see: little, so that nothing of ours leaks in."""
     ours = {name: value for name, value in os.environ.items()
