@@ -5,10 +5,12 @@
 -- refused. Where the entry lies is written down, as for a job that was put off. On a full server
 -- the first XADD is refused and nothing has happened to that letter and those behind it.
 --
--- KEYS  1 sorted set of the dead   2 hash of their records   3 hash of places   4.. the lanes' streams
--- ARGV  ids of jobs
+-- KEYS  1 sorted set of the dead   2 hash of their records   3 hash of places   4 audit
+--       5.. the lanes' streams
+-- ARGV  1 records that the audit keeps, 2 what it is to say of each; '' when nothing   3.. ids of jobs
 -- returns  for each whether it was there (0, 1)
--- keeps    a letter is among the dead or in its lane, never in both or none
+-- keeps    a letter is among the dead or in its lane, never in both or none; none goes back without
+--          its record
 -- cost     O(bytes moved)
 local fresh = { u = true, z = true, f = true }
 local time = redis.call('TIME')
@@ -31,7 +33,8 @@ local function texts(record)
 end
 
 local moved = {}
-for i, id in ipairs(ARGV) do
+for i = 1, #ARGV - 2 do
+  local id = ARGV[i + 2]
   local kept = redis.call('HGET', KEYS[2], id)
   moved[i] = 0
   if kept then
@@ -42,10 +45,13 @@ for i, id in ipairs(ARGV) do
         fields[#fields + 1] = old[k + 1]
       end
     end
-    local entry = redis.call('XADD', KEYS[4 + tonumber(old[1])], '*', unpack(fields))
+    local entry = redis.call('XADD', KEYS[5 + tonumber(old[1])], '*', unpack(fields))
     redis.call('HSET', KEYS[3], id, '=' .. old[1] .. ' ' .. entry)
     redis.call('HDEL', KEYS[2], id)
     redis.call('ZREM', KEYS[1], id)
+    if ARGV[1] ~= '' then
+      redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[1], '*', 'd', ARGV[2], 'j', id)
+    end
     moved[i] = 1
   end
 end

@@ -4,43 +4,67 @@
 -- that was thought dead and wakes late must not write over what its successor said.
 -- When the results live beside the queue, the entries are acknowledged here too, and
 -- before the results are written: on a full server the acknowledgement is allowed and
--- lets the writes behind it pass, so the backlog of a full server still drains.
+-- lets the writes behind it pass, so the backlog of a full server still drains. Whatever is
+-- acknowledged gets its record in the audit with it. That it gets one only is made sure of where
+-- the batch may have been settled before, its answer lost: there each entry is asked for by itself,
+-- which costs as much as the record. A worker that stood still for longer than results are kept,
+-- while somebody else did its job, is the one that can write a second record.
 --
--- KEYS  1..n result hashes, n+1 the stream (only when the results live beside the queue)
+-- KEYS  1..n result hashes, n+1 the stream (only when the results live beside the queue), n+2 the
+--       audit (only then)
 -- ARGV  1 n   2 time to live of a result, seconds   3 consumer group, '' when not beside
+--       4 records that the audit keeps, '' when none is to be written   5 '1' when some of the
+--       jobs may have been settled before, else ''
 --       then twelve for each job: entry id, attempt, status, started_ms, requested,
 --       removed, missing, error code ('' for none), matched by patterns ('' for none),
 --       when it is repeated ('' for never), some keys of a dry run ('' for none), what
---       became of each target ('' when there is one)
+--       became of each target ('' when there is one); and, when there is an audit, its record
 -- returns  n integers: 1 settled, 0 refused because a later attempt owns the job
--- keeps    a status never goes back, a finished result never changes
+-- keeps    a status never goes back, a finished result never changes; an entry leaves the pending
+--          list together with its record
 -- cost     O(n), n at most a few hundred
-local n, ttl, group = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local n, ttl, group, audit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local size = audit == '' and 12 or 13
 local terminal = { succeeded = true, failed = true, dead = true, cancelled = true }
-local settled, write, acks = {}, {}, {}
+local settled, write, acks, records = {}, {}, {}, {}
 
 for i = 1, n do
-  local at = 3 + (i - 1) * 12
+  local at = 5 + (i - 1) * size
   local now = redis.call('HMGET', KEYS[i], 'a', 's')
   if now[1] and tonumber(now[1]) > tonumber(ARGV[at + 2]) then
     settled[i] = 0
   else
     settled[i] = 1
     acks[#acks + 1] = ARGV[at + 1]
+    records[#acks] = audit ~= '' and ARGV[at + 13]
     if not terminal[now[2]] then
       write[#write + 1] = i
     end
   end
 end
 
-if group ~= '' and #acks > 0 then
-  redis.call('XACK', KEYS[n + 1], group, unpack(acks))
+if ARGV[5] == '1' then
+  for i, id in ipairs(acks) do
+    if redis.call('XACK', KEYS[n + 1], group, id) == 0 then
+      records[i] = nil
+    end
+  end
+elseif group ~= '' and #acks > 0 and redis.call('XACK', KEYS[n + 1], group, unpack(acks)) == 0 then
+  records = {}
+end
+if audit ~= '' then
+  for i = 1, #acks do
+    if records[i] then
+      redis.call('XADD', KEYS[n + 2], '*', 'd', records[i])
+    end
+  end
+  redis.call('XTRIM', KEYS[n + 2], 'MAXLEN', '~', audit)
 end
 
 local time = redis.call('TIME')
 local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 for _, i in ipairs(write) do
-  local at = 3 + (i - 1) * 12
+  local at = 5 + (i - 1) * size
   redis.call('HSET', KEYS[i], 's', ARGV[at + 3], 'a', ARGV[at + 2], 'b', ARGV[at + 4], 'f', now_ms,
     'n', ARGV[at + 5], 'r', ARGV[at + 6], 'm', ARGV[at + 7])
   if ARGV[at + 8] ~= '' then

@@ -18,11 +18,12 @@
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
         PGW_CLI_TAKES_WAIT = 1,
-        PGW_CLI_TAKES_CANCEL = 4,  /* --cancel-rebounds */
-        PGW_CLI_TAKES_KEYS = 2,    /* what says what to remove, and how */
-        PGW_CLI_TAKES_EXPECT = 8,  /* --expect */
-        PGW_CLI_TAKES_LANE = 16,   /* --priority */
-        PGW_CLI_TAKES_LETTERS = 32 /* what says which dead letters are meant */
+        PGW_CLI_TAKES_CANCEL = 4,   /* --cancel-rebounds */
+        PGW_CLI_TAKES_KEYS = 2,     /* what says what to remove, and how */
+        PGW_CLI_TAKES_EXPECT = 8,   /* --expect */
+        PGW_CLI_TAKES_LANE = 16,    /* --priority */
+        PGW_CLI_TAKES_LETTERS = 32, /* what says which dead letters are meant */
+        PGW_CLI_TAKES_AUDIT = 64    /* what says which records of the audit are */
 };
 
 /* An option that may be given several times. */
@@ -56,6 +57,9 @@ struct pgw_cli_args {
         bool all;
         const char *code, *error_class, *ended, *letter_target, *letter_tag, *letter_request_id;
         const char *after, *before, *client;
+        const char *who, *job_id, *action, *since, *until, *audit_key;
+        uint32_t limit; /* 0: not given */
+        bool exports;
 };
 
 /* PGW_E_INVALID, with the reason in the fault, for a command line that makes no sense. */

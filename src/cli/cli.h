@@ -1,5 +1,5 @@
 /* cli/cli.h - the client verbs: `purgeway purge`, `status`, `cancel`, `queues`, `workers`, `dead`,
- * `ready`; and `purgeway key`, which asks nobody.
+ * `ready`, `audit`; and `purgeway key`, which asks nobody.
  *
  * Each is a main() of its own: argv[0] is the verb, results go to stdout, one line per
  * error to stderr, and the return value is the exit status. They speak HTTP to a
@@ -24,6 +24,7 @@ int pgw_cli_queues(int argc, char *argv[]);
 int pgw_cli_workers(int argc, char *argv[]);
 int pgw_cli_dead(int argc, char *argv[]);
 int pgw_cli_ready(int argc, char *argv[]);
+int pgw_cli_audit(int argc, char *argv[]);
 int pgw_cli_key(int argc, char *argv[]);
 
 #endif

@@ -6,12 +6,12 @@
 
 #include "cli/cli.h"
 #include "cli/job.h"
+#include "cli/query.h"
 #include "cli/say.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 
-#define HTTP_OK       200
-#define PATH_MAX_SIZE 1024
+#define HTTP_OK 200
 
 static const struct pgw_cli_verb verb = {
     .name = "dead",
@@ -43,16 +43,11 @@ static const struct pgw_cli_verb verb = {
         "69 no gateway or it cannot serve now\n",
 };
 
-struct filter {
-        const char *name;
-        const char *value; /* NULL: not given */
-};
-
 enum { FILTERS = 9 };
 
-static void list_filters(const struct pgw_cli_args *args, struct filter out[FILTERS])
+static void list_filters(const struct pgw_cli_args *args, struct pgw_cli_param out[FILTERS])
 {
-        const struct filter all[FILTERS] = {
+        const struct pgw_cli_param all[FILTERS] = {
             {"code", args->code},
             {"error_class", args->error_class},
             {"status", args->ended},
@@ -69,7 +64,7 @@ static void list_filters(const struct pgw_cli_args *args, struct filter out[FILT
 
 static bool has_filter(const struct pgw_cli_args *args)
 {
-        struct filter filters[FILTERS];
+        struct pgw_cli_param filters[FILTERS];
 
         list_filters(args, filters);
         for (size_t i = 0; i < FILTERS; i++)
@@ -80,42 +75,14 @@ static bool has_filter(const struct pgw_cli_args *args)
 
 /* ---- listing ---- */
 
-/* Append a text to a query, escaped; false when it does not fit. */
-static bool append(char *path, size_t size, const char *text, bool escaped)
+static bool write_path(const struct pgw_cli_args *args, const char *token,
+                       char path[PGW_CLI_PATH_SIZE])
 {
-        static const char plain[] =
-            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-        size_t n = strlen(path);
+        struct pgw_cli_param params[FILTERS + 1];
 
-        for (; *text; text++) {
-                if (n + 4 > size)
-                        return false;
-                if (!escaped || strchr(plain, *text))
-                        path[n++] = *text;
-                else
-                        n += (size_t)snprintf(path + n, 4, "%%%02X", (unsigned char)*text);
-        }
-        path[n] = '\0';
-        return true;
-}
-
-static bool write_path(const struct pgw_cli_args *args, const char *token, char path[PATH_MAX_SIZE])
-{
-        struct filter filters[FILTERS];
-        bool fits = true;
-
-        snprintf(path, PATH_MAX_SIZE, "/v1/dead-letters?page_size=100");
-        list_filters(args, filters);
-        for (size_t i = 0; i < FILTERS && fits; i++)
-                if (filters[i].value)
-                        fits = append(path, PATH_MAX_SIZE, "&", false) &&
-                               append(path, PATH_MAX_SIZE, filters[i].name, false) &&
-                               append(path, PATH_MAX_SIZE, "=", false) &&
-                               append(path, PATH_MAX_SIZE, filters[i].value, true);
-        if (*token && fits)
-                fits = append(path, PATH_MAX_SIZE, "&page_token=", false) &&
-                       append(path, PATH_MAX_SIZE, token, true);
-        return fits;
+        list_filters(args, params);
+        params[FILTERS] = (struct pgw_cli_param){"page_token", *token ? token : NULL};
+        return pgw_cli_query(path, "/v1/dead-letters?page_size=100", params, FILTERS + 1);
 }
 
 /* What fits on a line. */
@@ -157,7 +124,7 @@ static void print_page(json_t *page, bool as_json)
 
 static int list(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args)
 {
-        char path[PATH_MAX_SIZE], token[128] = "";
+        char path[PGW_CLI_PATH_SIZE], token[128] = "";
         int status = PGW_EXIT_OK;
 
         do {
@@ -219,7 +186,7 @@ static int end_each(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *
 
 static int end_all(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args, bool drops)
 {
-        struct filter filters[FILTERS];
+        struct pgw_cli_param filters[FILTERS];
         json_t *body = json_object(), *answer;
 
         PGW_ASSERT(body);

@@ -5,18 +5,18 @@
 
 /* The values of the fields, by their one-letter names (domain/invalidation.h). */
 struct raw {
-        struct pgw_str of[26];
+        struct pgw_str of['z' - 'A' + 1];
 };
 
 static struct pgw_str raw_get(const struct raw *raw, char name)
 {
-        return raw->of[name - 'a'];
+        return raw->of[name - 'A'];
 }
 
 static void take_field(struct raw *raw, struct pgw_str name, struct pgw_str value)
 {
-        if (name.n == 1 && name.p[0] >= 'a' && name.p[0] <= 'z')
-                raw->of[name.p[0] - 'a'] = value;
+        if (name.n == 1 && name.p[0] >= 'A' && name.p[0] <= 'z')
+                raw->of[name.p[0] - 'A'] = value;
 }
 
 static void take_texts(struct pgw_entry *e, const struct raw *raw)
@@ -32,6 +32,8 @@ static void take_texts(struct pgw_entry *e, const struct raw *raw)
         e->reason = raw_get(raw, 'r');
         e->request_id = raw_get(raw, 'q');
         e->traceparent = raw_get(raw, 't');
+        e->actor = raw_get(raw, 'A');
+        e->sum = raw_get(raw, 'S');
         e->is_dry = pgw_str_eq_z(raw_get(raw, 'd'), "1");
         e->all_tags = pgw_str_eq_z(raw_get(raw, 'a'), "1");
         e->has_rebounds = raw_get(raw, 'w').n > 0;

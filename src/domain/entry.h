@@ -39,6 +39,8 @@ struct pgw_entry {
         struct pgw_str reason;
         struct pgw_str request_id;
         struct pgw_str traceparent;
+        struct pgw_str actor; /* from where it came, and of whom; empty: not written down */
+        struct pgw_str sum;   /* of its first selectors (domain/audit.h); empty: those it has */
 };
 
 /* Read `[entry id, [field, value, ...]]` of a lane. On PGW_E_CODEC the entry id and, when

@@ -206,6 +206,7 @@ static size_t list_fields(const struct pgw_intake *intake, const struct pgw_inva
             {PGW_STR("r"), inv->reason},
             {PGW_STR("q"), inv->request_id},
             {PGW_STR("t"), inv->traceparent},
+            {PGW_STR("A"), inv->actor},
         };
         size_t count = 0;
 

@@ -43,6 +43,16 @@ enum pgw_err pgw_keys_next(struct pgw_str *rest, struct pgw_str *ret_key)
         return PGW_OK;
 }
 
+bool pgw_keys_have(struct pgw_str keys, struct pgw_str wanted)
+{
+        struct pgw_str key;
+
+        while (keys.n && pgw_keys_next(&keys, &key) == PGW_OK)
+                if (pgw_str_eq(key, wanted))
+                        return true;
+        return false;
+}
+
 enum pgw_err pgw_keys_count(struct pgw_str keys, size_t *ret)
 {
         size_t count = 0;

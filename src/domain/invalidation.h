@@ -17,11 +17,14 @@
  *      d  "1" when nothing is to be touched (a dry run)
  *      w  when it is to be repeated (domain/rebound.h, which has more fields of version 2)
  *      r  the reason, q the request id, t the W3C traceparent; each only when there is one
+ *      A  the address that it came from, and behind a space the name of the identity, if any; only
+ *         when there is an audit (domain/audit.h)
  * and, once it was tried without success (domain/retry.h), only in version 2
  *      e  attempts that were over when the entry was made   u  tries used up   z  times waited
  *      f  since when it is tried, wall ms: from its first entry, or from when it was brought back
  *      l  why it failed (domain/history.h)
  *      i  how many selectors it had at first   y  what became of its targets (domain/job.h)
+ *      S  what the audit is to say of its first selectors, when it has less of them now
  * A reader refuses a version it does not know and ignores fields it does not know, so
  * a field may be added without a new version as long as ignoring it does no harm.
  */
@@ -55,6 +58,7 @@ struct pgw_invalidation {
         struct pgw_str reason;       /* empty: none */
         struct pgw_str request_id;   /* empty: none */
         struct pgw_str traceparent;  /* empty: none */
+        struct pgw_str actor;        /* empty: not written down */
         const uint32_t *owner;       /* mark (domain/job_id.h); NULL: nobody who is known */
         const struct pgw_once *once; /* not in the stream; NULL: none (domain/once.h) */
 };
@@ -65,6 +69,9 @@ enum pgw_err pgw_keys_encode(struct pgw_buf *out, const struct pgw_str *keys,
 
 /* Take the next key off `*rest`. PGW_E_CODEC when the bytes are not such a list. */
 enum pgw_err pgw_keys_next(struct pgw_str *rest, struct pgw_str *ret_key) PGW_MUSTUSE;
+
+/* Whether this is one of the keys. */
+bool pgw_keys_have(struct pgw_str keys, struct pgw_str wanted);
 
 /* How many keys there are; PGW_E_CODEC unless all of them can be read. */
 enum pgw_err pgw_keys_count(struct pgw_str keys, size_t *ret) PGW_MUSTUSE;

@@ -57,6 +57,11 @@ struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *ks, char out[PGW_
         return key_of_queue(ks, "dead:at", out);
 }
 
+struct pgw_str pgw_keyspace_audit(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
+{
+        return key_of_queue(ks, "audit", out);
+}
+
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *ks, char out[PGW_STREAM_KEY_MAX])
 {
         return key_of_queue(ks, "cancelled", out);

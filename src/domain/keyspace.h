@@ -47,6 +47,9 @@ struct pgw_str pgw_keyspace_later(const struct pgw_keyspace *, char out[PGW_STRE
 struct pgw_str pgw_keyspace_dead(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 struct pgw_str pgw_keyspace_dead_at(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 
+/* The audit (domain/audit.h); written to `out`. */
+struct pgw_str pgw_keyspace_audit(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
+
 /* The jobs that are not to be repeated any more (domain/cancel.h); written to `out`. */
 struct pgw_str pgw_keyspace_cancelled(const struct pgw_keyspace *, char out[PGW_STREAM_KEY_MAX]);
 

@@ -84,44 +84,46 @@ enum pgw_err pgw_letter_reopen(struct pgw_redis *r, const struct pgw_keyspace *k
         return pgw_redis_end(r, done, ctx);
 }
 
-static void add_ids(struct pgw_redis *r, const struct pgw_job_id *ids, size_t count)
+static void add_ids(struct pgw_redis *r, const struct pgw_letter_ids *letters)
 {
         char text[PGW_JOB_ID_SIZE];
 
-        for (size_t i = 0; i < count; i++) {
-                pgw_job_id_text(&ids[i], text);
+        PGW_ASSERT(letters->count >= 1 && letters->count <= PGW_LETTERS_PAGE_MAX);
+        pgw_audit_args(r, letters->audit, letters->record);
+        for (size_t i = 0; i < letters->count; i++) {
+                pgw_job_id_text(&letters->ids[i], text);
                 pgw_redis_arg(r, pgw_str_of(text, sizeof text));
         }
 }
 
 enum pgw_err pgw_letters_redrive(struct pgw_redis *r, const struct pgw_keyspace *ks,
-                                 const struct pgw_job_id *ids, size_t count,
-                                 pgw_redis_reply_f *done, void *ctx)
+                                 const struct pgw_letter_ids *letters, pgw_redis_reply_f *done,
+                                 void *ctx)
 {
         char key[PGW_STREAM_KEY_MAX];
 
-        PGW_ASSERT(count >= 1 && count <= PGW_LETTERS_PAGE_MAX);
-        pgw_script_begin(r, PGW_SCRIPT_REDRIVE, 3 + PGW_LANE_COUNT, count);
+        pgw_script_begin(r, PGW_SCRIPT_REDRIVE, 4 + PGW_LANE_COUNT, 2 + letters->count);
         pgw_redis_arg(r, pgw_keyspace_dead_at(ks, key));
         pgw_redis_arg(r, pgw_keyspace_dead(ks, key));
         pgw_redis_arg(r, pgw_keyspace_later(ks, key));
+        pgw_redis_arg(r, pgw_keyspace_audit(ks, key));
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
                 pgw_redis_arg(r, pgw_keyspace_stream(ks, (enum pgw_lane)i));
-        add_ids(r, ids, count);
+        add_ids(r, letters);
         return pgw_redis_end(r, done, ctx);
 }
 
 enum pgw_err pgw_letters_drop(struct pgw_redis *r, const struct pgw_keyspace *ks,
-                              const struct pgw_job_id *ids, size_t count, pgw_redis_reply_f *done,
+                              const struct pgw_letter_ids *letters, pgw_redis_reply_f *done,
                               void *ctx)
 {
         char key[PGW_STREAM_KEY_MAX];
 
-        PGW_ASSERT(count >= 1 && count <= PGW_LETTERS_PAGE_MAX);
-        pgw_script_begin(r, PGW_SCRIPT_DROP, 2, 1 + count);
+        pgw_script_begin(r, PGW_SCRIPT_DROP, 3, 3 + letters->count);
         pgw_redis_arg(r, pgw_keyspace_dead_at(ks, key));
         pgw_redis_arg(r, pgw_keyspace_dead(ks, key));
+        pgw_redis_arg(r, pgw_keyspace_audit(ks, key));
         pgw_redis_arg(r, PGW_STR(""));
-        add_ids(r, ids, count);
+        add_ids(r, letters);
         return pgw_redis_end(r, done, ctx);
 }

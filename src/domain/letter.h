@@ -12,6 +12,7 @@
 #ifndef PGW_DOMAIN_LETTER_H
 #define PGW_DOMAIN_LETTER_H
 
+#include "domain/audit.h"
 #include "domain/entry.h"
 #include "domain/history.h"
 #include "domain/job.h"
@@ -55,12 +56,21 @@ enum pgw_err pgw_letter_reopen(struct pgw_redis *results, const struct pgw_keysp
                                const struct pgw_job_id *, uint64_t attempts,
                                pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 
-/* Bring back, or drop, at most PGW_LETTERS_PAGE_MAX. The answer is an array of 0 and 1. */
+/* Letters to end, at most PGW_LETTERS_PAGE_MAX, and what the audit is to say of each, but for the
+ * job (domain/audit.h); NULL: nothing. */
+struct pgw_letter_ids {
+        const struct pgw_job_id *ids;
+        size_t count;
+        const struct pgw_audit_conf *audit;
+        const struct pgw_buf *record;
+};
+
+/* Bring back, or drop. The answer is an array of 0 and 1. */
 enum pgw_err pgw_letters_redrive(struct pgw_redis *, const struct pgw_keyspace *,
-                                 const struct pgw_job_id *ids, size_t count,
-                                 pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
+                                 const struct pgw_letter_ids *, pgw_redis_reply_f *done,
+                                 void *ctx) PGW_MUSTUSE;
 enum pgw_err pgw_letters_drop(struct pgw_redis *, const struct pgw_keyspace *,
-                              const struct pgw_job_id *ids, size_t count, pgw_redis_reply_f *done,
+                              const struct pgw_letter_ids *, pgw_redis_reply_f *done,
                               void *ctx) PGW_MUSTUSE;
 
 #endif

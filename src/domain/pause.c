@@ -4,47 +4,40 @@
 
 #include "base/clock.h"
 
-static size_t count_of(pgw_lane_set lanes)
-{
-        size_t count = 0;
-
-        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
-                count += lanes >> i & 1;
-        return count;
-}
-
 enum pgw_err pgw_pause_begin(struct pgw_redis *r, const struct pgw_keyspace *ks, pgw_lane_set lanes,
+                             const struct pgw_audit_conf *audit, const struct pgw_buf *record,
                              pgw_redis_reply_f *done, void *ctx)
 {
-        char key[PGW_STREAM_KEY_MAX];
-        const uint64_t now_ms = pgw_wall_ms();
+        char key[PGW_STREAM_KEY_MAX], now[20];
+        const struct pgw_str now_ms = pgw_str_of(now, pgw_u64_text(pgw_wall_ms(), now));
+        struct pgw_str args[2 * PGW_LANE_COUNT];
+        size_t count = 0;
 
         PGW_ASSERT(lanes && (lanes & ~PGW_LANES_ALL) == 0);
-        pgw_redis_begin(r, 2 + 2 * count_of(lanes));
-        pgw_redis_arg(r, PGW_STR("HSET"));
-        pgw_redis_arg(r, pgw_keyspace_paused(ks, key));
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
                 if (!(lanes >> i & 1))
                         continue;
-                pgw_redis_arg(r, pgw_str_z(pgw_lane_name((enum pgw_lane)i)));
-                pgw_redis_arg_u64(r, now_ms);
+                args[count++] = pgw_str_z(pgw_lane_name((enum pgw_lane)i));
+                args[count++] = now_ms;
         }
-        return pgw_redis_end(r, done, ctx);
+        return pgw_audit_act(r, ks, audit, record, PGW_STR("HSET"), pgw_keyspace_paused(ks, key),
+                             args, count, done, ctx);
 }
 
 enum pgw_err pgw_pause_end(struct pgw_redis *r, const struct pgw_keyspace *ks, pgw_lane_set lanes,
+                           const struct pgw_audit_conf *audit, const struct pgw_buf *record,
                            pgw_redis_reply_f *done, void *ctx)
 {
         char key[PGW_STREAM_KEY_MAX];
+        struct pgw_str args[PGW_LANE_COUNT];
+        size_t count = 0;
 
         PGW_ASSERT(lanes && (lanes & ~PGW_LANES_ALL) == 0);
-        pgw_redis_begin(r, 2 + count_of(lanes));
-        pgw_redis_arg(r, PGW_STR("HDEL"));
-        pgw_redis_arg(r, pgw_keyspace_paused(ks, key));
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
                 if (lanes >> i & 1)
-                        pgw_redis_arg(r, pgw_str_z(pgw_lane_name((enum pgw_lane)i)));
-        return pgw_redis_end(r, done, ctx);
+                        args[count++] = pgw_str_z(pgw_lane_name((enum pgw_lane)i));
+        return pgw_audit_act(r, ks, audit, record, PGW_STR("HDEL"), pgw_keyspace_paused(ks, key),
+                             args, count, done, ctx);
 }
 
 enum pgw_err pgw_pause_ask(struct pgw_redis *r, const struct pgw_keyspace *ks,

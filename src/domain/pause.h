@@ -7,6 +7,7 @@
 #ifndef PGW_DOMAIN_PAUSE_H
 #define PGW_DOMAIN_PAUSE_H
 
+#include "domain/audit.h"
 #include "domain/keyspace.h"
 #include "redis/client.h"
 
@@ -14,9 +15,12 @@
 typedef unsigned pgw_lane_set;
 #define PGW_LANES_ALL ((1u << PGW_LANE_COUNT) - 1)
 
+/* `record` is what the audit is to say of it (domain/audit.h); NULL: nothing. */
 enum pgw_err pgw_pause_begin(struct pgw_redis *, const struct pgw_keyspace *, pgw_lane_set,
+                             const struct pgw_audit_conf *, const struct pgw_buf *record,
                              pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 enum pgw_err pgw_pause_end(struct pgw_redis *, const struct pgw_keyspace *, pgw_lane_set,
+                           const struct pgw_audit_conf *, const struct pgw_buf *record,
                            pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 
 /* Which are paused? Read the answer with pgw_pause_read(). */

@@ -30,6 +30,9 @@ static const struct {
     [PGW_SCRIPT_GROUP] = {pgw_embed_lua_group, &pgw_embed_lua_group_len},
     [PGW_SCRIPT_WEIGH] = {pgw_embed_lua_weigh, &pgw_embed_lua_weigh_len},
     [PGW_SCRIPT_ONCE] = {pgw_embed_lua_once, &pgw_embed_lua_once_len},
+    [PGW_SCRIPT_ACK] = {pgw_embed_lua_ack, &pgw_embed_lua_ack_len},
+    [PGW_SCRIPT_ACT] = {pgw_embed_lua_act, &pgw_embed_lua_act_len},
+    [PGW_SCRIPT_FORGET] = {pgw_embed_lua_forget, &pgw_embed_lua_forget_len},
 };
 
 struct pgw_str pgw_script_text(enum pgw_script script)

@@ -32,7 +32,10 @@ enum pgw_script {
         PGW_SCRIPT_CANCEL,
         PGW_SCRIPT_CANCELLED,
         PGW_SCRIPT_PURGE,
-        PGW_SCRIPT_ONCE
+        PGW_SCRIPT_ONCE,
+        PGW_SCRIPT_ACK,
+        PGW_SCRIPT_ACT,
+        PGW_SCRIPT_FORGET
 };
 
 /* Its text, for who writes an EVAL himself. */

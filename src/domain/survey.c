@@ -14,6 +14,8 @@ struct pgw_surveyor {
         struct pgw_loop *loop;
         struct pgw_redis *redis;
         const struct pgw_keyspace *keyspace;
+        struct pgw_audit_conf audit;
+        uint64_t trimmed_ms; /* the audit, of the loop */
         struct pgw_timer timer;
         unsigned asked; /* lane of the question under way */
         struct pgw_lane_survey lanes[PGW_LANE_COUNT];
@@ -213,19 +215,42 @@ static void ask(struct pgw_surveyor *s)
                 rest(s);
 }
 
+static void on_trimmed(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        (void)ctx;
+        /* After an error the next one does it. */
+        if (!err)
+                pgw_metric_set(PGW_G_AUDIT_RECORDS, pgw_reply_int(reply, 0));
+}
+
+static void trim_audit(struct pgw_surveyor *s)
+{
+        const uint64_t now_ms = pgw_loop_now_ms(s->loop);
+
+        if (s->audit.max == 0 || now_ms < s->trimmed_ms + PGW_AUDIT_TRIM_MS)
+                return;
+        if (!pgw_audit_trim(s->redis, s->keyspace, &s->audit, on_trimmed, s))
+                s->trimmed_ms = now_ms;
+}
+
 static void on_timer(struct pgw_timer *timer)
 {
-        ask(PGW_CONTAINER(timer, struct pgw_surveyor, timer));
+        struct pgw_surveyor *s = PGW_CONTAINER(timer, struct pgw_surveyor, timer);
+
+        trim_audit(s);
+        ask(s);
 }
 
 struct pgw_surveyor *pgw_surveyor_new(struct pgw_loop *loop, struct pgw_redis *redis,
-                                      const struct pgw_keyspace *keyspace)
+                                      const struct pgw_keyspace *keyspace,
+                                      const struct pgw_audit_conf *audit)
 {
         struct pgw_surveyor *s = pgw_alloc(sizeof *s);
 
         s->loop = loop;
         s->redis = redis;
         s->keyspace = keyspace;
+        s->audit = *audit;
         s->load.ended_per_1000s = PGW_DRAIN_UNKNOWN;
         pgw_timer_init(&s->timer, on_timer);
         rest(s);

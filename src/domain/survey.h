@@ -2,12 +2,14 @@
  *
  * One surveyor per process asks the broker every quarter of a second: about each lane, where it
  * also trims what is done with (lua/survey.lua), about the bytes of the queue (lua/weigh.lua) and
- * about the broker's memory. What it found last can be read by any thread: gateways refuse on it
- * (domain/room.h), metrics and /v1/queues show it.
+ * about the broker's memory; every second it lets go of old records of the audit. What it found
+ * last can be read by any thread: gateways refuse on it (domain/room.h), metrics and /v1/queues
+ * show it.
  */
 #ifndef PGW_DOMAIN_SURVEY_H
 #define PGW_DOMAIN_SURVEY_H
 
+#include "domain/audit.h"
 #include "domain/keyspace.h"
 #include "domain/loss.h"
 #include "domain/room.h"
@@ -27,7 +29,7 @@ struct pgw_surveyor;
 
 /* Client and keyspace must outlive it. */
 struct pgw_surveyor *pgw_surveyor_new(struct pgw_loop *, struct pgw_redis *,
-                                      const struct pgw_keyspace *);
+                                      const struct pgw_keyspace *, const struct pgw_audit_conf *);
 void pgw_surveyor_free(struct pgw_surveyor *); /* close the client first */
 
 /* Any thread. */

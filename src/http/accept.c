@@ -14,6 +14,7 @@
 #include "domain/glob.h"
 #include "domain/hold.h"
 #include "domain/target_check.h"
+#include "http/actor.h"
 #include "http/cover.h"
 #include "http/identify.h"
 #include "http/selectors.h"
@@ -325,6 +326,7 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .reason = pgw_selectors_text(x, "reason"),
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
             .owner = pgw_identify_mark(x),
+            .actor = pgw_actor(x),
             .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
         };
         /* The contract's enum is the lanes'. */

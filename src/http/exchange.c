@@ -312,6 +312,7 @@ static enum pgw_step record(struct pgw_exchange *x)
 
         pgw_answer_count(x->status);
         pgw_identify_count(x->err);
+        pgw_refusals_note(&x->gateway->refusals, x);
         pgw_metric_observe_us(PGW_H_HTTP_REQUEST, took_us);
         if (x->gateway->conf.log_requests)
                 PGW_LOG(PGW_LOG_INFO, "http.request", PGW_L_STR("id", x->request_id),

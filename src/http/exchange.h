@@ -58,6 +58,8 @@ struct pgw_exchange {
         /* identify */
         struct pgw_identities *identities; /* held; NULL: whoever can ask may */
         const struct pgw_identity *who; /* one of these; NULL without them, and where anybody may */
+        size_t actor_size;
+        char actor[PGW_AUDIT_ACTOR_SIZE]; /* for the audit (http/actor.h) */
 
         /* understand */
         struct json_t *body;

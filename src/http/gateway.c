@@ -36,6 +36,8 @@ const char *const pgw_gateway_operations[] = {
     "resume_queue",
     "purge_queue",
     "list_workers",
+    "list_audit",
+    "export_audit",
     NULL,
 };
 
@@ -69,6 +71,8 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_queue_understand, .act = pgw_op_resume},
     {.understand = pgw_op_queue_understand, .act = pgw_op_purge_queue},
     {.act = pgw_op_workers},
+    {.act = pgw_op_audit},
+    {.act = pgw_op_audit_export},
 };
 
 _Static_assert(sizeof handlers / sizeof handlers[0] + 1 ==
@@ -95,6 +99,7 @@ struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gate
         g->conf = *conf;
         pgw_list_init(&g->unused);
         pgw_list_init(&g->polls);
+        pgw_refusals_init(&g->refusals, g);
         return g;
 }
 
@@ -106,6 +111,12 @@ void pgw_gateway_set_identities(struct pgw_gateway *g, struct pgw_identities *id
         pgw_identities_drop(old);
 }
 
+void pgw_gateway_drain(struct pgw_gateway *g)
+{
+        g->draining = true;
+        pgw_refusals_flush(&g->refusals);
+}
+
 void pgw_gateway_free(struct pgw_gateway *g)
 {
         struct pgw_link *link;
@@ -114,6 +125,7 @@ void pgw_gateway_free(struct pgw_gateway *g)
                 return;
         PGW_ASSERT(g->exchanges == 0);
         PGW_ASSERT(g->polls.count == 0);
+        pgw_refusals_fini(&g->refusals);
         while ((link = pgw_list_first(&g->unused))) {
                 pgw_list_remove(&g->unused, link);
                 struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);

@@ -7,6 +7,7 @@
 #ifndef PGW_HTTP_GATEWAY_H
 #define PGW_HTTP_GATEWAY_H
 
+#include "domain/audit.h"
 #include "domain/broker_alarm.h"
 #include "domain/intake.h"
 #include "domain/lookup.h"
@@ -14,6 +15,7 @@
 #include "domain/survey.h"
 #include "domain/target.h"
 #include "http/identities.h"
+#include "http/refusals.h"
 #include "redis/deployment.h"
 
 struct pgw_contract;
@@ -25,6 +27,7 @@ struct pgw_gateway_conf {
         const char *uri_key, *uri_tag; /* http/uri_body.h */
         uint64_t result_ttl_s;
         bool log_requests;
+        struct pgw_audit_conf audit;
         bool has_worker; /* this process works too; readiness asks for the target then */
         bool patterns_allowed;
         size_t pattern_stars_max;
@@ -64,11 +67,15 @@ struct pgw_gateway {
         struct pgw_list polls;        /* requests that wait for a job's end */
         size_t exchanges;             /* under way */
         struct pgw_list unused;       /* exchanges kept for reuse */
+        struct pgw_refusals refusals; /* for the audit */
 };
 
 struct pgw_gateway *pgw_gateway_new(struct pgw_loop *, const struct pgw_gateway_links *,
                                     const struct pgw_gateway_conf *);
 void pgw_gateway_free(struct pgw_gateway *); /* no exchange may be under way */
+
+/* Nobody comes any more; waits for a job's end are cut short. */
+void pgw_gateway_drain(struct pgw_gateway *);
 
 /* Requests from now on are let in by these; the gateway holds them too. */
 void pgw_gateway_set_identities(struct pgw_gateway *, struct pgw_identities *);

@@ -98,6 +98,14 @@ static enum pgw_err add_error(struct pgw_buf *out, enum pgw_err error)
         return err ? err : pgw_buf_printf(out, ",\"detail\":\"%s\"}", pgw_err_title(error));
 }
 
+enum pgw_err pgw_job_json_end(struct pgw_buf *out, const struct pgw_job *job,
+                              const char *target_name)
+{
+        enum pgw_err err = add_result(out, job, target_name);
+
+        return err || !job->error ? err : add_error(out, job->error);
+}
+
 static enum pgw_err add_progress(struct pgw_buf *out, const struct pgw_progress *p)
 {
         enum pgw_err err = pgw_json_u64(out, ",\"progress\":{\"percent\":", p->percent);

@@ -4,27 +4,14 @@
 
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "http/identities.h"
 #include "http/selectors.h"
+#include "http/time_text.h"
 
 /* A member of the body where the request has one, else a parameter of its query. */
 static struct pgw_str text_of(const struct pgw_exchange *x, const char *name)
 {
         return x->body ? pgw_selectors_text(x, name) : pgw_params_get(&x->params, name);
-}
-
-static enum pgw_err time_of(struct pgw_exchange *x, const char *name, const char *pointer,
-                            uint64_t *ret)
-{
-        const struct pgw_str text = text_of(x, name);
-
-        *ret = 0;
-        if (text.n == 0 || pgw_rfc3339_parse(text, ret) == PGW_OK)
-                return PGW_OK;
-        pgw_violations_add(&x->violations, pointer,
-                           "must be a time like 2026-11-21T06:00:00Z (RFC 3339)");
-        return PGW_E_SCHEMA;
 }
 
 enum pgw_err pgw_letter_filter_read(struct pgw_exchange *x, struct pgw_letter_filter *ret)
@@ -40,11 +27,12 @@ enum pgw_err pgw_letter_filter_read(struct pgw_exchange *x, struct pgw_letter_fi
             .request_id = text_of(x, "request_id"),
             .client = text_of(x, "client"),
         };
-        const enum pgw_err after = time_of(
-            x, "buried_after", in_body ? "#/buried_after" : "#/query/buried_after", &ret->after_ms);
+        const enum pgw_err after =
+            pgw_time_read(x, text_of(x, "buried_after"),
+                          in_body ? "#/buried_after" : "#/query/buried_after", &ret->after_ms);
         const enum pgw_err before =
-            time_of(x, "buried_before", in_body ? "#/buried_before" : "#/query/buried_before",
-                    &ret->before_ms);
+            pgw_time_read(x, text_of(x, "buried_before"),
+                          in_body ? "#/buried_before" : "#/query/buried_before", &ret->before_ms);
         return after ? after : before;
 }
 
@@ -68,16 +56,6 @@ static bool is_code(struct pgw_str wanted, enum pgw_err error)
         return true;
 }
 
-static bool has_tag(struct pgw_str tags, struct pgw_str wanted)
-{
-        struct pgw_str tag;
-
-        while (tags.n && pgw_keys_next(&tags, &tag) == PGW_OK)
-                if (pgw_str_eq(tag, wanted))
-                        return true;
-        return false;
-}
-
 static bool failed_at(struct pgw_str history, struct pgw_str target)
 {
         struct pgw_failure f;
@@ -99,7 +77,7 @@ bool pgw_letter_filter_fits(const struct pgw_letter_filter *f, const struct pgw_
                 return false;
         if (f->target.n && !failed_at(l->entry.history, f->target))
                 return false;
-        if (f->tag.n && !has_tag(l->entry.tags, f->tag))
+        if (f->tag.n && !pgw_keys_have(l->entry.tags, f->tag))
                 return false;
         if (f->client.n && pgw_identity_mark(f->client) != pgw_nonce_mark(l->id.nonce))
                 return false;

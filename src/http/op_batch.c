@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "domain/group.h"
 #include "http/accept.h"
+#include "http/actor.h"
 #include "http/answer.h"
 #include "http/idempotency.h"
 #include "http/identify.h"
@@ -283,6 +284,7 @@ enum pgw_step pgw_op_batch_understand(struct pgw_exchange *x)
 
 enum pgw_step pgw_op_batch(struct pgw_exchange *x)
 {
+        (void)pgw_actor(x);
         const size_t count = json_array_size(json_object_get(x->body, "invalidations"));
         struct batch *b;
 

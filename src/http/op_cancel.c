@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "domain/cancel.h"
+#include "http/actor.h"
 #include "http/front.h"
 #include "http/identify.h"
 #include "http/job_json.h"
@@ -61,6 +62,8 @@ static void on_ended(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 pgw_exchange_resume(x, err);
 }
 
+static enum pgw_err cancel(struct pgw_exchange *, const struct pgw_buf *end);
+
 /* It has left the queue, or somebody is told to stop, or it was over just then. */
 static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
@@ -68,10 +71,14 @@ static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *re
         const struct pgw_gateway *g = x->gateway;
         enum pgw_cancel_verdict verdict;
         uint64_t selectors;
+        struct pgw_buf end;
 
+        pgw_buf_init(&end, PGW_AUDIT_RECORD_MAX);
         if (!err)
-                err = pgw_cancel_read(reply, &verdict, &selectors);
-        if (!err && verdict == PGW_CANCEL_LEFT)
+                err = pgw_cancel_read(reply, &x->job.id, &verdict, &selectors, &end);
+        if (!err && verdict == PGW_CANCEL_WAITS)
+                err = cancel(x, &end);
+        else if (!err && verdict == PGW_CANCEL_LEFT)
                 err = pgw_cancel_end(g->links.results, g->links.keyspace, &x->job.id, selectors,
                                      g->conf.result_ttl_s, on_ended, x);
         else if (!err && verdict == PGW_CANCEL_ASKED) {
@@ -82,27 +89,43 @@ static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *re
         } else if (!err) {
                 err = pgw_jobs_find(g->links.jobs, &x->job.id, answer, x);
         }
+        pgw_buf_fini(&end);
         if (err)
                 pgw_exchange_resume(x, err);
+}
+
+/* With the record of the end that it would have, when that is known. */
+static enum pgw_err cancel(struct pgw_exchange *x, const struct pgw_buf *end)
+{
+        const struct pgw_gateway *g = x->gateway;
+        struct pgw_audit act = {.action = PGW_AUDIT_CANCEL, .has_job = true, .job = x->job.id};
+        struct pgw_buf record;
+        const struct pgw_cancel_audit audit = {
+            .conf = &g->conf.audit, .act = pgw_actor_record(x, &act, &record), .end = end};
+        const enum pgw_err err =
+            pgw_cancel_job(g->links.broker, g->links.keyspace, &x->job.id, &audit, on_cancelled, x);
+
+        pgw_buf_fini(&record);
+        return err;
 }
 
 static void on_found(void *ctx, enum pgw_err err, const struct pgw_job *job)
 {
         struct pgw_exchange *x = ctx;
-        const struct pgw_gateway_links *links = &x->gateway->links;
 
         if (!err && pgw_job_state_is_terminal(job->state)) {
                 answer(x, PGW_OK, job);
                 return;
         }
         if (!err)
-                err = pgw_cancel_job(links->broker, links->keyspace, &x->job.id, on_cancelled, x);
+                err = cancel(x, NULL);
         if (err)
                 pgw_exchange_resume(x, err);
 }
 
 enum pgw_step pgw_op_cancel(struct pgw_exchange *x)
 {
+        (void)pgw_actor(x);
         x->err = pgw_jobs_find(x->gateway->links.jobs, &x->job.id, on_found, x);
         return x->err ? PGW_FAIL : PGW_WAIT;
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "domain/cancel.h"
+#include "http/actor.h"
 #include "http/front.h"
 #include "http/identify.h"
 #include "http/job_json.h"
@@ -132,6 +133,21 @@ static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *re
                 pgw_exchange_resume(x, err);
 }
 
+static enum pgw_err cancel_rebounds(struct pgw_exchange *x)
+{
+        const struct pgw_gateway *g = x->gateway;
+        struct pgw_audit act = {
+            .action = PGW_AUDIT_CANCEL_REBOUNDS, .has_job = true, .job = x->job.id};
+        struct pgw_buf record;
+        const struct pgw_cancel_audit audit = {.conf = &g->conf.audit,
+                                               .act = pgw_actor_record(x, &act, &record)};
+        const enum pgw_err err =
+            pgw_cancel_add(g->links.broker, g->links.keyspace, &x->job.id, &audit, on_cancelled, x);
+
+        pgw_buf_fini(&record);
+        return err;
+}
+
 static void on_found_to_cancel(void *ctx, enum pgw_err err, const struct pgw_job *job)
 {
         struct pgw_exchange *x = ctx;
@@ -141,8 +157,7 @@ static void on_found_to_cancel(void *ctx, enum pgw_err err, const struct pgw_job
         if (!err) {
                 x->job = *job;
                 x->job.sample = x->job.targets = PGW_STR(""); /* of a reply that is gone by then */
-                err = pgw_cancel_add(x->gateway->links.broker, x->gateway->links.keyspace,
-                                     &x->job.id, on_cancelled, x);
+                err = cancel_rebounds(x);
         }
         if (err)
                 pgw_exchange_resume(x, err);
@@ -150,6 +165,7 @@ static void on_found_to_cancel(void *ctx, enum pgw_err err, const struct pgw_job
 
 enum pgw_step pgw_op_cancel_rebounds(struct pgw_exchange *x)
 {
+        (void)pgw_actor(x);
         x->err = pgw_jobs_find(x->gateway->links.jobs, &x->job.id, on_found_to_cancel, x);
         return x->err ? PGW_FAIL : PGW_WAIT;
 }

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "http/actor.h"
 #include "http/letter_scan.h"
 #include "http/operations.h"
 
@@ -38,6 +39,7 @@ static struct ending *ending_new(struct pgw_exchange *x, bool drops)
 
         e->x = x;
         e->drops = drops;
+        (void)pgw_actor(x);
         return e;
 }
 
@@ -103,13 +105,17 @@ static void end_chunk(struct ending *e)
 {
         const struct pgw_gateway_links *links = &e->x->gateway->links;
         struct pgw_job_id ids[PGW_LETTERS_PAGE_MAX];
-        const size_t count = chunk_of(e);
+        struct pgw_audit act = {.action = e->drops ? PGW_AUDIT_DROP : PGW_AUDIT_REDRIVE};
+        struct pgw_buf record;
+        const struct pgw_letter_ids letters = {ids, chunk_of(e), &e->x->gateway->conf.audit,
+                                               pgw_actor_record(e->x, &act, &record)};
 
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < letters.count; i++)
                 ids[i] = e->chosen[e->at + i].id;
         enum pgw_err err =
-            e->drops ? pgw_letters_drop(links->broker, links->keyspace, ids, count, on_ended, e)
-                     : pgw_letters_redrive(links->broker, links->keyspace, ids, count, on_ended, e);
+            e->drops ? pgw_letters_drop(links->broker, links->keyspace, &letters, on_ended, e)
+                     : pgw_letters_redrive(links->broker, links->keyspace, &letters, on_ended, e);
+        pgw_buf_fini(&record);
         if (err)
                 finish(e, err);
 }

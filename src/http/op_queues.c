@@ -4,6 +4,8 @@
  * POST /v1/queues/{queue}/pause and /resume; POST /v1/queues/{queue}/purge: what waits leaves the
  * queue for good, if it is no more than was said.
  */
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "base/alloc.h"
@@ -11,11 +13,14 @@
 #include "base/log.h"
 #include "domain/cancel.h"
 #include "domain/pause.h"
+#include "http/actor.h"
 #include "http/json_out.h"
 #include "http/operations.h"
 #include "http/selectors.h"
 
-#define PGW_PURGE_CHUNK 100
+#define PGW_PURGE_CHUNK    100
+#define PGW_LANE_NAMES_MAX 32
+#define PGW_PURGE_ENDS_MAX (PGW_PURGE_CHUNK * (PGW_AUDIT_RECORD_MAX + 64))
 
 /* ---- seeing ---- */
 
@@ -116,6 +121,18 @@ static pgw_lane_set lanes_of(struct pgw_exchange *x)
         return lanes ? lanes : PGW_LANES_ALL;
 }
 
+/* Separated by commas. */
+static struct pgw_str lane_names(pgw_lane_set lanes, char out[PGW_LANE_NAMES_MAX])
+{
+        size_t n = 0;
+
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
+                if (lanes >> i & 1)
+                        n += (size_t)snprintf(out + n, PGW_LANE_NAMES_MAX - n, "%s%s", n ? "," : "",
+                                              pgw_lane_name((enum pgw_lane)i));
+        return pgw_str_of(out, n);
+}
+
 static void on_changed(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_exchange *x = ctx;
@@ -136,8 +153,17 @@ static enum pgw_step change(struct pgw_exchange *x, bool pauses)
         PGW_LOG(PGW_LOG_INFO, pauses ? "queue.paused" : "queue.resumed",
                 PGW_L_STR("queue", links->keyspace->queue), PGW_L_INT("lanes", (int64_t)lanes),
                 PGW_L_STR("request_id", x->request_id));
-        x->err = pauses ? pgw_pause_begin(links->broker, links->keyspace, lanes, on_changed, x)
-                        : pgw_pause_end(links->broker, links->keyspace, lanes, on_changed, x);
+        const struct pgw_audit_conf *audit = &x->gateway->conf.audit;
+        char names[PGW_LANE_NAMES_MAX];
+        struct pgw_audit act = {.action = pauses ? PGW_AUDIT_PAUSE : PGW_AUDIT_RESUME,
+                                .lanes = lane_names(lanes, names)};
+        struct pgw_buf record;
+        const struct pgw_buf *written = pgw_actor_record(x, &act, &record);
+        x->err = pauses ? pgw_pause_begin(links->broker, links->keyspace, lanes, audit, written,
+                                          on_changed, x)
+                        : pgw_pause_end(links->broker, links->keyspace, lanes, audit, written,
+                                        on_changed, x);
+        pgw_buf_fini(&record);
         return x->err ? PGW_FAIL : PGW_WAIT;
 }
 
@@ -160,6 +186,12 @@ struct purge {
         size_t left;        /* that may still leave */
         size_t count;       /* that left */
         size_t awaited;     /* answers of the results */
+        pgw_lane_set named; /* in the request */
+        uint64_t expected;
+        bool is_said;        /* the audit has the act */
+        bool is_last;        /* of its lane */
+        struct pgw_buf ends; /* what the audit is to say of those that are to leave next */
+        size_t end_count;
 };
 
 static void go_on(struct purge *);
@@ -175,6 +207,7 @@ static void finish(struct purge *p, enum pgw_err err)
                 err = pgw_buf_printf(&x->out, "{\"count\":%zu}\n", p->count);
         x->status = 200;
         x->content_type = "application/json";
+        pgw_buf_fini(&p->ends);
         pgw_free(p);
         pgw_exchange_resume(x, err);
 }
@@ -204,39 +237,81 @@ static void end_jobs(struct purge *p, const struct pgw_reply *entries)
                         p->awaited++;
 }
 
+static void on_left(struct purge *p, const struct pgw_reply *entries)
+{
+        p->count += entries->count;
+        p->left -= entries->count < p->left ? entries->count : p->left;
+        if (p->is_last)
+                p->lanes &= ~(1u << p->lane);
+        p->awaited = 1;
+        end_jobs(p, entries);
+        if (--p->awaited == 0)
+                go_on(p);
+}
+
+static enum pgw_err send_purge(struct purge *p);
+
+/* They have left, or it is known what there is to be said of them and they can be told to. */
 static void on_entries(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct purge *p = ctx;
+        const bool has_left = p->end_count > 0 || p->x->gateway->conf.audit.max == 0;
 
         if (!err && reply->type != PGW_REPLY_ARRAY)
                 err = PGW_E_REDIS_PROTOCOL;
-        if (err) {
-                finish(p, err);
+        if (!err && (has_left || reply->count == 0)) {
+                p->is_last = p->end_count ? p->is_last : reply->count < PGW_PURGE_CHUNK;
+                p->is_said = p->is_said || p->end_count > 0;
+                p->end_count = 0;
+                pgw_buf_clear(&p->ends);
+                on_left(p, reply);
                 return;
         }
-        p->count += reply->count;
-        p->left -= reply->count < p->left ? reply->count : p->left;
-        if (reply->count < PGW_PURGE_CHUNK)
-                p->lanes &= ~(1u << p->lane);
-        p->awaited = 1;
-        end_jobs(p, reply);
-        if (--p->awaited == 0)
-                go_on(p);
+        if (!err) {
+                p->is_last = reply->count < PGW_PURGE_CHUNK;
+                err = pgw_cancel_ends(reply, p->lane, &p->ends, &p->end_count);
+        }
+        if (!err)
+                err = send_purge(p);
+        if (err)
+                finish(p, err);
+}
+
+static enum pgw_err send_purge(struct purge *p)
+{
+        const struct pgw_gateway *g = p->x->gateway;
+        char names[PGW_LANE_NAMES_MAX];
+        struct pgw_audit act = {.action = PGW_AUDIT_PURGE_QUEUE,
+                                .lanes = lane_names(p->named, names),
+                                .count = p->expected};
+        struct pgw_buf record;
+        const struct pgw_buf *written = pgw_actor_record(p->x, &act, &record);
+        const struct pgw_cancel_lane lane = {
+            .lane = p->lane,
+            .count = p->left < PGW_PURGE_CHUNK ? p->left : PGW_PURGE_CHUNK,
+            .conf = &g->conf.audit,
+            .act = p->is_said ? NULL : written,
+            .ends = pgw_buf_str(&p->ends),
+            .end_count = p->end_count,
+        };
+        const enum pgw_err err =
+            pgw_cancel_waiting(g->links.broker, g->links.keyspace, &lane, on_entries, p);
+
+        pgw_buf_fini(&record);
+        return err;
 }
 
 /* PGW_E_NO_JOB when there is nothing more to ask for. */
 static enum pgw_err ask(struct purge *p)
 {
-        const struct pgw_gateway_links *links = &p->x->gateway->links;
-        const size_t count = p->left < PGW_PURGE_CHUNK ? p->left : PGW_PURGE_CHUNK;
         unsigned lane = 0;
 
         while (lane < PGW_LANE_COUNT && !(p->lanes >> lane & 1))
                 lane++;
-        if (lane == PGW_LANE_COUNT || count == 0)
+        if (lane == PGW_LANE_COUNT || p->left == 0)
                 return PGW_E_NO_JOB;
         p->lane = (enum pgw_lane)lane;
-        return pgw_cancel_waiting(links->broker, links->keyspace, p->lane, count, on_entries, p);
+        return send_purge(p);
 }
 
 static void go_on(struct purge *p)
@@ -268,7 +343,10 @@ enum pgw_step pgw_op_purge_queue(struct pgw_exchange *x)
                 return PGW_FAIL;
         }
         struct purge *p = pgw_alloc(sizeof *p);
-        *p = (struct purge){.x = x, .lanes = lanes, .left = (size_t)expected};
+        *p = (struct purge){
+            .x = x, .lanes = lanes, .named = lanes, .expected = expected, .left = (size_t)expected};
+        pgw_buf_init(&p->ends, PGW_PURGE_ENDS_MAX);
+        (void)pgw_actor(x);
         x->err = ask(p);
         if (!x->err)
                 return PGW_WAIT;

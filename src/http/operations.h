@@ -16,6 +16,7 @@ pgw_operation_f pgw_op_redrive_one, pgw_op_drop_one, pgw_op_redrive, pgw_op_drop
 pgw_operation_f pgw_op_cancel_understand, pgw_op_cancel;
 pgw_operation_f pgw_op_queue_understand, pgw_op_pause, pgw_op_resume, pgw_op_purge_queue;
 pgw_operation_f pgw_op_workers;
+pgw_operation_f pgw_op_audit, pgw_op_audit_export;
 pgw_operation_f pgw_op_livez, pgw_op_readyz;
 pgw_operation_f pgw_op_metrics;
 pgw_operation_f pgw_op_openapi_yaml, pgw_op_openapi_json, pgw_op_docs;

@@ -42,21 +42,31 @@ static const struct {
         const char *verb;
         int (*run)(int argc, char **argv); /* argv[0] is the verb */
 } verbs[] = {
-    {"serve", serve},           {"gateway", gateway},
-    {"worker", worker},         {"purge", pgw_cli_purge},
-    {"status", pgw_cli_status}, {"cancel", pgw_cli_cancel},
-    {"queues", pgw_cli_queues}, {"workers", pgw_cli_workers},
-    {"dead", pgw_cli_dead},     {"ready", pgw_cli_ready},
-    {"key", pgw_cli_key},       {"version", version},
-    {"--version", version},     {"help", help},
-    {"--help", help},           {"-h", help},
+    {"serve", serve},
+    {"gateway", gateway},
+    {"worker", worker},
+    {"purge", pgw_cli_purge},
+    {"status", pgw_cli_status},
+    {"cancel", pgw_cli_cancel},
+    {"queues", pgw_cli_queues},
+    {"workers", pgw_cli_workers},
+    {"dead", pgw_cli_dead},
+    {"ready", pgw_cli_ready},
+    {"audit", pgw_cli_audit},
+    {"key", pgw_cli_key},
+    {"version", version},
+    {"--version", version},
+    {"help", help},
+    {"--help", help},
+    {"-h", help},
 };
 
 int main(int argc, char **argv)
 {
         if (argc < 2) {
                 fputs("purgeway: a command is missing: purgeway serve, gateway, worker, purge, "
-                      "status, cancel, queues, workers, dead, ready or key; try `purgeway help`\n",
+                      "status, cancel, queues, workers, dead, ready, audit or key; try "
+                      "`purgeway help`\n",
                       stderr);
                 return PGW_EXIT_USAGE;
         }

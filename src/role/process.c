@@ -169,7 +169,8 @@ static void open_broker(struct process *p)
         const struct pgw_alarm_limits limits = pgw_watch_limits(p->settings);
         pgw_broker_alarms_init(&p->alarms, &p->plan.demands, &limits);
         p->check = pgw_broker_check_new(p->loop, p->broker, &p->plan.demands, on_checked, p);
-        p->surveyor = pgw_surveyor_new(p->loop, p->broker, &p->plan.keyspace);
+        const struct pgw_audit_conf audit = {p->settings->audit_max, p->settings->audit_keep_s};
+        p->surveyor = pgw_surveyor_new(p->loop, p->broker, &p->plan.keyspace, &audit);
 }
 
 /* Whether the broker keeps what we promise is worth a moment's wait at start. */

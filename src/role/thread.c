@@ -277,6 +277,7 @@ static void build_gateway(struct pgw_thread *t)
             .uri_key = s->uri_key,
             .uri_tag = s->uri_tag,
             .log_requests = s->log_access,
+            .audit = {s->audit_max, s->audit_keep_s},
             .has_worker = plan->works,
             .patterns_allowed = s->patterns_allowed,
             .pattern_stars_max = s->patterns_stars,
@@ -324,6 +325,7 @@ static void build_worker(struct pgw_thread *t)
             .journal_bytes = s->journal_bytes,
             .retry = {s->retry_base_ms, s->retry_cap_ms, s->retry_tries, s->retry_deliveries},
             .dead_max = s->dead_max,
+            .audit = {s->audit_max, s->audit_keep_s},
             .turn_ms = {s->limits_keys_turn_s * 1000, s->limits_tags_turn_s * 1000,
                         s->limits_patterns_turn_s * 1000},
             .whole_ms = {s->limits_keys_s * 1000, s->limits_tags_s * 1000,
@@ -388,7 +390,7 @@ static void on_wake(void *ctx)
         t->drain_begun = true;
         answer_from_now(t);
         if (t->gateway)
-                t->gateway->draining = true;
+                pgw_gateway_drain(t->gateway);
         if (t->front)
                 pgw_front_drain(t->front);
         if (t->worker)

@@ -20,6 +20,7 @@ static const char general[] =
     "  purgeway workers        see who works\n"
     "  purgeway dead           see what could not be done; redrive, drop\n"
     "  purgeway ready          see whether a gateway takes jobs\n"
+    "  purgeway audit          see who purged what\n"
     "  purgeway key            make an API key\n"
     "\n"
     "  purgeway version\n"

@@ -100,6 +100,7 @@ G(SWEEPS, "purgeway_sweeps", "", "Jobs that sweep a target now.")
 G(CONNECTIONS_OPEN, "purgeway_connections_open", "", "Connections open now.")
 G(WORKERS_ALIVE, "purgeway_workers_alive", "", "Worker threads of this process.")
 G(DEAD_LETTERS, "purgeway_dead_letters", "", "Jobs that wait for a person.")
+G(AUDIT_RECORDS, "purgeway_audit_records", "", "Records that the audit keeps now.")
 G(JOBS_IN_HAND, "purgeway_jobs_in_hand", "", "Jobs that the workers of this process hold.")
 G(QUEUE_WAITING_HIGH, "purgeway_queue_waiting_jobs", "lane=\"high\"",
   "Jobs that no worker has taken yet.")

@@ -20,4 +20,5 @@ X(QUEUES_CONTROL, "queues:control", "pause and resume queues, drop what waits in
 X(WORKERS_READ, "workers:read", "see who works")
 X(DEAD_READ, "dead:read", "see dead letters")
 X(DEAD_CONTROL, "dead:control", "bring dead letters back, or drop them")
+X(AUDIT_READ, "audit:read", "see who purged what")
 X(METRICS_READ, "metrics:read", "/metrics")

@@ -156,6 +156,10 @@ N(retry_deliveries, "retry.deliveries", COUNT, 5, 1, 1000, false,
   "Workers that may be lost over one job; then it is dead.")
 N(dead_max, "dead.max", COUNT, 100000, 1, 100000000, false,
   "Dead letters that are kept. When there are so many, jobs go on being tried.")
+N(audit_max, "audit.max", COUNT, 100000, 0, 1000000000, false,
+  "Records that the audit keeps, about (docs/audit.md); 0 is no audit.")
+N(audit_keep_s, "audit.keep_s", SECONDS, 2592000, 0, 315360000, false,
+  "How long records of the audit are kept; 0 is until there are too many.")
 N(limits_keys_turn_s, "limits.keys_turn_s", SECONDS, 0, 0, 604800, false,
   "Longest that a try of a job of keys takes; then it gives way and is tried again later. 0 is any "
   "time.")

@@ -155,16 +155,64 @@ static void go_on_from_progress(struct pgw_run *run)
                 pgw_run_begin(run);
 }
 
+static void announce_again(struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+
+        pgw_list_append(&w->to_announce, &run->stage);
+        arm_takeover(w, pgw_worker_pause_ms(3));
+}
+
+/* What the audit is to say of the job is what its result says. */
+static void on_ended(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_run *run = ctx;
+        struct pgw_job job = {.attempts = 0};
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (err || pgw_job_read(reply, &job) || !pgw_job_state_is_terminal(job.state)) {
+                announce_again(run); /* it may be gone by now: then nobody knows of its end */
+                return;
+        }
+        run->is_told = true;
+        run->state = job.state;
+        run->error = job.error;
+        run->attempt = job.attempts;
+        run->matched = job.matched;
+        run->removed = job.removed;
+        run->missing = job.missing;
+        pgw_settle_add(run);
+}
+
+static void settle_ended(struct pgw_run *run)
+{
+        static const char *const fields[] = PGW_JOB_FIELDS;
+        struct pgw_worker *w = run->worker;
+        struct pgw_redis *r = w->links.results;
+        char key[PGW_RESULT_KEY_MAX];
+
+        if (!pgw_record_is_on(w)) {
+                pgw_settle_add(run);
+                return;
+        }
+        pgw_redis_begin(r, 2 + PGW_JOB_FIELD_COUNT);
+        pgw_redis_arg(r, PGW_STR("HMGET"));
+        pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &run->name, key));
+        for (size_t i = 0; i < PGW_JOB_FIELD_COUNT; i++)
+                pgw_redis_arg(r, pgw_str_z(fields[i]));
+        if (pgw_redis_end(r, on_ended, run))
+                announce_again(run);
+}
+
 static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_run *run = ctx;
-        struct pgw_worker *w = run->worker;
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
         if (err) {
-                pgw_list_append(&w->to_announce, &run->stage);
-                arm_takeover(w, pgw_worker_pause_ms(3));
+                announce_again(run);
                 return;
         }
         switch (pgw_reply_int(reply, 0)) {
@@ -172,7 +220,7 @@ static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *re
                 go_on_from_progress(run);
                 break;
         case 2: /* it had ended; only its acknowledgement is missing */
-                pgw_settle_add(run);
+                settle_ended(run);
                 break;
         default:
                 pgw_run_lose(run);

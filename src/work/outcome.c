@@ -32,38 +32,63 @@ void pgw_outcome_take_over(struct pgw_run *run)
         }
 }
 
-static void count_others(struct pgw_run *run)
+static enum pgw_err count_others(const struct pgw_run *run, struct pgw_outcome *o)
 {
         struct pgw_str rest = run->outcomes;
         struct pgw_job_target t;
+        enum pgw_err error = PGW_OK;
 
         while (pgw_job_next_target(&rest, &t) == PGW_OK) {
                 if (part_of(run, t.name))
                         continue;
-                run->matched += t.removed;
-                run->removed += t.removed;
-                run->missing += t.missing;
-                if (!run->error)
-                        run->error = t.error;
+                o->matched += t.removed;
+                o->removed += t.removed;
+                o->missing += t.missing;
+                if (!error)
+                        error = t.error;
         }
+        return error;
+}
+
+static void count_part(const struct pgw_part *part, struct pgw_outcome *o)
+{
+        /* Of its keys as many as went, or would go. */
+        o->matched += part->removed + part->found + part->progress.matched;
+        o->removed += part->removed + part->progress.removed;
+        o->missing += part->missing;
+}
+
+struct pgw_outcome pgw_outcome_of(const struct pgw_run *run)
+{
+        struct pgw_outcome o = {run->matched, run->removed, run->missing};
+
+        if (run->is_summed || run->is_told)
+                return o;
+        (void)count_others(run, &o);
+        for (size_t i = 0; i < run->part_count; i++)
+                count_part(&run->parts[i], &o);
+        return o;
 }
 
 void pgw_outcome_sum_up(struct pgw_run *run)
 {
         if (run->is_summed)
                 return;
-        run->is_summed = true;
-        count_others(run);
+        struct pgw_outcome o = {0, 0, 0};
+        const enum pgw_err error = count_others(run, &o);
+        if (!run->error)
+                run->error = error;
         for (size_t i = 0; i < run->part_count; i++) {
                 struct pgw_part *part = &run->parts[i];
-                /* Of its keys as many as went, or would go. */
-                run->matched += part->removed + part->found + part->progress.matched;
+                count_part(part, &o);
                 part->removed += part->progress.removed;
-                run->removed += part->removed;
-                run->missing += part->missing;
                 if (!run->error)
                         run->error = part->error;
         }
+        run->is_summed = true;
+        run->matched = o.matched;
+        run->removed = o.removed;
+        run->missing = o.missing;
 }
 
 static size_t say(char out[PGW_OUTCOMES_TEXT_MAX], size_t n, const struct pgw_job_target *t)

@@ -42,6 +42,7 @@ struct texts {
         char targets[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
         char outcomes[PGW_OUTCOMES_TEXT_MAX];
         struct pgw_buf history;
+        struct pgw_str sum; /* empty: nothing of the selectors is left out */
         struct change changes[CHANGES_MAX];
         size_t count;
 };
@@ -134,11 +135,16 @@ static void change_selectors(struct pgw_run *run, struct texts *t)
                 change(t, "p", PGW_STR(""));
         if (run->tag_count && all_stopped_have(run, tags_done))
                 change(t, "g", PGW_STR(""));
+        if (t->count)
+                t->sum = pgw_record_sum(run);
+        if (t->sum.n)
+                change(t, "S", t->sum);
 }
 
 static void list_changes(struct pgw_run *run, struct texts *t)
 {
         t->count = 0;
+        t->sum = PGW_STR("");
         pgw_buf_init(&t->history, PGW_HISTORY_BYTES_MAX);
         change_selectors(run, t);
         change(t, "v", PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS));
@@ -199,9 +205,9 @@ static void take_verdict(struct pgw_run *run, int64_t verdict)
                         free_waiting(run);
                         return;
                 }
+                run->acknowledged = true;
                 break;
         }
-        run->acknowledged = true;
         pgw_outcome_sum_up(run);
         pgw_settle_add(run);
 }
@@ -230,19 +236,20 @@ static enum pgw_err send_release(struct pgw_run *run)
         struct pgw_redis *r = w->links.broker;
         const bool is_buried = run->fate == PGW_FATE_BURIED;
         char set[PGW_STREAM_KEY_MAX], hash[PGW_STREAM_KEY_MAX], entry[PGW_ENTRY_ID_SIZE],
-            member[1 + PGW_JOB_ID_SIZE];
+            member[1 + PGW_JOB_ID_SIZE], audit[PGW_STREAM_KEY_MAX];
         struct texts t;
 
         list_changes(run, &t);
         member[0] = '@';
         pgw_job_id_text(&run->job, member + 1);
         const struct pgw_str id = run->pass ? PGW_STR("") : pgw_str_of(member + 1, PGW_JOB_ID_SIZE);
-        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 3, 8 + 2 * t.count);
+        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 4, 10 + 2 * t.count);
         pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, run->id.lane));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead_at(w->keyspace, set)
                                    : pgw_keyspace_scheduled(w->keyspace, set));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead(w->keyspace, hash)
                                    : pgw_keyspace_later(w->keyspace, hash));
+        pgw_redis_arg(r, pgw_keyspace_audit(w->keyspace, audit));
         pgw_redis_arg(r, PGW_STR(PGW_GROUP));
         pgw_redis_arg(r, pgw_str_of(entry, pgw_entry_id_text(run->id.entry, entry)));
         pgw_redis_arg(r, pgw_str_z(w->conf.consumer));
@@ -254,6 +261,7 @@ static enum pgw_err send_release(struct pgw_run *run)
                 pgw_redis_arg_u64(r, w->conf.dead_max);
         else
                 pgw_redis_arg(r, PGW_STR(""));
+        pgw_audit_args(r, &w->conf.audit, is_buried ? pgw_record_of(run) : NULL);
         for (size_t i = 0; i < t.count; i++) {
                 pgw_redis_arg(r, t.changes[i].name);
                 pgw_redis_arg(r, t.changes[i].value);

@@ -87,8 +87,12 @@ static struct pgw_str keep(char **at, struct pgw_str bytes)
 static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, size_t targets)
 {
         const size_t parts = targets * sizeof(struct pgw_part);
-        struct pgw_run *run = pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n +
-                                        e->tags.n + e->members.n + e->outcomes.n + e->history.n);
+        struct pgw_entry facts;
+        pgw_record_facts(w, e, &facts);
+        struct pgw_run *run =
+            pgw_alloc(sizeof *run + parts + e->keys.n + e->patterns.n + e->tags.n + e->members.n +
+                      e->outcomes.n + e->history.n + facts.actor.n + facts.request_id.n +
+                      facts.reason.n + facts.targets.n + facts.sum.n);
         char *at = (char *)(run + 1) + parts;
 
         run->worker = w;
@@ -104,6 +108,11 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         run->members = keep(&at, e->members);
         run->outcomes = keep(&at, e->outcomes);
         run->history = keep(&at, e->history);
+        run->actor = keep(&at, facts.actor);
+        run->request_id = keep(&at, facts.request_id);
+        run->reason = keep(&at, facts.reason);
+        run->names = keep(&at, facts.targets);
+        run->sum = keep(&at, facts.sum);
         run->key_count = e->key_count;
         run->pattern_count = e->pattern_count;
         run->tag_count = e->tag_count;
@@ -158,7 +167,10 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
                                            .has_job = entry.has_job,
                                            .job = entry.job,
                                            .pass = entry.pass,
-                                           .attempts = entry.attempts};
+                                           .attempts = entry.attempts,
+                                           .actor = entry.actor,
+                                           .request_id = entry.request_id,
+                                           .reason = entry.reason};
         struct pgw_run *run = run_new(w, &entry, err ? 0 : w->target_count);
         run->attempt = run->attempts + deliveries;
         if (run->pass == 0) {

@@ -1,5 +1,6 @@
 /* Ending jobs: what is to follow is scheduled, then comes the result, then the acknowledgement,
- * many jobs in one call.
+ * many jobs in one call. Where there is an audit the acknowledgement writes the job's record, in
+ * the same script, whichever that is.
  *
  * When the results live beside the queue one script does both and is atomic. Else the
  * script writes the results, and those it settled are acknowledged after it; a worker
@@ -62,6 +63,30 @@ static void acknowledge(struct pgw_worker *w, enum pgw_lane lane, struct pgw_run
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 
+/* Jobs whose results live elsewhere leave the queue, and are written down in the audit. */
+static void acknowledge_ended(struct pgw_worker *w, enum pgw_lane lane, struct pgw_run *const *runs,
+                              size_t count)
+{
+        struct pgw_redis *broker = w->links.broker;
+        char id[PGW_ENTRY_ID_SIZE], audit[PGW_STREAM_KEY_MAX];
+
+        if (!pgw_record_is_on(w)) {
+                acknowledge(w, lane, runs, count);
+                return;
+        }
+        pgw_script_begin(broker, PGW_SCRIPT_ACK, 2, 2 + 2 * count);
+        pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
+        pgw_redis_arg(broker, pgw_keyspace_audit(w->keyspace, audit));
+        pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
+        pgw_redis_arg_u64(broker, w->conf.audit.max);
+        for (size_t i = 0; i < count; i++) {
+                pgw_redis_arg(broker, pgw_str_of(id, pgw_entry_id_text(runs[i]->id.entry, id)));
+                pgw_redis_arg(broker, pgw_buf_str(pgw_record_of(runs[i])));
+        }
+        if (pgw_redis_end(broker, on_acknowledged, w))
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
 static void on_forgotten(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         (void)ctx;
@@ -115,7 +140,7 @@ static void take_verdicts(struct batch *b, const struct pgw_reply *reply)
         }
         PGW_FAILPOINT("settle.after");
         if (count && !w->conf.results_beside)
-                acknowledge(w, b->lane, settled, count);
+                acknowledge_ended(w, b->lane, settled, count);
         for (size_t i = 0; i < b->count; i++)
                 pgw_run_free(b->runs[i]);
 }
@@ -156,7 +181,7 @@ static void take_failure(struct batch *b, enum pgw_err err)
                         run->settle_failures++;
         }
         if (ack_count)
-                acknowledge(w, b->lane, to_ack, ack_count);
+                acknowledge_ended(w, b->lane, to_ack, ack_count);
         for (size_t i = 0; i < ack_count; i++)
                 to_ack[i]->acknowledged = true;
         for (size_t i = 0; i < b->count; i++) {
@@ -234,25 +259,54 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
         pgw_redis_arg(r, pgw_str_of(targets, has_several ? pgw_outcome_text(run, targets) : 0));
 }
 
+/* Some of them may be out of the queue already: each must be asked for by itself. */
+static bool was_sent(struct batch *b)
+{
+        bool was = false;
+
+        for (size_t i = 0; i < b->count; i++) {
+                was = was || b->runs[i]->settle_sent;
+                b->runs[i]->settle_sent = true;
+        }
+        return was;
+}
+
+static enum pgw_err say_batch(struct pgw_redis *r, struct batch *b, bool has_audit)
+{
+        struct pgw_worker *w = b->worker;
+
+        pgw_redis_arg_u64(r, b->count);
+        pgw_redis_arg_u64(r, w->conf.result_ttl_s);
+        pgw_redis_arg(r, w->conf.results_beside ? PGW_STR(PGW_GROUP) : PGW_STR(""));
+        if (has_audit)
+                pgw_redis_arg_u64(r, w->conf.audit.max);
+        else
+                pgw_redis_arg(r, PGW_STR(""));
+        pgw_redis_arg(r, has_audit && was_sent(b) ? PGW_STR("1") : PGW_STR(""));
+        for (size_t i = 0; i < b->count; i++) {
+                say_run(r, b->runs[i]);
+                if (has_audit)
+                        pgw_redis_arg(r, pgw_buf_str(pgw_record_of(b->runs[i])));
+        }
+        return pgw_redis_end(r, on_settled, b);
+}
+
 static enum pgw_err send_batch(struct batch *b)
 {
         struct pgw_worker *w = b->worker;
         struct pgw_redis *r = w->links.results;
-        const bool beside = w->conf.results_beside;
+        const bool beside = w->conf.results_beside, has_audit = beside && pgw_record_is_on(w);
         char key[PGW_RESULT_KEY_MAX];
 
-        pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 1u : 0u),
-                         3 + PGW_SETTLE_ARGS * b->count);
+        pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 2u : 0u),
+                         5 + (PGW_SETTLE_ARGS + (has_audit ? 1u : 0u)) * b->count);
         for (size_t i = 0; i < b->count; i++)
                 pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &b->runs[i]->name, key));
-        if (beside)
+        if (beside) {
                 pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, b->lane));
-        pgw_redis_arg_u64(r, b->count);
-        pgw_redis_arg_u64(r, w->conf.result_ttl_s);
-        pgw_redis_arg(r, beside ? PGW_STR(PGW_GROUP) : PGW_STR(""));
-        for (size_t i = 0; i < b->count; i++)
-                say_run(r, b->runs[i]);
-        return pgw_redis_end(r, on_settled, b);
+                pgw_redis_arg(r, pgw_keyspace_audit(w->keyspace, key));
+        }
+        return say_batch(r, b, has_audit);
 }
 
 /* ---- what follows: the next passes are scheduled before anything is settled ---- */

@@ -98,6 +98,7 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         pgw_take_init(w);
         pgw_later_init(w);
         pgw_settle_init(w);
+        pgw_record_init(w);
         pgw_release_init(w);
         pgw_watch_init(w);
         pgw_present_init(w);
@@ -171,6 +172,7 @@ void pgw_worker_free(struct pgw_worker *w)
         pgw_later_fini(w);
         pgw_settle_fini(w);
         pgw_release_fini(w);
+        pgw_record_fini(w);
         pgw_watch_fini(w);
         pgw_present_fini(w);
         pgw_keep_fini(w);

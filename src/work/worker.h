@@ -17,6 +17,7 @@
 #ifndef PGW_WORK_WORKER_H
 #define PGW_WORK_WORKER_H
 
+#include "domain/audit.h"
 #include "domain/rebound.h"
 #include "domain/retry.h"
 #include "domain/target.h"
@@ -43,6 +44,7 @@ struct pgw_worker_conf {
         uint64_t dead_max;            /* dead letters that are kept */
         uint64_t turn_ms[PGW_KINDS];  /* an attempt gives way after so long; 0: never */
         uint64_t whole_ms[PGW_KINDS]; /* a job is dead after so long; 0: never */
+        struct pgw_audit_conf audit;
         bool results_beside; /* the results live in the same server and database as the queue */
 };
 

@@ -97,16 +97,19 @@ struct pgw_run {
         uint64_t since_ms;     /* when it became an entry first, or was brought back; wall */
         struct pgw_tries tries;
         struct pgw_str outcomes, history;
+        struct pgw_str actor, request_id, reason, names, sum; /* for the audit, if there is one */
         bool has_place; /* where its entry lies is written down (domain/later.h) */
         enum pgw_fate fate;
         enum pgw_job_state state; /* that it ends in */
         uint64_t pause_ms;        /* until it is tried again */
         bool is_summed;           /* work/outcome.c */
+        bool is_told;             /* how it ended is known from its result */
         bool has_begun;           /* its parts are on their ways */
         bool is_written;          /* its progress */
         enum pgw_err error;       /* permanent: it failed */
         bool lost;                /* somebody else owns it by now */
         bool acknowledged;        /* ahead of its result, because the result backend is full */
+        bool settle_sent;         /* whether that was done is not known */
         unsigned settle_failures;
         uint64_t matched, removed, missing; /* of all parts, once they have ended */
         size_t part_count, parts_left;
@@ -198,6 +201,9 @@ struct pgw_worker {
         struct pgw_timer settle_timer;
         unsigned settle_failures;
 
+        /* work/record.c */
+        struct pgw_buf record, record_sum; /* scratch */
+
         /* work/release.c */
         struct pgw_deferred release;
         struct pgw_timer release_timer;
@@ -252,6 +258,11 @@ static inline bool pgw_part_is_off(const struct pgw_part *part)
 /* work/outcome.c: what became of a run at its targets. */
 void pgw_outcome_take_over(struct pgw_run *); /* what earlier attempts have left */
 void pgw_outcome_sum_up(struct pgw_run *);
+struct pgw_outcome {
+        uint64_t matched, removed, missing;
+};
+struct pgw_outcome
+pgw_outcome_of(const struct pgw_run *); /* of all parts, whether summed up or not */
 enum { PGW_OUTCOMES_TEXT_MAX = PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 3 * 21 + 48) };
 size_t pgw_outcome_text(const struct pgw_run *, char out[PGW_OUTCOMES_TEXT_MAX]);
 
@@ -306,6 +317,21 @@ void pgw_fate_decide(struct pgw_run *);
 
 /* The names of some targets, as in field x of an entry; empty when all are meant. */
 struct pgw_str pgw_target_names(const struct pgw_worker *, pgw_target_set, char *out, size_t size);
+
+/* work/record.c: what the audit says of a job that ends. */
+void pgw_record_init(struct pgw_worker *);
+void pgw_record_fini(struct pgw_worker *);
+bool pgw_record_is_on(const struct pgw_worker *);
+
+/* What the run needs to keep of its entry for that; empty without an audit. */
+void pgw_record_facts(const struct pgw_worker *, const struct pgw_entry *, struct pgw_entry *ret);
+
+/* Valid until the next call; NULL without an audit. */
+const struct pgw_buf *pgw_record_of(const struct pgw_run *);
+
+/* What it says of the selectors; empty without an audit. Valid until the next call of any of
+ * these. */
+struct pgw_str pgw_record_sum(const struct pgw_run *);
 
 /* work/release.c: a job that was not done leaves the hand, and waits or is dead. */
 void pgw_release_add(struct pgw_run *);

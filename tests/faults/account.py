@@ -12,12 +12,16 @@ ends of all jobs and the keys that are there are on the other, and nothing may b
     backwards   a job whose status or attempt was seen to go back, or whose end changed
     miscounted  an ended job whose counts do not add up to what was asked
     touched     a key that nobody named is gone
+    unaudited   an ended job of which the audit has no record, or a record of another end
+    twice       an ended job of which the audit has more than one
     odd         a refusal other than 503 with Retry-After
 
 must all be 0. The account is kept by the clients, from what they were told; nothing is
 believed that the service does not say over HTTP or Redis does not show.
 """
+import json
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from support.client import Raw
@@ -117,6 +121,7 @@ def judge(installation, clients, watchers, watched, deaf=()):
         watcher.join()
     ends = jobs_now(installation, [promise.job_id for promise in promises])
     findings = of_jobs(promises, ends)
+    findings.update(of_audit(installation, ends))
     findings["untrue"] = [promise for promise in promises
                           if any(a <= promise.asked and promise.at <= b for a, b in deaf)]
     findings["backwards"] = [item for watcher in watchers for item in watcher.account.backwards]
@@ -152,6 +157,32 @@ def of_jobs(promises, ends):
         elif not adds_up(promise, job["result"]):
             found["miscounted"].append((promise.job_id, job["result"]))
     return found
+
+
+def records(installation):
+    """{job_id: statuses} of the jobs that the audit has ends of."""
+    found, token = defaultdict(list), ""
+    while token is not None:
+        answer = installation.gateways[0].api.get("/v1/audit/export?action=purge" + token)
+        assert answer.status == 200, answer
+        for line in answer.body.splitlines():
+            record = json.loads(line)
+            found[record["job_id"]].append(record["status"])
+        token = answer.headers.get("next-page-token")
+        token = token and "&page_token=" + token
+    return found
+
+
+def of_audit(installation, ends):
+    """A job can be seen to have ended a moment before it leaves the queue with its record."""
+    deadline = time.monotonic() + QUIET_S
+    while not queue_is_empty(installation) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    found = records(installation)
+    ended = {job_id: job["status"] for job_id, job in ends.items() if job and RANK[job["status"]] == 2}
+    return {"unaudited": [(job_id, status, found[job_id]) for job_id, status in ended.items()
+                          if status not in found[job_id]],
+            "twice": [(job_id, found[job_id]) for job_id in ended if len(found[job_id]) > 1]}
 
 
 def adds_up(promise, result):

@@ -47,5 +47,18 @@ def break_control(installation, clients):
     installation.target().delete(clients[0].account.controls[0])
 
 
-DAMAGE = {"entry": (break_entry, "lost_jobs"), "effect": (break_effect, "lost_keys"),
+def break_record(installation, clients):
+    """Delete a record of the audit."""
+    job_id = clients[0].account.promises[0].job_id.encode()
+    with installation.broker.client() as redis:
+        def deleted():
+            for record, fields in redis.xrange("purgeway:{main}:audit"):
+                if job_id in fields[b"d"]:
+                    return redis.xdel("purgeway:{main}:audit", record)
+            return 0
+        eventually(deleted)
+
+
+DAMAGE = {"record": (break_record, "unaudited"),
+          "entry": (break_entry, "lost_jobs"), "effect": (break_effect, "lost_keys"),
           "status": (break_status, "stuck_jobs"), "control": (break_control, "touched")}

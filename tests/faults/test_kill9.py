@@ -76,6 +76,8 @@ def test_killed_at_the_step(step, layout):
             assert target.exists(*acknowledged) == 0
             eventually(lambda: redis.client().xpending(
                 "purgeway:{main}:high", "purgeway")["pending"] == 0)
+            found = account.records(type("Served", (), {"gateways": [gateway]}))
+            assert all(found[job_id] == ["succeeded"] for job_id in acknowledged.values())
 
 
 WALKS = [("sweep.slice", 7), ("sweep.saved", 1), ("tags.claimed", 1), ("tags.slice", 7),

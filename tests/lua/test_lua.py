@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 LUA = pathlib.Path(__file__).resolve().parents[2] / "lua"
 GROUP, STREAM, RESULT = "purgeway", "purgeway:{main}:high", "purgeway:{main}:job:x"
+AUDIT = "purgeway:{main}:audit"
 TERMINAL = ("succeeded", "failed", "dead", "cancelled")
 OPEN = ("scheduled", "queued", "running", "retrying")
 
@@ -96,10 +97,19 @@ def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, remo
             rebounds, sample, targets]
 
 
-def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100):
+def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100, records=None, again=True):
+    """`records`: what the audit is to say of each job; None: there is no audit."""
+    if records:
+        jobs = [[*one, record] for one, record in zip(jobs, records, strict=True)]
     arguments = itertools.chain.from_iterable(jobs)
-    return run(client, "settle", [*keys, STREAM] if beside else keys, len(jobs), ttl,
-               GROUP if beside else "", *arguments)
+    return run(client, "settle", [*keys, STREAM, AUDIT] if beside else keys, len(jobs), ttl,
+               GROUP if beside else "", 1000 if records else "",
+               "1" if records and again else "", *arguments)
+
+
+def audited(client):
+    """What the audit says, the oldest first."""
+    return [fields for _, fields in client.xrange(AUDIT)]
 
 
 def test_settle_writes_a_result(r):
@@ -170,6 +180,93 @@ def test_settle_acknowledges_what_it_settled_and_nothing_else(r):
         assert settle(r, jobs, keys=("one", "two", "three"), beside=True) == [1, 0, 1]
         assert [owner(r, entry) for entry in ids] == [None, "w", None]
     assert r.xlen(STREAM) == 3
+
+
+def test_settle_writes_a_record_for_what_it_acknowledges_and_only_once(r):
+    group(r)
+    first, second, third = add(r, 3)
+    take(r, "a", 3)
+    r.hset("two", mapping={"s": "running", "a": 2})
+    jobs, keys = [job(first), job(second), job(third)], ("one", "two", "three")
+    for _ in range(2):
+        assert settle(r, jobs, keys=keys, beside=True, records=["A", "B", "C"]) == [1, 0, 1]
+        assert audited(r) == [{"d": "A"}, {"d": "C"}]
+    assert r.xpending(STREAM, GROUP)["pending"] == 1
+
+
+def test_settle_of_what_was_never_sent_writes_all_records_at_once(r):
+    group(r)
+    entries = add(r, 3)
+    take(r, "a", 3)
+    jobs, keys = [job(entry) for entry in entries], ("one", "two", "three")
+    for _ in range(2):
+        assert settle(r, jobs, keys=keys, beside=True, records=["A", "B", "C"], again=False) == [1] * 3
+        assert audited(r) == [{"d": "A"}, {"d": "B"}, {"d": "C"}]
+
+
+def test_settle_without_an_audit_writes_no_record(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    assert settle(r, [job(entry)], beside=True) == [1]
+    assert r.xpending(STREAM, GROUP)["pending"] == 0 and not r.exists(AUDIT)
+
+
+def test_settle_with_an_audit_drains_a_full_server(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    fill_up(r)
+    assert settle(r, [job(entry)], beside=True, records=["A"]) == [1]
+    assert r.xpending(STREAM, GROUP)["pending"] == 0 and audited(r) == [{"d": "A"}]
+
+
+# ---- ack ----
+
+def test_ack_writes_a_record_for_what_it_acknowledges_and_only_once(r):
+    group(r)
+    first, second = add(r, 2)
+    take(r, "a", 2)
+    assert run(r, "ack", [STREAM, AUDIT], GROUP, 1000, first, "A", "5-5", "X") == 1
+    assert run(r, "ack", [STREAM, AUDIT], GROUP, 1000, first, "A", second, "B") == 1
+    assert audited(r) == [{"d": "A"}, {"d": "B"}] and r.xpending(STREAM, GROUP)["pending"] == 0
+
+
+def test_ack_works_on_a_full_server(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    fill_up(r)
+    assert run(r, "ack", [STREAM, AUDIT], GROUP, 1000, entry, "A") == 1
+    assert audited(r) == [{"d": "A"}]
+
+
+# ---- act, forget ----
+
+def test_act_does_one_command_and_writes_it_down(r):
+    assert run(r, "act", ["h", AUDIT], 1000, "A", "HSET", "low", 5) == 1
+    assert r.hgetall("h") == {"low": "5"} and audited(r) == [{"d": "A"}]
+    assert run(r, "act", ["h", AUDIT], "", "", "HDEL", "low") == 1
+    assert not r.exists("h") and audited(r) == [{"d": "A"}]
+
+
+def test_act_that_fails_is_not_written_down(r):
+    r.set("h", "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        run(r, "act", ["h", AUDIT], 1000, "A", "HSET", "low", 5)
+    assert not r.exists(AUDIT)
+
+
+def test_forget_keeps_what_is_young_enough(r):
+    now = int(time.time() * 1000)
+    for age_s in range(2000, 0, -1):
+        r.xadd(AUDIT, {"d": "x"}, id=f"{now - age_s * 1000}-0")
+    assert run(r, "forget", [AUDIT], 0) == 2000
+    assert run(r, "forget", [AUDIT], 3600) == 2000
+    for _ in range(2):
+        left = run(r, "forget", [AUDIT], 1000)
+    assert 990 <= left <= 1000 and len(audited(r)) == left
+    assert run(r, "forget", ["none"], 5) == 0 and not r.exists("none")
 
 
 def test_settle_leaves_the_queue_alone_when_results_live_elsewhere(r):
@@ -982,9 +1079,9 @@ def pending_entry(client, *fields, consumer="a"):
 
 
 def release(client, entry, *changes, consumer="a", job="id", member="@id", score=5, most="",
-            where=(SCHEDULED, LATER)):
-    return run(client, "release", [STREAM, *where], GROUP, entry, consumer, 1, job, member, score,
-               most, *changes)
+            where=(SCHEDULED, LATER), audit=("", "")):
+    return run(client, "release", [STREAM, *where, AUDIT], GROUP, entry, consumer, 1, job, member,
+               score, most, *audit, *changes)
 
 
 def test_release_keeps_what_was_not_changed(raw):
@@ -1033,8 +1130,19 @@ def test_release_into_a_full_set_does_nothing(raw):
 def test_release_of_an_entry_without_a_body(raw):
     entry = pending_entry(raw, "v", "1")
     raw.xdel(STREAM, entry)
-    assert release(raw, entry) == 3
-    assert raw.xpending(STREAM, GROUP)["pending"] == 0 and not raw.exists(LATER)
+    for _ in range(2):
+        assert release(raw, entry, audit=(1000, "A")) == 3
+    assert raw.xpending(STREAM, GROUP)["pending"] == 1 and not raw.exists(LATER, AUDIT)
+
+
+def test_release_of_a_job_that_ends_writes_its_record_once(r):
+    entry = pending_entry(r, "v", "1")
+    buried = {"where": (DEAD_AT, DEAD), "member": "id", "audit": (1000, "A")}
+    assert release(r, entry, **buried, consumer="b") == 0 and not r.exists(AUDIT)
+    assert release(r, entry, **buried, most=0) == 2 and not r.exists(AUDIT)
+    assert release(r, entry, **buried) == 1
+    assert release(r, entry, **buried) == 0
+    assert audited(r) == [{"d": "A"}]
 
 
 def test_release_passes_on_a_full_server(r):
@@ -1075,8 +1183,8 @@ def bury(client, name, at=5, lane="0", *fields):
 STREAMS = ["purgeway:{main}:high", "purgeway:{main}:normal", "purgeway:{main}:low"]
 
 
-def redrive(client, *names):
-    return run(client, "redrive", [DEAD_AT, DEAD, LATER, *STREAMS], *names)
+def redrive(client, *names, audit=("", "")):
+    return run(client, "redrive", [DEAD_AT, DEAD, LATER, AUDIT, *STREAMS], *audit, *names)
 
 
 def test_redrive_counts_tries_anew_and_attempts_on(raw):
@@ -1115,12 +1223,88 @@ def test_letters_come_by_page_the_oldest_first(r):
 def test_drop_is_for_those_that_wait(raw):
     bury(raw, "x")
     raw.hset(LATER, "y", "=0 1-1")
-    assert run(raw, "drop", [DEAD_AT, DEAD], "", "x", "z") == [1, 0]
+    assert run(raw, "drop", [DEAD_AT, DEAD, AUDIT], "", "", "", "x", "z") == [1, 0]
     assert not raw.exists(DEAD, DEAD_AT)
     raw.zadd(SCHEDULED, {"@w": 1})
     raw.hset(LATER, "w", "1 x")
-    assert run(raw, "drop", [SCHEDULED, LATER], "@", "w", "y") == [1, 0]
-    assert raw.hkeys(LATER) == [b"y"]
+    assert run(raw, "drop", [SCHEDULED, LATER, AUDIT], "@", "", "", "w", "y") == [1, 0]
+    assert raw.hkeys(LATER) == [b"y"] and not raw.exists(AUDIT)
+
+
+def test_letters_that_go_leave_a_record_each(r):
+    for name in "wxy":
+        bury(r, name, 5, "0", "v", "2")
+    assert run(r, "drop", [DEAD_AT, DEAD, AUDIT], "", 1000, "A", "w", "z") == [1, 0]
+    assert redrive(r, "w", "x", "y", audit=(1000, "B")) == [0, 1, 1]
+    assert audited(r) == [{"d": "A", "j": "w"}, {"d": "B", "j": "x"}, {"d": "B", "j": "y"}]
+
+
+# ---- cancel, purge ----
+
+CANCELLED = "purgeway:{main}:cancelled"
+
+
+def cancel(client, job="x", lane="", entry="", audit=("", ""), end=""):
+    return run(client, "cancel", [SCHEDULED, LATER, CANCELLED, AUDIT, *STREAMS], GROUP, job, 5,
+               lane, entry, *audit, end)
+
+
+def test_cancel_takes_out_what_waits(r):
+    group(r)
+    entry, = add(r)
+    assert cancel(r, lane=0, entry=entry)[0] == 1
+    assert cancel(r, lane=0, entry=entry) == [0] and cancel(r) == [0]
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    assert cancel(r) == [1, "record"] and not r.exists(LATER, SCHEDULED, AUDIT)
+
+
+def test_cancel_with_an_audit_wants_the_record_of_the_end(r):
+    group(r)
+    entry, = add(r)
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    for _ in range(2):
+        assert cancel(r, "y", 0, entry, audit=(1000, "A"))[0] == 3
+        assert cancel(r, audit=(1000, "A")) == [3, "record"]
+    assert not r.exists(AUDIT) and r.xlen(STREAM) == 1 and r.hexists(LATER, "x")
+    assert cancel(r, "y", 0, entry, audit=(1000, "A"), end="B")[0] == 1
+    assert cancel(r, audit=(1000, "C"), end="D") == [1, "record"]
+    assert cancel(r, audit=(1000, "C"), end="D") == [0]
+    assert [record["d"] for record in audited(r)] == ["A", "B", "C", "D"]
+
+
+def test_cancel_of_what_a_worker_has_is_written_down_without_an_end(r):
+    group(r)
+    entry, = add(r)
+    take(r, "a")
+    assert cancel(r, "x", 0, entry, audit=(1000, "A")) == [2]
+    assert r.zscore(CANCELLED, "x") == 5 and audited(r) == [{"d": "A"}]
+
+
+def purge(client, count=10, audit=("", ""), *ends):
+    return run(client, "purge", [STREAM, LATER, AUDIT], GROUP, count, *audit, *ends)
+
+
+def test_purge_takes_out_what_waits(r):
+    group(r)
+    first, second, third = add(r, 3)
+    take(r, "a")
+    assert [entry[0] for entry in purge(r, 1)] == [second]
+    assert [entry[0] for entry in purge(r)] == [third] and purge(r) == []
+    assert [entry[0] for entry in r.xrange(STREAM)] == [first] and not r.exists(AUDIT)
+
+
+def test_purge_with_an_audit_wants_the_records_of_the_ends(r):
+    group(r)
+    entries = add(r, 4)
+    assert [entry[0] for entry in purge(r, 10, (1000, "A"))] == entries
+    assert r.xlen(STREAM) == 4 and not r.exists(AUDIT)
+    take(r, "a")
+    ends = [text for entry, end in zip(entries[:3], ("0", "1", ""), strict=True) for text in (entry, end)]
+    assert [entry[0] for entry in purge(r, 10, (1000, "A"), *ends)] == entries[1:3]
+    assert [entry[0] for entry in r.xrange(STREAM)] == [entries[0], entries[3]]
+    assert [record["d"] for record in audited(r)] == ["1", "A"]
 
 
 def test_reopen_takes_back_an_end_of_those_attempts_only(r):

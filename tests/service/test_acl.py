@@ -163,7 +163,8 @@ def use_everything(s):
                      {"invalidations": [{"keys": ["key:8"]}, {"keys": ["key:9"]}]}).json
     assert api.get(f"/v1/groups/{batch['group_id']}").status == 200
     # what is asked
-    for path in ("/v1/queues", "/v1/workers", "/metrics", "/readyz?verbose", "/v1/dead-letters"):
+    for path in ("/v1/queues", "/v1/workers", "/metrics", "/readyz?verbose", "/v1/dead-letters",
+                 "/v1/audit", "/v1/audit?order=newest", "/v1/audit/export"):
         assert api.get(path).status == 200, path
     assert api.get("/v1/jobs/" + "EAAAAaH9Wp1YAAAAAE8NzYYdrKHo").status == 404
 

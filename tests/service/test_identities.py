@@ -38,6 +38,8 @@ MATRIX = {
     "resume_queue": ({"queues:control"}, "POST", "/v1/queues/none/resume", None),
     "purge_queue": ({"queues:control"}, "POST", "/v1/queues/none/purge", {"expect": 0}),
     "list_workers": ({"workers:read"}, "GET", "/v1/workers", None),
+    "list_audit": ({"audit:read"}, "GET", "/v1/audit", None),
+    "export_audit": ({"audit:read"}, "GET", "/v1/audit/export", None),
     "list_dead_letters": ({"dead:read"}, "GET", "/v1/dead-letters", None),
     "get_dead_letter": ({"dead:read"}, "GET", f"/v1/dead-letters/{JOB}", None),
     "redrive_dead_letter": ({"dead:control"}, "POST", f"/v1/dead-letters/{JOB}/redrive", None),
