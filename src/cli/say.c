@@ -12,6 +12,7 @@
 #define LINE_SIZE_MAX   1500
 #define POINTERS_SHOWN  5
 #define HTTP_OVERLOADED 503
+#define HTTP_LIMITED    429
 
 static void clean(char *text)
 {
@@ -79,7 +80,8 @@ int pgw_cli_say_problem(const char *verb, int http_status, const json_t *body)
 
         pgw_cli_problem_line(http_status, body, line, sizeof line);
         pgw_cli_say_error(verb, "%s", line);
-        return http_status == HTTP_OVERLOADED ? PGW_EXIT_UNAVAILABLE : PGW_EXIT_FAILED;
+        return http_status == HTTP_OVERLOADED || http_status == HTTP_LIMITED ? PGW_EXIT_UNAVAILABLE
+                                                                             : PGW_EXIT_FAILED;
 }
 
 const char *pgw_cli_text(const json_t *object, const char *name)

@@ -9,9 +9,11 @@
 
 #include "base/codec.h"
 #include "base/metric.h"
+#include "http/charge.h"
 #include "http/front.h"
 
-#define PGW_PROBLEM_BASE "https://purgeway.dev/problems/"
+#define PGW_PROBLEM_BASE  "https://purgeway.dev/problems/"
+#define PGW_PROBLEM_QUOTA "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 static const struct {
         int status;
@@ -30,6 +32,7 @@ static const struct {
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
     {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
     {501, "Type Not Supported"},
@@ -125,9 +128,13 @@ enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *
         const char *slug = pgw_err_slug(refusal);
         enum pgw_err err;
 
-        err = pgw_buf_printf(out,
-                             "{\"type\":\"" PGW_PROBLEM_BASE "%s\",\"title\":\"%s\",\"status\":%d",
-                             slug, pgw_err_title(refusal), pgw_err_status(refusal));
+        /* Of the types that are registered there is one that says what we mean. */
+        err = refusal == PGW_E_RATE
+                  ? pgw_buf_printf(out, "{\"type\":\"" PGW_PROBLEM_QUOTA "\"")
+                  : pgw_buf_printf(out, "{\"type\":\"" PGW_PROBLEM_BASE "%s\"", slug);
+        if (!err)
+                err = pgw_buf_printf(out, ",\"title\":\"%s\",\"status\":%d", pgw_err_title(refusal),
+                                     pgw_err_status(refusal));
         if (!err)
                 err = add_string(out, ",\"detail\":", pgw_str_z(detail_of(x, refusal)));
         if (!err)
@@ -139,6 +146,8 @@ enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *
                 err = add_string(out, ",\"request_id\":", pgw_str_z(x->request_id));
         if (!err && (refusal == PGW_E_SCHEMA || pgw_violations_count(&x->violations)))
                 err = add_violations(out, &x->violations);
+        if (!err && refusal == PGW_E_RATE)
+                err = pgw_buf_printf(out, ",\"violated-policies\":[\"%s\"]", x->limit);
         return err ? err : pgw_buf_add(out, "}", 1);
 }
 
@@ -163,7 +172,7 @@ static void refuse(struct pgw_exchange *x)
         x->status = pgw_err_status(x->err);
         x->content_type = "application/problem+json";
         x->static_body = (struct pgw_str){NULL, 0};
-        if (x->status == 503)
+        if (x->status == 503 || x->status == 429)
                 pgw_answer_retry_after(x);
         if (x->err == PGW_E_METHOD)
                 pgw_exchange_add_header(x, PGW_STR("allow"), x->allow);
@@ -198,6 +207,7 @@ void pgw_answer(struct pgw_exchange *x)
         req->res.reason = reason_of(x->status);
         /* Without a length an HTTP/1.1 answer would close the connection. */
         req->res.content_length = x->status == 304 ? SIZE_MAX : body.n;
+        pgw_charge_tell(x);
         if (x->content_type)
                 pgw_exchange_add_header(x, PGW_STR("content-type"), pgw_str_z(x->content_type));
         pgw_exchange_add_header(x, PGW_STR("x-request-id"),

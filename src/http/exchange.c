@@ -20,6 +20,7 @@
 #include "base/metric.h"
 #include "base/rand.h"
 #include "http/answer.h"
+#include "http/charge.h"
 #include "http/form.h"
 #include "http/front.h"
 #include "http/identify.h"
@@ -194,7 +195,9 @@ static enum pgw_step admit(struct pgw_exchange *x)
 
 static enum pgw_step identify(struct pgw_exchange *x)
 {
-        x->err = pgw_identify(x);
+        x->err = pgw_charge_first(x);
+        if (!x->err)
+                x->err = pgw_charge_request(x, pgw_identify(x));
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 

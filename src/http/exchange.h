@@ -9,7 +9,7 @@
  * refused (FAIL, with err set). No room calls another; the walk only moves forward.
  *
  *      admit       finds the operation in the contract
- *      identify    finds who asks, and whether they may (http/identify.h)
+ *      identify    finds who asks, and whether they may (http/identify.h), as often (http/charge.h)
  *      understand  checks body and parameters by the contract, makes values of them
  *      act         the operation's own function: values to the domain and back
  *      answer      an outcome or a refusal becomes status, headers and body
@@ -60,6 +60,7 @@ struct pgw_exchange {
         const struct pgw_identity *who; /* one of these; NULL without them, and where anybody may */
         size_t actor_size;
         char actor[PGW_AUDIT_ACTOR_SIZE]; /* for the audit (http/actor.h) */
+        const char *limit;                /* with a refusal PGW_E_RATE: which one */
 
         /* understand */
         struct json_t *body;

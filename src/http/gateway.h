@@ -15,6 +15,7 @@
 #include "domain/survey.h"
 #include "domain/target.h"
 #include "http/identities.h"
+#include "http/limits.h"
 #include "http/refusals.h"
 #include "redis/deployment.h"
 
@@ -55,6 +56,7 @@ struct pgw_gateway_links {
         const struct pgw_broker_alarms *alarms;
         const struct pgw_surveyor *surveyor;
         struct pgw_identities *identities; /* NULL: whoever can ask may; held by the gateway too */
+        struct pgw_limits *limits;         /* of all threads */
 };
 
 struct pgw_gateway {
@@ -92,6 +94,7 @@ struct pgw_gateway_handler {
         pgw_operation_f *understand; /* NULL: nothing beyond the contract */
         pgw_operation_f *act;
         bool takes_forms; /* http/form.h */
+        bool is_probe;    /* asked by what starts and stops us, and answered always */
 };
 const struct pgw_gateway_handler *pgw_gateway_handler(unsigned index);
 

@@ -25,6 +25,15 @@ struct pgw_secret_slot *pgw_identities_slot(const struct pgw_identities *ids,
         }
 }
 
+struct pgw_identity **pgw_identities_place(const struct pgw_identities *ids, uint32_t mark)
+{
+        for (size_t at = mark;; at++) {
+                struct pgw_identity **place = &ids->by_mark[at & (ids->mark_count - 1)];
+                if (!*place || (*place)->mark == mark)
+                        return place;
+        }
+}
+
 const struct pgw_identity *pgw_identities_find(const struct pgw_identities *ids,
                                                struct pgw_str secret)
 {
@@ -67,6 +76,37 @@ bool pgw_prefixes_cover(const struct pgw_prefixes *prefixes, struct pgw_str text
         return false;
 }
 
+static bool is_same(const struct pgw_rate *a, const struct pgw_rate *b)
+{
+        return a->per_s == b->per_s && (a->per_s == 0 || a->burst == b->burst);
+}
+
+/* NULL when they had none, or had another. Marks are the same only for the same name. */
+static struct pgw_meter *meter_before(const struct pgw_identities *before,
+                                      const struct pgw_identity *who)
+{
+        const struct pgw_identity *was = before ? *pgw_identities_place(before, who->mark) : NULL;
+
+        if (!was || !was->meter || strcmp(was->name, who->name) != 0 ||
+            !is_same(&was->meter->requests, &who->rate) ||
+            !is_same(&was->meter->keys, &who->key_rate))
+                return NULL;
+        return was->meter;
+}
+
+void pgw_identities_meter(struct pgw_identities *ids, const struct pgw_identities *before,
+                          const struct pgw_rate *rate, const struct pgw_rate *key_rate)
+{
+        for (struct pgw_identity *who = ids->all; who < ids->all + ids->count; who++) {
+                if (!who->says_rate)
+                        who->rate = *rate;
+                if (!who->says_key_rate)
+                        who->key_rate = *key_rate;
+                struct pgw_meter *was = meter_before(before, who);
+                who->meter = was ? pgw_meter_hold(was) : pgw_meter_new(&who->rate, &who->key_rate);
+        }
+}
+
 size_t pgw_identities_count(const struct pgw_identities *ids)
 {
         return ids->count;
@@ -94,8 +134,10 @@ void pgw_identities_drop(struct pgw_identities *ids)
                 pgw_free(ids->all[i].name);
                 prefixes_free(&ids->all[i].keys);
                 prefixes_free(&ids->all[i].tags);
+                pgw_meter_drop(ids->all[i].meter);
         }
         pgw_free(ids->all);
         pgw_free(ids->slots);
+        pgw_free(ids->by_mark);
         pgw_free(ids);
 }

@@ -8,10 +8,14 @@
  *          key_prefixes: ["user:"]            what keys must begin with; "" covers all
  *          tag_prefixes: ["tenant:7:"]
  *          targets: [default]                 "*" covers all
+ *          rate: {per_s: 200, burst: 400}     of requests; burst is per_s when it is not said
+ *          key_rate: {per_s: 5000}            of removed keys
  *
  * Whatever is not said is not allowed. An identity with a scope that needs a list must have the
  * list, so that nothing is open by having been left out. All that is not known is refused with its
  * line.
+ *
+ * A rate of 0 is no limit; one that is not said is that of the settings.
  *
  * A set of identities is read-only and counted: who reads a new file hands out another set, and the
  * old one goes with the last request that was let in by it. Any thread.
@@ -20,15 +24,16 @@
 #define PGW_HTTP_IDENTITIES_H
 
 #include "domain/target.h"
+#include "http/limits.h"
 #include "http/peer.h"
 #include "http/scope.h"
 
-#define PGW_IDENTITIES_MAX      4096
+#define PGW_IDENTITIES_MAX      16384
 #define PGW_IDENTITY_KEYS_MAX   16
 #define PGW_IDENTITY_NAME_MAX   64
 #define PGW_PREFIXES_MAX        256
 #define PGW_PREFIX_SIZE_MAX     512
-#define PGW_IDENTITIES_FILE_MAX (4u << 20)
+#define PGW_IDENTITIES_FILE_MAX (16u << 20)
 
 struct pgw_prefixes {
         struct pgw_str *items;
@@ -41,6 +46,9 @@ struct pgw_identity {
         pgw_scope_set scopes;
         struct pgw_prefixes keys, tags;
         pgw_target_set targets;
+        bool says_rate, says_key_rate;
+        struct pgw_rate rate, key_rate;
+        struct pgw_meter *meter; /* NULL: there is nothing to count */
 };
 
 struct pgw_identities;
@@ -55,6 +63,12 @@ enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
 /* One more, and one less, who needs the set; NULL is allowed. */
 struct pgw_identities *pgw_identities_hold(struct pgw_identities *);
 void pgw_identities_drop(struct pgw_identities *);
+
+/* Give each identity its meter, with these rates where it says none. Who was in the set `before`
+ * (NULL: there was none) with the same rates goes on with its old one. Once, before anybody is let
+ * in by the set. */
+void pgw_identities_meter(struct pgw_identities *, const struct pgw_identities *before,
+                          const struct pgw_rate *rate, const struct pgw_rate *key_rate);
 
 size_t pgw_identities_count(const struct pgw_identities *);
 

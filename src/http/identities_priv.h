@@ -16,10 +16,15 @@ struct pgw_identities {
         struct pgw_identity *all;
         size_t slot_count; /* a power of two, at least twice the secrets */
         struct pgw_secret_slot *slots;
+        size_t mark_count; /* a power of two, at least twice the identities */
+        struct pgw_identity **by_mark;
 };
 
 /* The slot of a hash: its own, or the free one where it belongs. */
 struct pgw_secret_slot *pgw_identities_slot(const struct pgw_identities *,
                                             const unsigned char hash[PGW_SHA256_SIZE]);
+
+/* The place of a mark: its identity stands there, or NULL where it belongs. */
+struct pgw_identity **pgw_identities_place(const struct pgw_identities *, uint32_t mark);
 
 #endif

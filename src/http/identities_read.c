@@ -62,10 +62,18 @@ static enum pgw_err read_name(struct reader *r, struct pgw_identity *who, struct
                 return refuse(r, "a name has 1 to %d letters, digits, '-', '_' or '.'",
                               PGW_IDENTITY_NAME_MAX);
         who->mark = pgw_identity_mark(text);
-        /* Names whose marks are the same are as good as one name, and as unlikely. */
-        for (const struct pgw_identity *other = r->ids->all; other < who; other++)
-                if (other->mark == who->mark)
-                        return refuse(r, "the name '%.*s' stands here twice", (int)text.n, text.p);
+        struct pgw_identity **place = pgw_identities_place(r->ids, who->mark);
+        if (*place && pgw_str_eq_z(text, (*place)->name))
+                return refuse(r, "the name '%.*s' stands here twice", (int)text.n, text.p);
+        /* Of files with 10,000 names it happens to one in 86. The two would see each other's jobs;
+         * and a mark that were made of more than the name would change when others come and go. */
+        if (*place)
+                return refuse(
+                    r,
+                    "jobs of '%.*s' could not be told from those of '%s', by the chance of a "
+                    "hash; give one of them another name",
+                    (int)text.n, text.p, (*place)->name);
+        *place = who;
         who->name = pgw_memdup(text.p, text.n);
         return PGW_OK;
 }
@@ -184,11 +192,52 @@ static enum pgw_err read_list(struct reader *r, struct pgw_identity *who, const 
         return err;
 }
 
+/* ---- rates ---- */
+
+static enum pgw_err read_number(struct reader *r, const json_t *value, uint64_t min, uint64_t max,
+                                uint64_t *ret)
+{
+        const json_int_t number = json_integer_value(value);
+
+        if (!json_is_integer(value) || number < (json_int_t)min || number > (json_int_t)max)
+                return refuse(r, "must be a number from %llu to %llu", (unsigned long long)min,
+                              (unsigned long long)max);
+        *ret = (uint64_t)number;
+        return PGW_OK;
+}
+
+static enum pgw_err read_rate(struct reader *r, struct pgw_rate *rate, json_t *value)
+{
+        const size_t n = strlen(r->pointer);
+        enum pgw_err err = PGW_OK;
+        const char *key;
+        json_t *member;
+
+        if (!json_is_object(value) || !json_object_get(value, "per_s"))
+                return refuse(r, "must be a mapping like {per_s: 200, burst: 400}");
+        json_object_foreach(value, key, member)
+        {
+                snprintf(r->pointer + n, sizeof r->pointer - n, "/%s", key);
+                if (strcmp(key, "per_s") == 0)
+                        err = read_number(r, member, 0, PGW_RATE_MAX, &rate->per_s);
+                else if (strcmp(key, "burst") == 0)
+                        err = read_number(r, member, 1, PGW_BURST_MAX, &rate->burst);
+                else
+                        err = refuse(r, "there is no member '%.40s'; there is per_s, burst", key);
+                if (err)
+                        return err;
+        }
+        r->pointer[n] = '\0';
+        if (!rate->burst)
+                rate->burst = rate->per_s;
+        return PGW_OK;
+}
+
 static enum pgw_err refuse_member(struct reader *r, const char *name)
 {
         return refuse(r,
                       "there is no member '%.40s'; there is name, keys, certificates, scopes, "
-                      "key_prefixes, tag_prefixes, targets",
+                      "key_prefixes, tag_prefixes, targets, rate, key_rate",
                       name);
 }
 
@@ -235,12 +284,18 @@ static enum pgw_err read_members(struct reader *r, struct pgw_identity *who, jso
                 snprintf(r->pointer + n, sizeof r->pointer - n, "/%s", key);
                 if (i < LIST_COUNT)
                         err = read_list(r, who, &lists[i], member);
+                else if (strcmp(key, "rate") == 0)
+                        err = read_rate(r, &who->rate, member);
+                else if (strcmp(key, "key_rate") == 0)
+                        err = read_rate(r, &who->key_rate, member);
                 else if (strcmp(key, "name") != 0)
                         err = refuse_member(r, key);
                 if (err)
                         return err;
         }
         r->pointer[n] = '\0';
+        who->says_rate = json_object_get(value, "rate");
+        who->says_key_rate = json_object_get(value, "key_rate");
         return check_lists(r, who, value);
 }
 
@@ -264,18 +319,25 @@ static enum pgw_err read_identity(struct reader *r, struct pgw_identity *who, js
 
 /* ---- the file ---- */
 
-static size_t slots_for(const json_t *list)
+static size_t slots_for(size_t count)
 {
-        size_t secrets = 1, slots = 4;
+        size_t slots = 4;
+
+        while (slots < (count + 1) * 2)
+                slots *= 2;
+        return slots;
+}
+
+static size_t secrets_of(const json_t *list)
+{
+        size_t secrets = 0;
 
         for (size_t i = 0; i < json_array_size(list); i++) {
                 const json_t *who = json_array_get(list, i);
                 secrets += json_array_size(json_object_get(who, "keys")) +
                            json_array_size(json_object_get(who, "certificates"));
         }
-        while (slots < secrets * 2)
-                slots *= 2;
-        return slots;
+        return secrets;
 }
 
 static enum pgw_err read_all(struct reader *r, json_t *document)
@@ -300,7 +362,9 @@ static enum pgw_err read_all(struct reader *r, json_t *document)
                               PGW_IDENTITIES_MAX);
         const size_t count = json_array_size(list);
         r->ids->all = pgw_alloc((count + 1) * sizeof *r->ids->all);
-        r->ids->slot_count = slots_for(list);
+        r->ids->mark_count = slots_for(count);
+        r->ids->by_mark = pgw_alloc(r->ids->mark_count * sizeof(struct pgw_identity *));
+        r->ids->slot_count = slots_for(secrets_of(list));
         r->ids->slots = pgw_alloc(r->ids->slot_count * sizeof *r->ids->slots);
         for (size_t i = 0; i < count && !err; i++) {
                 struct pgw_identity *who = &r->ids->all[r->ids->count++];

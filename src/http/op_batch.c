@@ -17,6 +17,7 @@
 #include "http/accept.h"
 #include "http/actor.h"
 #include "http/answer.h"
+#include "http/charge.h"
 #include "http/idempotency.h"
 #include "http/identify.h"
 #include "http/operations.h"
@@ -183,6 +184,18 @@ static const struct pgw_once *once_of_item(const struct item *item, struct pgw_o
         return room;
 }
 
+/* What it does not remove it does not pay for; but where the record of the batch was waited for its
+ * buckets have filled by themselves meanwhile, and what came back too would be a gain. */
+static void refuse_item(struct item *item, const json_t *value)
+{
+        struct pgw_exchange *x = item->batch->x;
+
+        if (!x->has_once)
+                pgw_charge_back(x, 0, pgw_charge_of(x, value));
+        if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
+                pgw_buf_clear(&item->problem);
+}
+
 /* The item is the exchange's body for as long as this takes. */
 static void put(struct pgw_exchange *x, struct item *item, json_t *value)
 {
@@ -198,8 +211,8 @@ static void put(struct pgw_exchange *x, struct item *item, json_t *value)
                 item->err = pgw_accept(x, once_of_item(item, &once), on_accepted, item);
         if (!item->err)
                 item->batch->awaited++;
-        else if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
-                pgw_buf_clear(&item->problem);
+        else
+                refuse_item(item, value);
         x->body = whole;
         pgw_violations_fini(&x->violations);
         x->violations = (struct pgw_violations){._items = NULL};
@@ -262,6 +275,16 @@ static void on_claimed(void *ctx, enum pgw_err err, const struct pgw_reply *repl
         }
 }
 
+static uint64_t cost_of_all(const struct pgw_exchange *x)
+{
+        const json_t *list = json_object_get(x->body, "invalidations");
+        uint64_t keys = 0;
+
+        for (size_t i = 0; i < json_array_size(list); i++)
+                keys += pgw_charge_of(x, json_array_get(list, i));
+        return keys;
+}
+
 static enum pgw_step claim(struct batch *b)
 {
         struct pgw_exchange *x = b->x;
@@ -272,6 +295,7 @@ static enum pgw_step claim(struct batch *b)
         if (!x->err)
                 return PGW_WAIT;
         pgw_accept_count_refusal(x->err);
+        pgw_charge_back(x, b->count - 1, cost_of_all(x));
         batch_free(b);
         return PGW_FAIL;
 }
@@ -280,6 +304,13 @@ enum pgw_step pgw_op_batch_understand(struct pgw_exchange *x)
 {
         x->err = pgw_idempotency_understand(x);
         return x->err ? PGW_FAIL : PGW_NEXT;
+}
+
+/* All of it or nothing: a repeat of one that was let in in part would spend on that part what the
+ * rest needs, every time. */
+static enum pgw_err charge(struct pgw_exchange *x, size_t count)
+{
+        return pgw_charge(x, count ? count - 1 : 0, cost_of_all(x));
 }
 
 enum pgw_step pgw_op_batch(struct pgw_exchange *x)
@@ -295,6 +326,9 @@ enum pgw_step pgw_op_batch(struct pgw_exchange *x)
                 x->err = PGW_E_SCHEMA;
                 return PGW_FAIL;
         }
+        x->err = charge(x, count);
+        if (x->err)
+                return PGW_FAIL;
         b = batch_new(x, count);
         if (x->has_once)
                 return claim(b);

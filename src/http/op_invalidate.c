@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "http/accept.h"
+#include "http/charge.h"
 #include "http/front.h"
 #include "http/idempotency.h"
 #include "http/job_json.h"
@@ -90,7 +91,14 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job
 
 enum pgw_step pgw_op_invalidate(struct pgw_exchange *x)
 {
-        x->err = pgw_accept(x, x->has_once ? &x->once : NULL, on_accepted, x);
+        const uint64_t cost = pgw_charge_of(x, x->body);
+
+        x->err = pgw_charge(x, 0, cost);
+        if (!x->err) {
+                x->err = pgw_accept(x, x->has_once ? &x->once : NULL, on_accepted, x);
+                if (x->err)
+                        pgw_charge_back(x, 0, cost);
+        }
         json_decref(x->body);
         x->body = NULL;
         return x->err ? PGW_FAIL : PGW_WAIT;

@@ -32,6 +32,7 @@
 #include "role/identities_file.h"
 #include "role/notify.h"
 #include "role/privileges.h"
+#include "role/rates.h"
 #include "role/seccomp.h"
 #include "role/thread.h"
 #include "role/usage.h"
@@ -62,6 +63,7 @@ struct process {
         struct pgw_contract *contract;
         struct pgw_tls_server *tls, *old_tls;
         struct pgw_identities *identities; /* NULL: whoever can ask may */
+        struct pgw_limits *limits;
         struct pgw_file_watch identities_watch;
         uint64_t identities_at_ms;                      /* of the next look */
         uint64_t gates_us[PGW_TARGETS_MAX * PGW_GATES]; /* of all threads (work/worker.h) */
@@ -294,6 +296,9 @@ static void hand_out_tls(struct process *p, struct pgw_tls_server *tls)
 
 static void hand_out_identities(struct process *p, struct pgw_identities *identities)
 {
+        const struct pgw_limits_conf *limits = &p->limits->conf;
+
+        pgw_identities_meter(identities, p->identities, &limits->requests, &limits->keys);
         pgw_identities_drop(p->identities);
         p->identities = identities;
         for (unsigned i = 0; i < p->thread_count; i++)
@@ -476,6 +481,7 @@ static void start_threads(struct process *p)
                     .gates_us = p->gates_us,
                     .tls = p->tls,
                     .identities = p->identities,
+                    .limits = p->limits,
                     .listeners = p->listeners[i],
                     .listener_count = p->listener_count,
                     .index = i,
@@ -546,6 +552,8 @@ static int prepare(struct process *p)
                 p->plan.threads = PGW_PROCESS_THREADS_MAX;
         if (p->plan.gates) {
                 count_descriptors(p);
+                const struct pgw_limits_conf limits = pgw_rates_of(p->settings);
+                p->limits = pgw_limits_new(&limits);
                 code = load_contract(p);
                 if (!code)
                         code = load_identities(p);
@@ -578,6 +586,7 @@ static void tear_down(struct process *p)
         pgw_tls_server_free(p->tls);
         pgw_tls_server_free(p->old_tls);
         pgw_identities_drop(p->identities);
+        pgw_limits_free(p->limits);
         pgw_contract_free(p->contract);
         pgw_plan_end(&p->plan);
         pgw_embedded_stop(p->embedded);

@@ -267,6 +267,7 @@ static void build_gateway(struct pgw_thread *t)
             .alarms = &t->alarms,
             .surveyor = t->conf.surveyor,
             .identities = t->conf.identities,
+            .limits = t->conf.limits,
         };
         const struct pgw_gateway_conf gateway = {
             .result_ttl_s = s->results_ttl_s,

@@ -22,6 +22,7 @@ struct pgw_thread_conf {
         const struct pgw_surveyor *surveyor;
         struct pgw_tls_server *tls;        /* NULL: none */
         struct pgw_identities *identities; /* held by the thread too; NULL: none */
+        struct pgw_limits *limits;         /* one for all threads */
         const struct pgw_front_listener *listeners;
         size_t listener_count;
         unsigned index;

@@ -41,6 +41,8 @@ X(MEDIA_TYPE, 415, INPUT, "unsupported-media-type", "The body is of a type not a
 X(SCHEMA, 422, INPUT, "invalid-request", "The request does not fit the contract.")
 X(KEY_REUSED, 422, INPUT, "idempotency-key-reused",
   "The Idempotency-Key was given to another request.")
+X(BURST, 422, INPUT, "exceeds-burst", "This is more than its limit ever lets in at once.")
+X(RATE, 429, INPUT, "rate-limited", "A limit on requests or keys a second is reached.")
 X(HEAD_SIZE, 431, INPUT, "header-too-large",
   "The header block is larger than this service accepts.")
 /* What Redis and the way to it do. */

@@ -34,6 +34,11 @@ C(UNKNOWN_CREDENTIALS, "purgeway_requests_not_allowed_total", "reason=\"credenti
   "Requests refused for who asked: 401, or 403 for want of a scope or of cover.")
 C(MISSING_SCOPES, "purgeway_requests_not_allowed_total", "reason=\"scope\"", "")
 C(NOT_COVERED, "purgeway_requests_not_allowed_total", "reason=\"cover\"", "")
+C(LIMITED_IDENTITY, "purgeway_rate_limited_total", "limit=\"identity\"",
+  "Requests refused for being too many, by the limit that was reached.")
+C(LIMITED_ADDRESS, "purgeway_rate_limited_total", "limit=\"address\"", "")
+C(LIMITED_KEYS, "purgeway_rate_limited_total", "limit=\"keys\"", "")
+C(LIMITED_GATEWAY, "purgeway_rate_limited_total", "limit=\"gateway\"", "")
 C(JOBS_TAKEN, "purgeway_jobs_taken_total", "",
   "Jobs that workers took in hand, every attempt counted.")
 C(JOBS_TAKEN_OVER, "purgeway_jobs_taken_over_total", "",

@@ -64,6 +64,32 @@ N(limits_idle_ms, "limits.idle_ms", MS, 60000, 100, 3600000, false,
   "Time a connection may stay without a request.")
 N(limits_handshake_ms, "limits.handshake_ms", MS, 5000, 100, 60000, false,
   "Time for a TLS handshake.")
+N(limits_identity_per_s, "limits.identity_per_s", COUNT, 0, 0, 10000000, false,
+  "Requests a second of an identity whose entry has no `rate`; 0 is any number.")
+N(limits_identity_burst, "limits.identity_burst", COUNT, 0, 0, 100000000, false,
+  "How many of them may come at once; 0 is as many as a second has.")
+N(limits_identity_keys_per_s, "limits.identity_keys_per_s", COUNT, 0, 0, 10000000, false,
+  "Keys a second that an identity whose entry has no `key_rate` may remove; 0 is any number.")
+N(limits_identity_keys_burst, "limits.identity_keys_burst", COUNT, 0, 0, 100000000, false,
+  "How many of them at once; 0 is as many as a second has.")
+N(limits_gateway_keys_per_s, "limits.gateway_keys_per_s", COUNT, 0, 0, 10000000, false,
+  "Keys a second that all together may remove through this gateway; 0 is any number.")
+N(limits_gateway_keys_burst, "limits.gateway_keys_burst", COUNT, 0, 0, 100000000, false,
+  "How many of them at once; 0 is as many as a second has.")
+N(limits_tag_keys, "limits.tag_keys", COUNT, 10, 0, 1000000, false,
+  "How many keys a tag counts as.")
+N(limits_pattern_keys, "limits.pattern_keys", COUNT, 100, 0, 1000000, false,
+  "How many keys a pattern counts as.")
+N(limits_address_per_s, "limits.address_per_s", COUNT, 1000, 0, 10000000, false,
+  "Requests a second of an address without a known credential, one with an unknown credential "
+  "counting as ten; 0 is any number. Without identities.file nobody is counted.")
+N(limits_address_burst, "limits.address_burst", COUNT, 10000, 0, 100000000, false,
+  "How many of them may come at once; 0 is as many as a second has.")
+B(limits_address_first, "limits.address_first", false, false,
+  "Refuse an address that has used this up before its credential is looked at, so that secrets are "
+  "guessed no faster; one client can then keep out all others behind the same proxy.")
+N(limits_addresses, "limits.addresses", COUNT, 65536, 64, 16777216, false,
+  "Addresses that are told apart, 16 bytes each; more share what there is.")
 S(broker_url, "broker.url", "", false,
   "Redis that keeps the queue: redis://[user@]host[:port][/db], unix:///path[?db=N], "
   "redis-sentinel://host,.../master or redis-cluster://host,...; empty is the embedded one.")

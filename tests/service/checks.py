@@ -39,10 +39,13 @@ def is_problem(answer, status, code=None):
     assert answer.content_type == "application/problem+json", answer.headers.items()
     problem = answer.json
     wanted = {"type", "title", "status", "detail", "instance", "code", "request_id"}
-    assert wanted <= set(problem) <= wanted | {"errors"}, problem
+    assert wanted <= set(problem) <= wanted | {"errors", "violated-policies"}, problem
     assert problem["status"] == status
     assert re.fullmatch(r"[a-z0-9_]+", problem["code"]), problem
-    assert problem["type"] == "https://purgeway.dev/problems/" + problem["code"].replace("_", "-")
+    assert problem["type"] == (
+        "https://iana.org/assignments/http-problem-types#quota-exceeded" if status == 429 else
+        "https://purgeway.dev/problems/" + problem["code"].replace("_", "-"))
+    assert ("violated-policies" in problem) == (status == 429), problem
     assert problem["request_id"] == answer.headers["x-request-id"]
     assert problem["title"] and problem["detail"]
     for error in problem.get("errors", []):
@@ -56,6 +59,15 @@ def is_problem(answer, status, code=None):
 
 def pointers(problem):
     return {error["pointer"] for error in problem["errors"]}
+
+
+def is_limited(answer, policy):
+    """429 that names the limit and says when to come back; gives the seconds."""
+    problem = is_problem(answer, 429, "rate_limited")
+    assert problem["violated-policies"] == [policy], problem
+    wait_s = int(answer.headers["retry-after"])
+    assert wait_s >= 1 and f"{wait_s} s" in problem["detail"], problem
+    return wait_s
 
 
 def is_unavailable(answer, code=None):

@@ -201,6 +201,87 @@ static void prefixes_cover_what_begins_with_one_of_them(void **state)
         assert_true(pgw_prefixes_cover(&every, PGW_STR("\xff")));
 }
 
+/* ---- rates and what was used of them ---- */
+
+static const struct pgw_rate no_rate = {0, 0}, usual = {50, 70};
+
+static const struct pgw_identity *metered(struct pgw_identities *ids,
+                                          const struct pgw_identities *before)
+{
+        pgw_identities_meter(ids, before, &usual, &no_rate);
+        return pgw_identities_find(ids, PGW_STR("one"));
+}
+
+static void rates_are_those_of_the_file_or_of_the_settings(void **state)
+{
+        static const struct {
+                const char *text, *policy;
+        } cases[] = {
+            {"", "\"invalidate\";q=70;w=2"},
+            {"    rate: {per_s: 200}\n", "\"invalidate\";q=200;w=1"},
+            {"    rate: {per_s: 200, burst: 50}\n", "\"invalidate\";q=200;w=1"},
+            {"    rate: {burst: 400, per_s: 200}\n    key_rate: {per_s: 3}\n",
+             "\"invalidate\";q=400;w=2, \"keys\";q=3;w=1"},
+            {"    rate: {per_s: 0}\n    key_rate: {per_s: 3, burst: 10}\n", "\"keys\";q=10;w=4"},
+            {"    rate: {per_s: 10000000, burst: 100000000}\n"
+             "    key_rate: {per_s: 10000000, burst: 100000000}\n",
+             "\"invalidate\";q=100000000;w=10, \"keys\";q=100000000;w=10"},
+            {"    rate: {per_s: 0}\n", NULL},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                char text[512];
+                snprintf(text, sizeof text, HEAD SHOP "    keys: ['" ONE "']\n%s", cases[i].text);
+                struct pgw_identities *ids = loaded(text);
+                const struct pgw_identity *who = metered(ids, NULL);
+                if (cases[i].policy)
+                        assert_string_equal(who->meter->policy, cases[i].policy);
+                else
+                        assert_null(who->meter);
+                pgw_identities_drop(ids);
+        }
+}
+
+/* Who was there with the same rates goes on as they were; the order and the rest may change. */
+static void a_new_file_fills_no_bucket(void **state)
+{
+        const char *const same = HEAD "  - name: other\n" SHOP "    keys: ['" ONE "', '" TWO "']\n",
+                          *const changed =
+                              HEAD SHOP "    keys: ['" ONE "']\n    rate: {per_s: 9}\n",
+                          *const renamed = HEAD "  - name: store\n    keys: ['" ONE "']\n";
+        struct pgw_identities *old = loaded(HEAD SHOP "    keys: ['" ONE "']\n");
+        const struct pgw_identity *was = metered(old, NULL);
+        struct pgw_meter *meter = pgw_meter_hold(was->meter);
+
+        (void)state;
+        assert_true(pgw_bucket_take(&meter->request_bucket, &meter->requests, 70, 1, NULL));
+        struct pgw_identities *fresh = loaded(same);
+        assert_ptr_equal(metered(fresh, old)->meter, meter);
+        pgw_identities_drop(old);
+        assert_false(pgw_bucket_take(&meter->request_bucket, &meter->requests, 1, 1, NULL));
+        for (size_t i = 0; i < 2; i++) {
+                struct pgw_identities *other = loaded(i ? changed : renamed);
+                assert_ptr_not_equal(metered(other, fresh)->meter, meter);
+                pgw_identities_drop(other);
+        }
+        pgw_identities_drop(fresh);
+        pgw_meter_drop(meter);
+}
+
+static void rates_are_numbers_within_bounds(void **state)
+{
+        (void)state;
+        refused(HEAD SHOP "    rate: 200\n", 3, "must be a mapping like {per_s: 200, burst: 400}");
+        refused(HEAD SHOP "    rate: {burst: 2}\n", 3, "must be a mapping like");
+        refused(HEAD SHOP "    key_rate:\n      per_s: -1\n", 4, "from 0 to 10000000");
+        refused(HEAD SHOP "    key_rate:\n      per_s: 10000001\n", 4, "from 0 to 10000000");
+        refused(HEAD SHOP "    rate:\n      per_s: 1.5\n", 4, "must be a number");
+        refused(HEAD SHOP "    rate:\n      per_s: '7'\n", 4, "must be a number");
+        refused(HEAD SHOP "    rate:\n      per_s: 7\n      burst: 0\n", 5, "from 1 to 100000000");
+        refused(HEAD SHOP "    rate:\n      per_s: 7\n      per_m: 0\n", 5, "no member 'per_m'");
+}
+
 /* ---- what is refused ---- */
 
 static void the_file_must_have_identities_and_nothing_else(void **state)
@@ -209,8 +290,8 @@ static void the_file_must_have_identities_and_nothing_else(void **state)
         refused("", 1, "`identities` must be there");
         refused("{}", 1, "`identities` must be there");
         refused("[]", 1, "`identities` must be there");
-        refused("identities:\n", 1, "a list of at most 4096");
-        refused("\nidentities: {a: b}\n", 2, "a list of at most 4096");
+        refused("identities:\n", 1, "a list of at most 16384");
+        refused("\nidentities: {a: b}\n", 2, "a list of at most 16384");
         refused("identities: []\n\nidentites: []\n", 3, "no member 'identites'");
         refused("identities: []\na/b~c: 1\n", 1, "no member 'a/b~c'");
         refused("identities: [\n", 2, "column 1: ");
@@ -232,6 +313,9 @@ static void an_identity_has_a_name_of_its_own(void **state)
                 2, "a name has 1 to 64");
         refused(HEAD SHOP "  - name: other\n  - keys: []\n    name: shop\n", 5,
                 "the name 'shop' stands here twice");
+        /* The SHA-256 of both begins with 11d8f049. */
+        refused(HEAD "  - name: shop-42391\n  - name: shop-68519\n", 3,
+                "jobs of 'shop-68519' could not be told from those of 'shop-42391'");
 }
 
 static void members_are_known(void **state)
@@ -317,6 +401,9 @@ int main(void)
             cmocka_unit_test(a_secret_in_the_wrong_place_is_not_shown),
             cmocka_unit_test(scopes_are_known_and_have_what_they_need),
             cmocka_unit_test(prefixes_and_targets_are_texts_that_can_be),
+            cmocka_unit_test(rates_are_those_of_the_file_or_of_the_settings),
+            cmocka_unit_test(a_new_file_fills_no_bucket),
+            cmocka_unit_test(rates_are_numbers_within_bounds),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
