@@ -189,6 +189,17 @@ static void refuse(struct pgw_exchange *x)
                 pgw_buf_clear(&x->out);
 }
 
+/* As h2o_send_inline() does, but without a copy that a client who does not read could multiply. */
+static void send_static(h2o_req_t *req, struct pgw_str body)
+{
+        static h2o_generator_t generator = {NULL, NULL};
+        const bool is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+        h2o_iovec_t buf = h2o_iovec_init(body.p, body.n);
+
+        h2o_start_response(req, &generator);
+        h2o_send(req, &buf, is_head ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
 void pgw_answer(struct pgw_exchange *x)
 {
         h2o_req_t *req = x->req;
@@ -207,5 +218,8 @@ void pgw_answer(struct pgw_exchange *x)
                 pgw_exchange_add_header(x, PGW_STR("content-type"), pgw_str_z(x->content_type));
         pgw_exchange_add_header(x, PGW_STR("x-request-id"),
                                 pgw_exchange_keep(x, pgw_str_z(x->request_id)));
-        h2o_send_inline(req, body.n ? body.p : "", x->status == 304 ? 0 : body.n);
+        if (x->static_body.n && x->status != 304)
+                send_static(req, x->static_body);
+        else
+                h2o_send_inline(req, body.n ? body.p : "", x->status == 304 ? 0 : body.n);
 }

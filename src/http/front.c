@@ -18,7 +18,8 @@
 #define PGW_FRONT_SWEEP_MS        250
 #define PGW_FRONT_BODY_SLACK      (1u << 20)
 #define PGW_FRONT_STOP_TURNS      200
-#define PGW_FRONT_TIMEOUT_MAX_MS  3600000
+#define PGW_FRONT_NEVER_MS        315360000000 /* ten years */
+#define PGW_FRONT_RECEIVE_BYTES   65536
 
 struct handler {
         h2o_handler_t super;
@@ -53,13 +54,15 @@ void pgw_front_on_room(struct pgw_front *f)
 /* False when there is nothing more to accept, or no room for it. */
 static bool accept_one(struct pgw_front *f, size_t index)
 {
-        if (f->conns.count >= f->conf.connections_max) {
+        if (PGW_GUARDED && f->conns.count >= f->conf.connections_max) {
                 pause_listeners(f);
                 return false;
         }
         errno = 0;
         h2o_socket_t *socket = h2o_evloop_socket_accept(f->listeners[index]);
         if (!socket) {
+                if (!PGW_GUARDED)
+                        return false;
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                         /* The sweep starts the listeners again. */
                         PGW_LOG(PGW_LOG_ERROR, "http.out_of_descriptors",
@@ -161,16 +164,28 @@ static void on_sweep(struct pgw_timer *timer)
         pgw_timer_arm(f->loop, timer, pgw_loop_now_ms(f->loop) + PGW_FRONT_SWEEP_MS);
 }
 
+/* The library's own timers follow the wall clock, wherever it jumps: they are put out of reach,
+ * and the sweep does their work. */
+static void bound(struct pgw_front *f)
+{
+        /* Beyond the limit there is room for a proper answer; beyond the slack the library
+         * refuses by itself. */
+        f->config.max_request_entity_size = f->conf.body_bytes_max + PGW_FRONT_BODY_SLACK;
+        f->config.http1.req_timeout = PGW_FRONT_NEVER_MS;
+        f->config.http2.idle_timeout = PGW_FRONT_NEVER_MS;
+        const size_t least = 2 * f->config.max_request_entity_size;
+        if (f->conf.bodies_bytes_max < least)
+                f->conf.bodies_bytes_max = least;
+}
+
 static void configure(struct pgw_front *f)
 {
         h2o_config_init(&f->config);
         f->config.server_name = h2o_iovec_init(NULL, 0);
-        /* Beyond the limit there is room for a proper answer; beyond the slack the library
-         * refuses by itself. */
-        f->config.max_request_entity_size = f->conf.body_bytes_max + PGW_FRONT_BODY_SLACK;
         f->config.http1.req_timeout = f->conf.request_ms;
+        if (PGW_GUARDED)
+                bound(f);
         f->config.http1.upgrade_to_http2 = 0;
-        f->config.http2.idle_timeout = PGW_FRONT_TIMEOUT_MAX_MS;
         f->config.http2.max_concurrent_requests_per_connection = f->conf.streams_max;
         f->config.http2.max_streams_for_priority = 16;
 
@@ -188,6 +203,16 @@ static void configure(struct pgw_front *f)
         f->accept_ctx.hosts = f->config.hosts;
 }
 
+/* The library reads until there is nothing more, into one buffer: it must not be possible to send
+ * faster than it reads. What is accepted inherits the listener's. */
+static void bound_reads(int fd)
+{
+        const int bytes = PGW_FRONT_RECEIVE_BYTES;
+
+        if (PGW_GUARDED)
+                (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
 struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_conf *conf)
 {
         struct pgw_front *f = pgw_alloc(sizeof *f);
@@ -198,6 +223,7 @@ struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_
         pgw_list_init(&f->conns);
         configure(f);
         for (size_t i = 0; i < conf->listener_count; i++) {
+                bound_reads(conf->listeners[i].fd);
                 f->listeners[i] = h2o_evloop_socket_create(
                     pgw_loop_h2o(loop), conf->listeners[i].fd, H2O_SOCKET_FLAG_DONT_READ);
                 f->listeners[i]->data = f;

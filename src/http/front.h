@@ -31,10 +31,10 @@ struct pgw_front_conf {
         size_t listener_count;
         struct pgw_tls_server *tls; /* NULL without TLS listeners */
         bool http2;
-        bool unguarded; /* for measuring what the guard costs; never in service */
         size_t connections_max;
         size_t header_bytes_max;
         size_t body_bytes_max;
+        size_t bodies_bytes_max; /* on one connection at a time */
         size_t streams_max;
         uint64_t request_ms;
         uint64_t idle_ms;

@@ -1,10 +1,5 @@
 /* A connection from its socket to its end.
  *
- * The guard sits between the socket and the library by taking the place of the library's
- * read callback: it looks at the bytes, then calls the library. When it does not like
- * them it shuts the socket down and tells the library that the peer has left, which is a
- * path that the library knows well.
- *
  * The library may free the socket inside any of its callbacks, so the connection has a
  * count of its holders of its own and the socket pointer is cleared when it closes.
  */
@@ -18,26 +13,36 @@
 #include "http/front_priv.h"
 #include "http/guard_h1.h"
 
-#define PGW_CONN_EARLY_MAX        50
-#define PGW_CONN_DRAIN_IDLE_MS    1000
-#define PGW_CONN_BLOCK_MAX_FACTOR 4
+#define PGW_CONN_EARLY_MAX     50
+#define PGW_CONN_DRAIN_IDLE_MS 1000
 
 struct request {
         struct pgw_link link; /* of its connection */
         struct pgw_conn *conn;
         h2o_req_t *req;
         uint64_t deadline_ms;
+        size_t body_bytes;
+        bool malformed; /* reset by us */
 };
 
-static void release(struct pgw_conn *c)
+void pgw_conn_release(struct pgw_conn *c)
 {
         PGW_ASSERT(c->holds > 0);
         if (--c->holds > 0)
                 return;
         PGW_ASSERT(c->requests.count == 0);
-        pgw_guard_h2_fini(&c->h2);
+        pgw_front_h2_end(c);
         pgw_peer_fini(&c->peer);
         pgw_free(c);
+}
+
+/* What the peer does not read would stay in the kernel long after the socket was closed. */
+static void drop_what_is_unread(const struct pgw_conn *c)
+{
+        const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+        (void)setsockopt(h2o_socket_get_fd(c->socket), SOL_SOCKET, SO_LINGER, &at_once,
+                         sizeof at_once);
 }
 
 void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
@@ -51,6 +56,7 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
             [PGW_KILL_RESETS] = {"resets", PGW_M_KILLED_RESETS},
             [PGW_KILL_BACKLOG] = {"backlog", PGW_M_KILLED_BACKLOG},
             [PGW_KILL_SLOW] = {"slow", PGW_M_KILLED_SLOW},
+            [PGW_KILL_BODIES] = {"bodies", PGW_M_KILLED_BODIES},
         };
 
         if (c->killed || !c->socket)
@@ -60,6 +66,7 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
                 pgw_metric_add(kills[why].counter, 1);
                 PGW_LOG(PGW_LOG_WARN, "http.connection_killed",
                         PGW_L_STR("reason", kills[why].reason), PGW_L_STR("detail", detail));
+                drop_what_is_unread(c);
         }
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
 }
@@ -71,87 +78,20 @@ static void on_closed(void *ctx)
 
         c->socket = NULL;
         pgw_list_remove(&f->conns, &c->link);
-        release(c);
+        pgw_conn_release(c);
         pgw_front_on_room(f);
 }
 
-/* The end of our own phases: nobody else holds the socket yet. */
-static void close_early(struct pgw_conn *c)
+void pgw_conn_close_early(struct pgw_conn *c)
 {
         h2o_socket_close(c->socket);
-}
-
-static struct timeval connected_at(void)
-{
-        struct timeval tv = {0, 0};
-
-        return tv;
-}
-
-/* ---- HTTP/2 ---- */
-
-static void guarded_read(h2o_socket_t *socket, const char *err);
-
-static void interpose(struct pgw_conn *c)
-{
-        if (c->socket && !c->closing && c->socket->_cb.read &&
-            c->socket->_cb.read != guarded_read) {
-                c->library_read = c->socket->_cb.read;
-                c->socket->_cb.read = guarded_read;
-        }
-}
-
-static bool scan(struct pgw_conn *c)
-{
-        const h2o_buffer_t *input = c->socket->input;
-
-        c->h2.draining = c->front->draining;
-        const enum pgw_h2_verdict verdict = pgw_guard_h2_scan(
-            &c->h2, pgw_str_of(input->bytes, input->size), pgw_loop_now_ms(c->front->loop));
-        if (verdict == PGW_H2_FINE)
-                return true;
-        pgw_conn_kill(c, verdict == PGW_H2_FLOOD ? PGW_KILL_FLOOD : PGW_KILL_HEADERS,
-                      pgw_h2_verdict_name(verdict));
-        return false;
-}
-
-static void guarded_read(h2o_socket_t *socket, const char *err)
-{
-        struct pgw_conn *c = socket->on_close.data;
-
-        c->holds++;
-        if (!err && (c->killed || !scan(c)))
-                err = h2o_socket_error_closed;
-        c->library_read(socket, err);
-        if (c->socket && !c->killed && !c->closing && !c->socket->_cb.read)
-                /* The library stopped reading because the peer does not take its answers. */
-                pgw_conn_kill(c, PGW_KILL_BACKLOG, "");
-        interpose(c);
-        release(c);
-}
-
-static void begin_http2(struct pgw_conn *c)
-{
-        struct pgw_front *f = c->front;
-
-        c->phase = PGW_CONN_HTTP2;
-        pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
-                          pgw_loop_now_ms(f->loop));
-        if (!f->conf.unguarded && !scan(c)) {
-                close_early(c);
-                return;
-        }
-        c->holds++;
-        h2o_http2_accept(&f->accept_ctx, c->socket, connected_at());
-        if (!f->conf.unguarded)
-                interpose(c);
-        release(c);
 }
 
 static void begin_http1(struct pgw_conn *c)
 {
         c->phase = PGW_CONN_HTTP1;
-        h2o_http1_accept(&c->front->accept_ctx, c->socket, connected_at());
+        c->partial_since_ms = c->socket->input->size ? c->active_ms : 0;
+        h2o_http1_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
 }
 
 /* ---- from the socket to the protocol ---- */
@@ -160,20 +100,20 @@ static void begin_http1(struct pgw_conn *c)
 static void on_first_bytes(h2o_socket_t *socket, const char *err)
 {
         struct pgw_conn *c = socket->on_close.data;
-        const size_t n =
-            socket->input->size < PGW_H2_PREFACE_SIZE ? socket->input->size : PGW_H2_PREFACE_SIZE;
+        const h2o_buffer_t *input = socket->input;
 
         if (err) {
-                close_early(c);
+                pgw_conn_close_early(c);
                 return;
         }
-        const bool may_be_h2 =
-            c->front->conf.http2 && memcmp(socket->input->bytes, PGW_H2_PREFACE, n) == 0;
-        if (may_be_h2 && n < PGW_H2_PREFACE_SIZE)
+        const enum pgw_first first = c->front->conf.http2
+                                         ? pgw_front_h2_judge(pgw_str_of(input->bytes, input->size))
+                                         : PGW_FIRST_HTTP1;
+        if (first == PGW_FIRST_UNDECIDED)
                 return;
         h2o_socket_read_stop(socket);
-        if (may_be_h2)
-                begin_http2(c);
+        if (first == PGW_FIRST_HTTP2)
+                pgw_front_h2_begin(c);
         else
                 begin_http1(c);
 }
@@ -183,12 +123,12 @@ static void on_handshake(h2o_socket_t *socket, const char *err)
         struct pgw_conn *c = socket->on_close.data;
 
         if (err) {
-                close_early(c);
+                pgw_conn_close_early(c);
                 return;
         }
         const h2o_iovec_t protocol = h2o_socket_ssl_get_selected_protocol(socket);
         if (h2o_memis(protocol.base, protocol.len, H2O_STRLIT("h2")))
-                begin_http2(c);
+                pgw_front_h2_begin(c);
         else
                 begin_http1(c);
 }
@@ -223,11 +163,15 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
         h2o_socket_t *socket = ctx;
         struct pgw_conn *c = socket ? socket->on_close.data : NULL;
 
-        if (c && sent)
+        if (!c)
+                return;
+        if (sent)
                 c->closing = true;
-        /* With an answer on its way the peer may still read it. */
-        else if (c && c->requests.count == 0)
+        else if (PGW_GUARDED && c->requests.count == 0)
                 pgw_conn_kill(c, PGW_KILL_IDLE, "");
+        else if (PGW_GUARDED)
+                /* The peer may still read the answer that is on its way. */
+                c->farewell = true;
 }
 
 void pgw_front_on_peer_name(void *ctx, struct pgw_str name)
@@ -245,18 +189,24 @@ static void on_disposed(void *ctx)
 {
         struct request *r = ctx;
         struct pgw_conn *c = r->conn;
-        const bool answered = r->req->timestamps.response_start_at.tv_sec != 0;
+        /* A stream that has had its whole answer ends when that was written. One that ends while
+         * the library reads was reset, however much of an answer there was. */
+        const bool answered =
+            r->req->timestamps.response_start_at.tv_sec != 0 && !c->in_read && !r->malformed;
 
         pgw_list_remove(&c->requests, &r->link);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
+        c->h2.held_bytes -= r->body_bytes;
         if (answered) {
-                pgw_guard_h2_answered(&c->h2);
+                pgw_front_h2_answered(c);
                 if (c->early)
                         c->early--;
-        } else if (++c->early > PGW_CONN_EARLY_MAX && !c->front->conf.unguarded) {
+        } else if (PGW_GUARDED && !c->left && ++c->early > PGW_CONN_EARLY_MAX) {
                 pgw_conn_kill(c, PGW_KILL_RESETS, "");
         }
-        release(c);
+        if (c->farewell && c->requests.count == 0)
+                pgw_conn_kill(c, PGW_KILL_IDLE, "");
+        pgw_conn_release(c);
 }
 
 static struct request *find_request(const h2o_req_t *req)
@@ -337,7 +287,7 @@ static enum pgw_err judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_s
         return PGW_OK;
 }
 
-static void register_request(struct pgw_conn *c, h2o_req_t *req)
+static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
 {
         struct request *r = h2o_mem_alloc_shared(&req->pool, sizeof *r, on_disposed);
 
@@ -345,9 +295,13 @@ static void register_request(struct pgw_conn *c, h2o_req_t *req)
             .conn = c,
             .req = req,
             .deadline_ms = pgw_loop_now_ms(c->front->loop) + c->front->conf.request_ms,
+            .body_bytes = req->entity.len,
         };
         c->holds++;
+        c->h2.held_bytes += r->body_bytes;
+        c->partial_since_ms = 0;
         pgw_list_append(&c->requests, &r->link);
+        return r;
 }
 
 /* RFC 9113 8.3.1: a request without a path is malformed, which is a stream error. An answer may
@@ -362,22 +316,25 @@ static int reset_stream(h2o_req_t *req)
         return 0;
 }
 
-static int judge_and_pass_on(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket)
+static int judge_and_pass_on(struct pgw_front *f, struct request *r, const h2o_socket_t *socket)
 {
+        h2o_req_t *req = r->req;
         const char *detail;
 
-        if (req->version < 0x200 && !f->conf.unguarded) {
+        if (PGW_GUARDED && req->version < 0x200) {
                 enum pgw_err err = judge_http1(f, req, socket, &detail);
                 if (err)
                         return refuse(f, req, err, detail);
         }
-        if (req->path.len == 0 || req->path.base[0] != '/')
-                return req->version >= 0x200
-                           ? reset_stream(req)
-                           : refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
-        if (head_size(req) > f->conf.header_bytes_max)
+        if (req->path.len == 0 || req->path.base[0] != '/') {
+                if (req->version < 0x200)
+                        return refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
+                r->malformed = true;
+                return reset_stream(req);
+        }
+        if (PGW_GUARDED && head_size(req) > f->conf.header_bytes_max)
                 return refuse(f, req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
-        if (req->entity.len > f->conf.body_bytes_max)
+        if (PGW_GUARDED && req->entity.len > f->conf.body_bytes_max)
                 return refuse(f, req, PGW_E_BODY_SIZE, "send the keys in several requests");
         return f->conf.on_request(f->conf.ctx, req, PGW_OK, NULL);
 }
@@ -419,13 +376,17 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
         struct pgw_conn *c = socket->on_close.data;
 
-        register_request(c, req);
+        /* It was ended, and the library has not yet noticed that: what had been read already is
+         * not acted on any more. */
+        if (c->killed)
+                return reset_stream(req);
+        struct request *r = register_request(c, req);
         c->holds++;
         c->answered = false;
-        const int code = judge_and_pass_on(f, req, socket);
+        const int code = judge_and_pass_on(f, r, socket);
         if (c->phase == PGW_CONN_HTTP1)
                 hold(c);
-        release(c);
+        pgw_conn_release(c);
         return code;
 }
 
@@ -440,6 +401,10 @@ static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *
         *ret_why = PGW_KILL_IDLE;
         if (c->phase == PGW_CONN_HANDSHAKE || c->phase == PGW_CONN_PREFACE)
                 return now_ms > c->phase_deadline_ms;
+        if (c->partial_since_ms && now_ms > c->partial_since_ms + f->conf.request_ms) {
+                *ret_why = PGW_KILL_SLOW;
+                return true;
+        }
         if (c->requests.count == 0 && !c->h2.bodies_open) {
                 if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
                     now_ms > f->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS)
@@ -453,6 +418,18 @@ static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *
         return c->h2.bodies_open && now_ms > c->h2.body_moved_ms + f->conf.request_ms;
 }
 
+/* The library would time the arrival of an HTTP/1 request by the wall clock. It leaves a head in
+ * its buffer until the request is over, so what lies there and is no request yet is a part of one.
+ */
+static void note_partial(struct pgw_conn *c, uint64_t now_ms)
+{
+        if (c->phase != PGW_CONN_HTTP1 || c->requests.count || !c->socket ||
+            c->socket->input->size == 0)
+                c->partial_since_ms = 0;
+        else if (!c->partial_since_ms)
+                c->partial_since_ms = now_ms;
+}
+
 void pgw_conn_sweep(struct pgw_front *f)
 {
         const uint64_t now_ms = pgw_loop_now_ms(f->loop);
@@ -462,7 +439,8 @@ void pgw_conn_sweep(struct pgw_front *f)
                 struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, link);
                 enum pgw_kill why;
                 next = pgw_list_next(&f->conns, link);
-                if (overstays(c, now_ms, &why))
+                note_partial(c, now_ms);
+                if (PGW_GUARDED && overstays(c, now_ms, &why))
                         pgw_conn_kill(c, why, "");
         }
 }

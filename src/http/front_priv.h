@@ -1,4 +1,5 @@
-/* http/front_priv.h - between front.c (accepting) and front_conn.c (connections). */
+/* http/front_priv.h - between front.c (accepting), front_conn.c (connections) and front_h2.c
+ * (what HTTP/2 adds to them; not there in a build without it). */
 #ifndef PGW_HTTP_FRONT_PRIV_H
 #define PGW_HTTP_FRONT_PRIV_H
 
@@ -13,6 +14,13 @@
 #include "io/timer.h"
 
 #define PGW_FRONT_LISTENERS_MAX 16
+
+/* False in the build that the attacks are tried on, to see that they are some (CMakeLists.txt). */
+#ifdef PGW_UNGUARDED
+#define PGW_GUARDED false
+#else
+#define PGW_GUARDED true
+#endif
 
 struct pgw_front {
         struct pgw_loop *loop;
@@ -44,7 +52,12 @@ struct pgw_conn {
         bool answered;              /* HTTP/1: the request under way */
         uint64_t phase_deadline_ms; /* handshake and preface */
         uint64_t active_ms;         /* the last request's end, or the start */
-        unsigned early;             /* requests that were reset before their answer */
+        bool in_read;               /* HTTP/2: the library is being handed what was read */
+        bool left;                  /* HTTP/2: the peer is gone, and all its requests with it */
+        bool farewell;              /* TLS: the peer has said its last word, and waits */
+        unsigned reads_after_farewell;
+        uint64_t partial_since_ms; /* HTTP/1: since when a part of a request lies there; 0: none */
+        unsigned early;            /* requests that were reset before their answer */
         struct pgw_list requests;
         struct pgw_peer peer;
         struct pgw_guard_h2 h2;
@@ -62,7 +75,8 @@ enum pgw_kill {
         PGW_KILL_HEADERS, /* a header block */
         PGW_KILL_RESETS,  /* requests that were reset */
         PGW_KILL_BACKLOG, /* answers that are not read */
-        PGW_KILL_SLOW     /* a request that does not end */
+        PGW_KILL_SLOW,    /* a request that does not end */
+        PGW_KILL_BODIES   /* bodies at a time */
 };
 
 /* End it: the library will see the end of the stream. `detail` goes to the log. */
@@ -73,6 +87,48 @@ void pgw_conn_sweep(struct pgw_front *);
 
 /* What h2o calls for every request. */
 int pgw_conn_on_request(struct pgw_front *, h2o_req_t *);
+
+/* The end of our own phases: nobody else holds the socket yet. */
+void pgw_conn_close_early(struct pgw_conn *);
+
+/* Let go of one of its holds. */
+void pgw_conn_release(struct pgw_conn *);
+
+/* ---- front_h2.c ---- */
+
+enum pgw_first { PGW_FIRST_HTTP1, PGW_FIRST_HTTP2, PGW_FIRST_UNDECIDED };
+
+#ifdef PGW_HTTP2
+/* What a cleartext connection that begins with these bytes speaks. */
+enum pgw_first pgw_front_h2_judge(struct pgw_str bytes);
+
+/* It speaks HTTP/2 from here on. */
+void pgw_front_h2_begin(struct pgw_conn *);
+
+/* A request of it was answered. */
+void pgw_front_h2_answered(struct pgw_conn *);
+
+void pgw_front_h2_end(struct pgw_conn *);
+#else
+static inline enum pgw_first pgw_front_h2_judge(struct pgw_str bytes)
+{
+        (void)bytes;
+        return PGW_FIRST_HTTP1;
+}
+/* Nobody was offered it. */
+static inline void pgw_front_h2_begin(struct pgw_conn *c)
+{
+        pgw_conn_close_early(c);
+}
+static inline void pgw_front_h2_answered(struct pgw_conn *c)
+{
+        (void)c;
+}
+static inline void pgw_front_h2_end(struct pgw_conn *c)
+{
+        (void)c;
+}
+#endif
 
 /* A connection is gone; front.c may accept again. */
 void pgw_front_on_room(struct pgw_front *);

@@ -26,10 +26,17 @@ enum {
 #define FRAME_HEAD_SIZE  9
 #define TOKEN            1000u
 
-void pgw_guard_h2_init(struct pgw_guard_h2 *g, size_t block_max, uint64_t now_ms)
+struct frame {
+        unsigned type, flags;
+        uint32_t stream;
+        struct pgw_str payload;
+};
+
+void pgw_guard_h2_init(struct pgw_guard_h2 *g, size_t block_max, size_t bodies_max, uint64_t now_ms)
 {
         memset(g, 0, sizeof *g);
         g->block_max = block_max;
+        g->bodies_max = bodies_max;
         g->tokens = PGW_H2_TOKENS_MAX * TOKEN;
         g->refilled_ms = now_ms;
 }
@@ -139,9 +146,9 @@ size_t pgw_guard_hpack_fields(struct pgw_str block)
         return fields;
 }
 
-static enum pgw_h2_verdict end_block(struct pgw_guard_h2 *g)
+static enum pgw_h2_verdict end_block(struct pgw_guard_h2 *g, struct pgw_str block)
 {
-        const size_t fields = pgw_guard_hpack_fields(pgw_str_of(g->block, g->block_size));
+        const size_t fields = pgw_guard_hpack_fields(block);
 
         g->in_block = false;
         g->block_size = 0;
@@ -153,12 +160,16 @@ static enum pgw_h2_verdict add_fragment(struct pgw_guard_h2 *g, struct pgw_str f
 {
         if (g->block_size + fragment.n > g->block_max)
                 return PGW_H2_BLOCK_SIZE;
+        /* Almost every block comes in one frame, and need not be kept. */
+        if (g->block_size == 0 && flags & FLAG_END_HEADERS)
+                return end_block(g, fragment);
         if (fragment.n) {
                 g->block = pgw_realloc(g->block, g->block_size + fragment.n);
                 memcpy(g->block + g->block_size, fragment.p, fragment.n);
                 g->block_size += fragment.n;
         }
-        return flags & FLAG_END_HEADERS ? end_block(g) : PGW_H2_FINE;
+        return flags & FLAG_END_HEADERS ? end_block(g, pgw_str_of(g->block, g->block_size))
+                                        : PGW_H2_FINE;
 }
 
 /* A HEADERS frame without its padding and priority; false when they do not fit in it. */
@@ -181,55 +192,70 @@ static bool strip(struct pgw_str *payload, unsigned flags)
 }
 
 /* A body that never ends is a request that the handler never sees; somebody must time it. The
- * library bounds how many streams are open. */
-static void open_body(struct pgw_guard_h2 *g, uint32_t stream, uint64_t now_ms)
+ * library takes a hundred at a time; those that it refuses are seen here until they end. */
+static enum pgw_h2_verdict open_body(struct pgw_guard_h2 *g, uint32_t stream, uint64_t now_ms)
 {
         if (g->bodies_open == PGW_H2_BODIES_MAX)
-                return;
+                return PGW_H2_STREAMS;
         /* Grown by powers of two: the count itself says when. */
         if ((g->bodies_open & (g->bodies_open - 1)) == 0)
                 g->bodies = pgw_realloc(g->bodies, (g->bodies_open ? 2 * g->bodies_open : 1) *
                                                        sizeof *g->bodies);
         if (g->bodies_open == 0)
                 g->body_moved_ms = now_ms;
-        g->bodies[g->bodies_open++] = stream;
+        g->bodies[g->bodies_open++] = (struct pgw_h2_body){.stream = stream, .bytes = 0};
+        return PGW_H2_FINE;
 }
 
-static void count_bodies(struct pgw_guard_h2 *g, unsigned type, unsigned flags, uint32_t stream,
-                         uint64_t now_ms)
+/* A frame other than DATA adds no bytes to the body. */
+static enum pgw_h2_verdict add_to_body(struct pgw_guard_h2 *g, struct pgw_h2_body *body,
+                                       const struct frame *f)
 {
-        const bool ends = type == RST_STREAM || flags & FLAG_END_STREAM;
+        if (f->type != DATA)
+                return PGW_H2_FINE;
+        body->bytes += (uint32_t)f->payload.n;
+        g->bodies_bytes += f->payload.n;
+        return g->bodies_bytes + g->held_bytes > g->bodies_max ? PGW_H2_BODIES : PGW_H2_FINE;
+}
+
+static enum pgw_h2_verdict count_bodies(struct pgw_guard_h2 *g, const struct frame *f,
+                                        uint64_t now_ms)
+{
+        const bool ends = f->type == RST_STREAM || f->flags & FLAG_END_STREAM;
         size_t i = 0;
 
-        if (type != HEADERS && type != DATA && type != RST_STREAM)
-                return;
-        while (i < g->bodies_open && g->bodies[i] != stream)
+        if (f->type != HEADERS && f->type != DATA && f->type != RST_STREAM)
+                return PGW_H2_FINE;
+        while (i < g->bodies_open && g->bodies[i].stream != f->stream)
                 i++;
-        if (i < g->bodies_open && ends) {
-                g->bodies[i] = g->bodies[--g->bodies_open];
-                g->body_moved_ms = now_ms;
-        } else if (i == g->bodies_open && type == HEADERS && !ends) {
-                open_body(g, stream, now_ms);
-        }
+        if (i == g->bodies_open)
+                return f->type == HEADERS && !ends ? open_body(g, f->stream, now_ms) : PGW_H2_FINE;
+        if (!ends)
+                return add_to_body(g, &g->bodies[i], f);
+        g->bodies_bytes -= g->bodies[i].bytes;
+        g->bodies[i] = g->bodies[--g->bodies_open];
+        g->body_moved_ms = now_ms;
+        return PGW_H2_FINE;
 }
 
-static enum pgw_h2_verdict judge(struct pgw_guard_h2 *g, unsigned type, unsigned flags,
-                                 struct pgw_str payload)
+static enum pgw_h2_verdict judge(struct pgw_guard_h2 *g, const struct frame *f)
 {
-        switch (type) {
+        struct pgw_str payload = f->payload;
+
+        switch (f->type) {
         case DATA:
                 return payload.n ? PGW_H2_FINE : spend(g, 1);
         case HEADERS:
                 g->block_size = 0;
                 g->continuations = 0;
                 g->in_block = true;
-                return strip(&payload, flags) ? add_fragment(g, payload, flags) : PGW_H2_FINE;
+                return strip(&payload, f->flags) ? add_fragment(g, payload, f->flags) : PGW_H2_FINE;
         case CONTINUATION:
                 if (g->draining)
                         return PGW_H2_CONTINUATION_IN_DRAIN;
                 if (++g->continuations > PGW_H2_CONTINUATION_MAX)
                         return PGW_H2_BLOCK_FRAMES;
-                return g->in_block ? add_fragment(g, payload, flags) : PGW_H2_FINE;
+                return g->in_block ? add_fragment(g, payload, f->flags) : PGW_H2_FINE;
         case PRIORITY:
         case RST_STREAM:
         case SETTINGS:
@@ -261,11 +287,17 @@ enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str byt
                 const size_t size = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
                 if (size > PGW_H2_FRAME_MAX || left < FRAME_HEAD_SIZE + size)
                         break;
-                const uint32_t stream =
-                    ((uint32_t)p[5] << 24 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 8 | p[8]) &
-                    0x7fffffffu;
-                count_bodies(g, p[3], p[4], stream, now_ms);
-                verdict = judge(g, p[3], p[4], pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size));
+                const struct frame f = {
+                    .type = p[3],
+                    .flags = p[4],
+                    .stream =
+                        ((uint32_t)p[5] << 24 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 8 | p[8]) &
+                        0x7fffffffu,
+                    .payload = pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size),
+                };
+                verdict = count_bodies(g, &f, now_ms);
+                if (verdict == PGW_H2_FINE)
+                        verdict = judge(g, &f);
                 p += FRAME_HEAD_SIZE + size;
                 left -= FRAME_HEAD_SIZE + size;
         }
@@ -276,7 +308,8 @@ const char *pgw_h2_verdict_name(enum pgw_h2_verdict verdict)
 {
         static const char *const names[] = {
             "fine",          "flood",         "header_block_size",
-            "header_frames", "header_fields", "continuation_in_drain"};
+            "header_frames", "header_fields", "continuation_in_drain",
+            "streams",       "bodies"};
 
         return names[verdict];
 }

@@ -10,6 +10,7 @@
  *      control frames, empty   cost a token each; tokens come back with time, and with
  *      and unknown ones        every request that was answered
  *      CONTINUATION in a drain would hang the library (its event loop spins)
+ *      bodies                  as many as the library takes at a time, and so many bytes in all
  */
 #ifndef PGW_HTTP_GUARD_H2_H
 #define PGW_HTTP_GUARD_H2_H
@@ -24,7 +25,7 @@
 #define PGW_H2_CONTINUATION_MAX 8
 #define PGW_H2_FIELDS_MAX       100
 #define PGW_H2_FRAME_MAX        16384
-#define PGW_H2_BODIES_MAX       4096
+#define PGW_H2_BODIES_MAX       256
 
 enum pgw_h2_verdict {
         PGW_H2_FINE,
@@ -32,7 +33,15 @@ enum pgw_h2_verdict {
         PGW_H2_BLOCK_SIZE, /* a header block larger than allowed */
         PGW_H2_BLOCK_FRAMES,
         PGW_H2_FIELDS,
-        PGW_H2_CONTINUATION_IN_DRAIN
+        PGW_H2_CONTINUATION_IN_DRAIN,
+        PGW_H2_STREAMS, /* requests that were begun and not ended */
+        PGW_H2_BODIES   /* bytes of their bodies, and of those that are acted on */
+};
+
+/* A request whose body has not ended. */
+struct pgw_h2_body {
+        uint32_t stream;
+        uint32_t bytes;
 };
 
 /* Zeroed, then pgw_guard_h2_init(). */
@@ -44,14 +53,17 @@ struct pgw_guard_h2 {
         bool draining;
         bool in_block; /* a header block is open */
         unsigned continuations;
-        size_t bodies_open;     /* requests whose body has not ended */
-        uint32_t *bodies;       /* their streams */
+        size_t bodies_open;
+        struct pgw_h2_body *bodies;
+        uint64_t bodies_max;    /* bytes */
+        uint64_t bodies_bytes;  /* of the open ones */
+        uint64_t held_bytes;    /* of whole ones that are acted on: the caller's to count */
         uint64_t body_moved_ms; /* when one of them last began or ended */
         char *block;            /* what was read of the open one */
         size_t block_size;
 };
 
-void pgw_guard_h2_init(struct pgw_guard_h2 *, size_t block_max, uint64_t now_ms);
+void pgw_guard_h2_init(struct pgw_guard_h2 *, size_t block_max, size_t bodies_max, uint64_t now_ms);
 void pgw_guard_h2_fini(struct pgw_guard_h2 *);
 
 /* Judge the complete frames in `bytes`, which start at a frame's boundary (or with the

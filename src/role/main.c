@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "role/build.h"
 #include "role/process.h"
 #include "role/usage.h"
 
@@ -27,7 +28,7 @@ static int version(int argc, char **argv)
 {
         (void)argc;
         (void)argv;
-        printf("purgeway %s\n", PGW_VERSION);
+        puts("purgeway " PGW_VERSION PGW_BUILD_NOTE);
         return 0;
 }
 

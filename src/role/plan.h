@@ -28,6 +28,7 @@ struct pgw_plan {
         bool gates; /* answers HTTP */
         bool works; /* takes jobs */
         unsigned threads;
+        size_t connections; /* of clients at a time, in all; set before the threads start */
         struct pgw_keyspace keyspace;
         struct pgw_place broker, results;
         struct pgw_plan_target targets[PGW_TARGETS_MAX];

@@ -6,6 +6,7 @@
  * because it may come back, and until then requests are refused with 503.
  */
 #include "role/process.h"
+#include "role/descriptors.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -438,6 +439,11 @@ static void reload(struct process *p)
                         hand_out_hooks(p, hooks);
                 wait_for_threads(p);
                 pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+#ifdef PGW_UNGUARDED
+                PGW_LOG(
+                    PGW_LOG_ERROR, "process.unguarded",
+                    PGW_L_STR("detail", "a test build, open to every attack: never to be used"));
+#endif
                 PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
         }
         pgw_notify_ready(&p->notify, "serving");
@@ -545,6 +551,16 @@ static void start_threads(struct process *p)
         p->phase = RUNNING;
 }
 
+static void count_descriptors(struct process *p)
+{
+        p->plan.connections =
+            pgw_descriptors_for_clients(p->settings->limits_connections, p->plan.threads);
+        if (p->plan.connections < p->settings->limits_connections)
+                PGW_LOG(PGW_LOG_WARN, "http.fewer_connections",
+                        PGW_L_INT("connections", p->plan.connections),
+                        PGW_L_STR("detail", "the limit of open files allows no more"));
+}
+
 /* A kernel without filters, or a container that allows none, is no reason not to serve. */
 static void filter_calls(struct process *p, bool has_embedded)
 {
@@ -595,6 +611,7 @@ static int prepare(struct process *p)
         if (p->plan.threads > PGW_PROCESS_THREADS_MAX)
                 p->plan.threads = PGW_PROCESS_THREADS_MAX;
         if (p->plan.gates) {
+                count_descriptors(p);
                 const struct pgw_limits_conf limits = pgw_rates_of(p->settings);
                 p->limits = pgw_limits_new(&limits);
                 code = load_contract(p);

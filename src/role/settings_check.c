@@ -25,6 +25,20 @@ static enum pgw_err check_number_of_listeners(const struct pgw_settings *s, stru
         return PGW_E_CONFIG;
 }
 
+static enum pgw_err check_http2(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+#ifdef PGW_HTTP2
+        (void)s;
+        (void)fault;
+#else
+        if (s->http2) {
+                pgw_fault_set(fault, "http2", "this program was built without HTTP/2");
+                return PGW_E_CONFIG;
+        }
+#endif
+        return PGW_OK;
+}
+
 /* "host:port" or "[v6]:port". */
 static bool split_address(const char *address, char *host, size_t host_size)
 {
@@ -241,6 +255,8 @@ enum pgw_err pgw_settings_check(const struct pgw_settings *s, struct pgw_fault *
 {
         enum pgw_err err = check_number_of_listeners(s, fault);
 
+        if (!err)
+                err = check_http2(s, fault);
         if (!err)
                 err = check_listen(s, "listen", s->listen, s->listen_count, fault);
         if (!err)

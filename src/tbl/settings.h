@@ -49,9 +49,15 @@ E(seccomp, "seccomp", "off|log|on", 2, false,
   "the others.")
 S(contract, "contract", "", false,
   "OpenAPI file that requests are checked against; empty is the one built in.")
+#ifdef PGW_HTTP2
 B(http2, "http2", true, false, "Speak HTTP/2.")
+#else
+B(http2, "http2", false, false, "Speak HTTP/2, which this build cannot.")
+#endif
 N(limits_body_bytes, "limits.body_bytes", BYTES, 1048576, 1024, 67108864, false,
   "Largest request body.")
+N(limits_bodies_bytes, "limits.bodies_bytes", BYTES, 16777216, 1024, 1073741824, false,
+  "Bodies of requests at a time on one HTTP/2 connection; never less than two of the largest.")
 N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false,
   "Largest header block of a request.")
 N(limits_connections, "limits.connections", COUNT, 10000, 1, 1000000, false,

@@ -471,8 +471,15 @@ def test_protocol_error_is_told_before_the_end(secure, certificates):
     assert kills(secure) == killed
 
 
-def test_http2_can_be_turned_off(beside):
-    server, _ = beside("gateway", http2=False)
+def test_http2_can_be_turned_off(beside, certificates):
+    port = free_port()
+    server, _ = beside("gateway", http2=False, tls_listen=f"127.0.0.1:{port}",
+                       tls_certificate=certificates.certificate, tls_key=certificates.key)
+    context = ssl.create_default_context(cafile=certificates.authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("127.0.0.1", port), 60) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost") as peer:
+        assert peer.selected_alpn_protocol() == "http/1.1"
     with Raw(server.port, timeout=15) as raw:
         raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
         raw.socket.shutdown(socket.SHUT_WR)

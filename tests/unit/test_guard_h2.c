@@ -1,74 +1,6 @@
 /* HTTP/2 frames before the library sees them: what may pass, to the last token, byte, frame and
  * field; and that frames that have not come whole are never judged. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "http/guard_h2.h"
-
-enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS };
-enum { PUSH_PROMISE = 5, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION, UNKNOWN };
-
-#define END_STREAM  0x1u
-#define END_HEADERS 0x4u
-#define PADDED      0x8u
-#define PRIORITISED 0x20u
-#define BLOCK_MAX   32768
-
-static const struct pgw_str no_bytes;
-static struct pgw_guard_h2 guard;
-static struct pgw_buf wire;
-
-/* A new connection, with its header blocks bounded. */
-static void begin(size_t block_max)
-{
-        pgw_guard_h2_fini(&guard);
-        pgw_guard_h2_init(&guard, block_max, 1000);
-        guard.preface_seen = true;
-        pgw_buf_clear(&wire);
-}
-
-static int set_up(void **state)
-{
-        (void)state;
-        pgw_buf_init(&wire, 1u << 22);
-        begin(BLOCK_MAX);
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        (void)state;
-        pgw_guard_h2_fini(&guard);
-        pgw_buf_fini(&wire);
-        return 0;
-}
-
-static void add(struct pgw_str bytes)
-{
-        assert_int_equal(pgw_buf_add_str(&wire, bytes), PGW_OK);
-}
-
-static void add_frame_on(unsigned stream, unsigned type, unsigned flags, struct pgw_str payload)
-{
-        char head[9] = {0};
-
-        assert_true(payload.n <= UINT16_MAX && stream <= UINT16_MAX);
-        head[1] = (char)(payload.n >> 8);
-        head[2] = (char)payload.n;
-        head[3] = (char)type;
-        head[4] = (char)flags;
-        head[7] = (char)(stream >> 8);
-        head[8] = (char)stream;
-        add(pgw_str_of(head, sizeof head));
-        add(payload);
-}
+#include "guard_h2_rig.h"
 
 static void add_frame(unsigned type, unsigned flags, struct pgw_str payload)
 {
@@ -79,34 +11,6 @@ static void add_frames(size_t count, unsigned type, unsigned flags, struct pgw_s
 {
         while (count--)
                 add_frame(type, flags, payload);
-}
-
-/* The first `size` bytes of the wire, from memory of exactly that size. */
-static enum pgw_h2_verdict scan_part(size_t size, uint64_t now_ms)
-{
-        char *copy = malloc(size ? size : 1);
-
-        assert_non_null(copy);
-        if (size)
-                memcpy(copy, wire.p, size);
-        const enum pgw_h2_verdict verdict =
-            pgw_guard_h2_scan(&guard, pgw_str_of(copy, size), now_ms);
-        free(copy);
-        return verdict;
-}
-
-/* All of the wire, which is consumed. */
-static enum pgw_h2_verdict scan_at(uint64_t now_ms)
-{
-        const enum pgw_h2_verdict verdict = scan_part(wire.n, now_ms);
-
-        pgw_buf_clear(&wire);
-        return verdict;
-}
-
-static enum pgw_h2_verdict scan(void)
-{
-        return scan_at(1000);
 }
 
 static enum pgw_h2_verdict ping_at(uint64_t now_ms)
@@ -264,15 +168,6 @@ static void gives_a_token_back_for_each_answer(void **state)
 }
 
 /* ---- the size of a block: 0x20 is an instruction of one byte that is no field ---- */
-
-static struct pgw_str blank(size_t size)
-{
-        static char bytes[40000];
-
-        assert_true(size <= sizeof bytes);
-        memset(bytes, 0x20, sizeof bytes);
-        return pgw_str_of(bytes, size);
-}
 
 static void bounds_a_block_in_one_frame(void **state)
 {
@@ -618,78 +513,6 @@ static void counts_the_fields_before_a_mistake(void **state)
         }
 }
 
-/* ---- bodies ---- */
-
-static void counts_bodies_that_have_not_ended(void **state)
-{
-        (void)state;
-        add_frame_on(1, HEADERS, END_HEADERS | END_STREAM, PGW_STR("\x82"));
-        assert_int_equal(scan_at(1100), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 0);
-        add_frame_on(3, HEADERS, END_HEADERS, PGW_STR("\x83"));
-        assert_int_equal(scan_at(1200), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 1);
-        assert_int_equal(guard.body_moved_ms, 1200);
-        add_frame_on(5, HEADERS, END_HEADERS, PGW_STR("\x83"));
-        add_frame_on(3, DATA, 0, PGW_STR("{"));
-        assert_int_equal(scan_at(1300), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 2);
-        /* A request without a body ends none. */
-        add_frame_on(7, HEADERS, END_HEADERS | END_STREAM, PGW_STR("\x82"));
-        assert_int_equal(scan_at(1400), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 2);
-        add_frame_on(3, DATA, END_STREAM, PGW_STR("}"));
-        assert_int_equal(scan_at(1500), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 1);
-        assert_int_equal(guard.body_moved_ms, 1500);
-        add_frame_on(5, RST_STREAM, 0, PGW_STR("1234"));
-        add_frame_on(5, RST_STREAM, 0, PGW_STR("1234")); /* there are never fewer than none */
-        assert_int_equal(scan_at(1600), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 0);
-        assert_int_equal(guard.body_moved_ms, 1600);
-}
-
-/* A body ends with trailers, too (RFC 9113 section 8.1). */
-static void ends_a_body_with_its_trailers(void **state)
-{
-        (void)state;
-        add_frame_on(1, HEADERS, END_HEADERS, PGW_STR("\x83"));
-        add_frame_on(1, DATA, 0, PGW_STR("{}"));
-        add_frame_on(1, HEADERS, END_HEADERS | END_STREAM, PGW_STR("\x40\x01z\x01z"));
-        assert_int_equal(scan(), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 0);
-}
-
-static void ends_no_body_by_the_reset_of_another_stream(void **state)
-{
-        (void)state;
-        add_frame_on(1, HEADERS, END_HEADERS, PGW_STR("\x83"));
-        add_frame_on(3, HEADERS, END_HEADERS | END_STREAM, PGW_STR("\x82"));
-        add_frame_on(3, RST_STREAM, 0, PGW_STR("1234"));
-        assert_int_equal(scan(), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, 1);
-}
-
-/* However many there are, and in whatever order they end. */
-static void knows_each_body_by_its_stream(void **state)
-{
-        enum { BODIES = 300 };
-
-        (void)state;
-        for (unsigned i = 0; i < BODIES; i++)
-                add_frame_on(2 * i + 1, HEADERS, END_HEADERS, PGW_STR("\x83"));
-        assert_int_equal(scan(), PGW_H2_FINE);
-        assert_int_equal(guard.bodies_open, BODIES);
-        for (unsigned i = 0; i < BODIES; i++) {
-                const unsigned stream = 2 * (i * 7 % BODIES) + 1; /* 7 and 300 share no factor */
-                add_frame_on(stream, DATA, 0, PGW_STR("x"));
-                add_frame_on(stream, DATA, END_STREAM, PGW_STR("x"));
-                add_frame_on(stream, DATA, END_STREAM, PGW_STR("x"));
-                assert_int_equal(scan(), PGW_H2_FINE);
-                assert_int_equal(guard.bodies_open, BODIES - 1 - i);
-        }
-}
-
 /* ---- pieces ---- */
 
 static void judges_only_frames_that_came_whole(void **state)
@@ -751,15 +574,14 @@ static void names_its_verdicts(void **state)
 {
         static const char *const names[] = {
             "fine",          "flood",         "header_block_size",
-            "header_frames", "header_fields", "continuation_in_drain"};
+            "header_frames", "header_fields", "continuation_in_drain",
+            "streams",       "bodies"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
                 assert_string_equal(pgw_h2_verdict_name((enum pgw_h2_verdict)i), names[i]);
-        assert_int_equal(sizeof names / sizeof names[0], PGW_H2_CONTINUATION_IN_DRAIN + 1);
+        assert_int_equal(sizeof names / sizeof names[0], PGW_H2_BODIES + 1);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
@@ -785,10 +607,6 @@ int main(void)
             CASE(takes_100_fields_and_no_more),
             CASE(counts_fields_over_the_seams_of_frames),
             CASE(counts_the_fields_before_a_mistake),
-            CASE(counts_bodies_that_have_not_ended),
-            CASE(ends_a_body_with_its_trailers),
-            CASE(ends_no_body_by_the_reset_of_another_stream),
-            CASE(knows_each_body_by_its_stream),
             CASE(judges_only_frames_that_came_whole),
             CASE(looks_at_nothing_behind_a_frame_that_is_too_long),
             CASE(tells_the_first_of_several_verdicts),

@@ -1,0 +1,273 @@
+"""A gateway under attack, a well-behaved client beside, and what must hold meanwhile.
+
+An attack is a function of an address: it opens a connection, abuses it until the other side ends
+it or it has nothing more to do, and returns. What does not hold is a Breach, and nothing else is:
+on the program without the guard the tests that are marked `guarded` must end with one.
+"""
+import contextlib
+import json
+import multiprocessing
+import os
+import pathlib
+import re
+import select
+import subprocess
+import sys
+import time
+
+from support.client import Raw, metrics_of
+from support.processes import Child, eventually
+from support.servers import Purgeway
+
+#: Rounds of the comparison: a machine that is busy elsewhere spoils some of them.
+ROUNDS = int(os.environ.get("PGW_ATTACK_ROUNDS") or "8")
+REQUESTS = 400
+RATIO_MAX = 2.0
+CALLS_MAX = 100
+#: What an abused connection may cost at the most.
+GROWTH_MAX_KIB = 16 * 1024
+#: Under a sanitizer nothing can be said about memory.
+MEMORY_COUNTS = os.environ.get("PGW_ATTACK_MEMORY") != "any"
+
+
+#: For a limit of a second to be kept; on the program without the guard, which keeps none, waiting
+#: long shows no more than waiting a little.
+PATIENCE_S = 3 if "unguarded" in os.environ.get("PURGEWAY", "") else 20
+
+
+class Breach(AssertionError):
+    """The attack has succeeded."""
+
+
+def must(holds, what):
+    if not holds:
+        raise Breach(what)
+
+
+class Link(Raw):
+    """A raw connection that is to be abused."""
+
+    def drain(self):
+        """Take what has come; False when the other side has ended."""
+        try:
+            while select.select([self.socket], [], [], 0)[0]:
+                if not self.socket.recv(1 << 20):
+                    return False
+        except (ConnectionError, TimeoutError):
+            return False
+        return True
+
+    def push(self, data):
+        """Send; False when the other side has ended, or takes no more."""
+        try:
+            self.socket.sendall(data)
+            return True
+        except (ConnectionError, TimeoutError):
+            return False
+
+    def flood(self, pieces, pause_every=0):
+        """Send piece by piece and take the answers: how many went out before the end."""
+        sent = 0
+        for piece in pieces:
+            if not self.push(piece) or not self.drain():
+                break
+            sent += 1
+            if pause_every and sent % pause_every == 0:
+                time.sleep(0.001)
+        return sent
+
+    def ended(self, patience_s):
+        """The other side ends it in time; what it says before is taken."""
+        deadline = time.monotonic() + patience_s
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                self.socket.settimeout(left)
+                if not self.socket.recv(1 << 20):
+                    return True
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+        return False
+
+    def hung_up(self, patience_s, pause_s=0.05, trickle=b""):
+        """The same for one who reads nothing: sending fails, or poll says so."""
+        deadline = time.monotonic() + patience_s
+        poll = select.poll()
+        poll.register(self.socket, select.POLLHUP | select.POLLERR | select.POLLRDHUP)
+        while time.monotonic() < deadline:
+            if poll.poll(pause_s * 1000):
+                return True
+            try:
+                if trickle:
+                    self.socket.sendall(trickle)
+            except OSError:
+                return True
+        return False
+
+
+def _repeat(attack, port, count):
+    # An attacker sits on another machine: its work must not count against ours.
+    os.nice(19)
+    while True:
+        with contextlib.suppress(OSError):
+            attack(port)
+        with count.get_lock():
+            count.value += 1
+        time.sleep(0.01)
+
+
+class Attacker:
+    """Repeats an attack in a process of its own."""
+
+    def __init__(self, attack, port):
+        context = multiprocessing.get_context("fork")
+        self.count = context.Value("l", 0)
+        self.process = context.Process(target=_repeat, args=(attack, port, self.count), daemon=True)
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.join()
+
+
+class Limited(Purgeway):
+    """With so many descriptors at the most; None: as many as we have."""
+
+    def __init__(self, descriptors, *args, **settings):
+        self._descriptors = descriptors
+        super().__init__(*args, **settings)
+
+    def argv(self):
+        limit = f"--nofile={self._descriptors}:{self._descriptors}"
+        return (["prlimit", limit] if self._descriptors else []) + super().argv()
+
+
+class Arena:
+    """One event loop, so that attacker and client share it."""
+
+    def __init__(self, redis, is_guarded, descriptors=None, **settings):
+        settings = {"threads": 1, "log_access": False, "broker_durability": "memory", **settings}
+        self.is_guarded = is_guarded
+        self.server = Limited(descriptors, "gateway", broker_url=redis.url(), **settings)
+        self.port = self.server.port
+        self._good = None
+
+    def close(self):
+        if self._good:
+            self._good.stdin.close()
+            self._good.wait()
+            self._good.stdout.close()
+        if self.is_guarded:
+            self.server.close()
+        else:  # it may spin, have crashed, or hold connections for ever
+            self.server.notify.close()
+            Child.close(self.server)
+
+    # ---- what is measured ----
+
+    def sample(self):
+        """{(name, labels): value} of all metrics."""
+        return metrics_of(self.server.api.get("/metrics").body.decode())
+
+    def calls(self):
+        """Handler calls until now."""
+        return sum(value for (name, _), value in self.sample().items()
+                   if name == "purgeway_http_responses_total")
+
+    def kills(self):
+        """{reason: connections ended}."""
+        return {dict(labels)["reason"]: value for (name, labels), value in self.sample().items()
+                if name == "purgeway_connections_killed_total"}
+
+    def _status_kib(self, field):
+        text = pathlib.Path(f"/proc/{self.server.pid}/status").read_text(encoding="ascii")
+        return int(re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)[1])
+
+    def resident_kib(self):
+        return self._status_kib("VmRSS")
+
+    @contextlib.contextmanager
+    def growth(self, max_kib=GROWTH_MAX_KIB):
+        """What is done inside costs no more memory than this, at no moment."""
+        if not MEMORY_COUNTS:
+            yield
+            return
+        pathlib.Path(f"/proc/{self.server.pid}/clear_refs").write_text("5", encoding="ascii")
+        before = self.resident_kib()
+        yield
+        grown = self._status_kib("VmHWM") - before
+        must(grown <= max_kib, f"{grown} KiB more, at most {max_kib} are allowed")
+
+    def cpu_s(self):
+        with open(f"/proc/{self.server.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    # ---- what must hold ----
+
+    def serves(self):
+        """It lives, and answers a newcomer."""
+        must(self.server.is_alive(), f"it has ended: {self.server.tail()}")
+        try:
+            answer = self.server.api.request("GET", "/livez", timeout=10)
+        except OSError as problem:
+            raise Breach(f"nobody answers: {problem!r}") from None
+        must(answer.status == 200, f"/livez says {answer.status}")
+
+    def few_calls(self, attack):
+        """One abused connection makes at most so many handler calls."""
+        before = self.calls()
+        attack(self.port)
+        made = self.calls() - before - 1  # the first look itself
+        must(made <= CALLS_MAX, f"{made:.0f} handler calls by one connection")
+
+    def window(self, count=REQUESTS):
+        """p99 of the well-behaved client, none of whose requests may fail."""
+        if not self._good:
+            self._good = subprocess.Popen(
+                [sys.executable, pathlib.Path(__file__).with_name("good_client.py"),
+                 str(self.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.window(50)
+        self._good.stdin.write(f"{count}\n")
+        self._good.stdin.flush()
+        seen = json.loads(self._good.stdout.readline())
+        must(seen["failed"] == 0, f"a good client fails: {seen['why']}")
+        return seen["p99"]
+
+    def answers_beside(self, attack):
+        """All requests succeed beside it, whatever time they take."""
+        with Attacker(attack, self.port):
+            self.window(50)
+        self.serves()
+
+    def beside(self, attack):
+        """The attack does not show beside it: all requests succeed, and p99 stays below twice of
+        what it is without. Of several rounds the best, each idle and attacked in turn."""
+        ratios = []
+        if ROUNDS == 0:
+            self.answers_beside(attack)
+            return
+        for _ in range(ROUNDS):
+            idle = self.window()
+            with Attacker(attack, self.port) as attacker:
+                eventually(lambda: attacker.process.is_alive())
+                attacked = self.window()
+                # An attack that takes long is under way, and need not have come to its end.
+            ratios.append(attacked / idle)
+            if ratios[-1] < RATIO_MAX:
+                break
+        self.serves()
+        must(min(ratios) < RATIO_MAX, f"p99 beside the attack to idle: {ratios}")
+
+    def withstands(self, attack):
+        """All of it."""
+        self.few_calls(attack)
+        with self.growth():
+            attack(self.port)
+        self.beside(attack)
+
+

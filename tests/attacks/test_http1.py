@@ -1,0 +1,205 @@
+"""Attacks by HTTP/1: framing that two readers understand differently, and slowness."""
+import itertools
+import time
+
+import pytest
+
+from arena import PATIENCE_S, Link, must
+
+HEAD = b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+BODY = b'{"keys":["a"]}'
+NEXT = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+guarded = pytest.mark.guarded
+patched = pytest.mark.patched("the library refuses it as well")
+
+
+def answers(link):
+    found = []
+    while (answer := link.answer()) is not None:
+        found.append(answer.status)
+    return found
+
+
+# ---- framing -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [
+    pytest.param(b"Content-Length: 14\r\nContent-Length: 15\r\n", marks=guarded),
+    pytest.param(b"Content-Length: 14\r\nContent-Length: 14\r\n", marks=guarded),
+    pytest.param(b"Content-Length: 14\r\nTransfer-Encoding: chunked\r\n", marks=guarded),
+    pytest.param(b"Transfer-Encoding: chunked\r\nContent-Length: 14\r\n", marks=guarded),
+    pytest.param(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", marks=guarded),
+    pytest.param(b"Content-Length: 14\r\nX: a\r\n b\r\n", marks=guarded),
+    pytest.param(b"Content-Length: 14\nX: a\r\n", marks=guarded),
+    pytest.param(b"Content-Length: 14\r\nHost: y\r\n", marks=guarded),
+    pytest.param(b"Content-Length : 14\r\n", marks=patched),
+    pytest.param(b"Content-Length: +14\r\n", marks=patched),
+    pytest.param(b"Content-Length: 0x0e\r\n", marks=patched),
+    pytest.param(b"Content-Length: -1\r\n", marks=patched),
+    pytest.param(b"Content-Length: 14, 14\r\n", marks=patched),
+    pytest.param(b"Content-Length: 18446744073709551630\r\n", marks=patched),
+    pytest.param(b"Transfer-Encoding: gzip, chunked\r\n", marks=patched),
+    pytest.param(b"Transfer-Encoding: xchunked\r\n", marks=patched),
+    pytest.param(b"Transfer-Encoding: chunked\x0b\r\n", marks=patched),
+    pytest.param(b"Content-Length: 14\r\nX: a\0b\r\n", marks=patched),
+    pytest.param(b"Content-Length: 14\r\nX: a\rb\r\n", marks=patched)],
+    ids=lambda fields: fields.decode("latin-1").strip().replace("\r\n", " / "))
+def test_framing_with_two_meanings(arena, fields):
+    """No request that two readers could cut differently is taken, and nothing behind it is."""
+    server = arena()
+    body = b"e\r\n" + BODY + b"\r\n0\r\n\r\n" if b"chunked" in fields else BODY
+    with Link(server.port) as link:
+        link.push(HEAD + fields + b"\r\n" + body + NEXT)
+        found = answers(link)
+    must(found in ([], [400], [501]), f"it was answered {found}")
+    server.serves()
+
+
+@pytest.mark.parametrize("head", [
+    pytest.param(b"GET /livez HTTP/1.1\r\n\r\n", marks=guarded),
+    pytest.param(b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", marks=guarded),
+    pytest.param(b"GET /livez HTTP/1.1\nHost: x\n\n", marks=guarded),
+    pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\n\n", marks=guarded),
+    pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\nX: a\r\n\tb\r\n\r\n", marks=guarded),
+    pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\n: a\r\n\r\n", marks=patched),
+    pytest.param(b"GET  /livez HTTP/1.1\r\nHost: x\r\n\r\n", marks=patched),
+    pytest.param(b"GET /livez HTTP/2.0\r\nHost: x\r\n\r\n", marks=patched),
+    pytest.param(b"GET /li\0vez HTTP/1.1\r\nHost: x\r\n\r\n", marks=patched)],
+    ids=lambda head: head.decode("latin-1").strip().replace("\r", "").replace("\n", " / "))
+def test_head_that_is_not_strict(arena, head):
+    server = arena()
+    with Link(server.port) as link:
+        link.push(head)
+        link.socket.shutdown(1)
+        found = answers(link)
+    must(200 not in found, "it was taken")
+    server.serves()
+
+
+@pytest.mark.guarded
+@pytest.mark.parametrize("chunks", [
+    b"0x5\r\n{}   \r\n0\r\n\r\n", b"5\n{}   \n0\n\n",
+    b"5;" + b"x" * 100000 + b"\r\n{}   \r\n0\r\n\r\n", b"0\r\n" + b"X: y\r\n" * 5000 + b"\r\n"],
+    ids=["0x", "bare LF", "long extension", "long trailers"])
+def test_chunks_with_two_meanings(arena, chunks):
+    """Where a chunked body ends is the library's word alone, so nothing behind it is believed."""
+    server = arena()
+    with Link(server.port) as link:
+        link.push(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + NEXT)
+        link.socket.shutdown(1)
+        found = answers(link)
+    must(200 not in found, "a request was smuggled")
+    server.serves()
+
+
+@pytest.mark.patched("the library refuses these sizes, and ends the connection")
+@pytest.mark.parametrize("chunks", [b"-1\r\n\r\n0\r\n\r\n", b"fffffffffffffffff\r\n{}\r\n",
+                                    b"5;x=\ny\r\n{}   \r\n0\r\n\r\n",
+                                    b"\r\n{}\r\n0\r\n\r\n", b"5\r\n{}   X\r\n0\r\n\r\n"],
+                         ids=["negative", "huge", "LF in an extension", "none", "too short"])
+def test_chunks_that_are_wrong(arena, chunks):
+    server = arena()
+    with Link(server.port) as link:
+        link.push(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + NEXT)
+        link.socket.shutdown(1)
+        must(200 not in answers(link), "a request was smuggled")
+    server.serves()
+
+
+# ---- slowness ----------------------------------------------------------------------------
+
+
+def holds_on(begin, trickle):
+    def attack(port):
+        with Link(port) as link:
+            link.push(begin)
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a request that does not end is waited for")
+    return attack
+
+
+@pytest.mark.parametrize("begin, trickle", [
+    (b"", b""), (b"GET /livez HTTP/1.1\r\n", b"X: y\r\n"), (b"GET /livez HTTP/1.1\r\nX", b"y"),
+    (HEAD + b"Content-Length: 100000\r\n\r\n", b" "),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x")],
+    ids=["nothing", "lines", "bytes", "body", "chunks", "extension"])
+@pytest.mark.guarded
+def test_slow_request_when_the_clock_is_set_back(arena, begin, trickle, clock):
+    """The library times these itself, but by the wall clock."""
+    server = arena(limits_request_ms=1000, limits_idle_ms=1000, env=clock.env)
+    attack = holds_on(begin, trickle)
+
+    def with_jump(port):
+        with Link(port) as link:
+            link.push(begin)
+            link.hung_up(0.4, 0.2, trickle)
+            clock.jump(-3600)
+            must(link.hung_up(PATIENCE_S, 0.2, trickle), "a request that does not end is waited for")
+    with_jump(server.port)
+    server.beside(attack)
+
+
+@pytest.mark.guarded
+def test_answers_that_are_not_read(arena):
+    """Requests whose answers fill every buffer on the way, and then nothing."""
+    server = arena(limits_request_ms=1000)
+
+    def attack(port):
+        with Link(port, timeout=3) as link:
+            link.push(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+            must(link.hung_up(PATIENCE_S), "answers that are not read hold the connection")
+    with server.growth():
+        attack(server.port)
+    server.beside(attack)
+
+
+# ---- size --------------------------------------------------------------------------------
+
+
+@pytest.mark.patched("the library holds 417,792 bytes of a head at the most")
+@pytest.mark.parametrize("piece", [b"X: y\r\n" * 1000, b"x" * 6000, b"\r\n" * 3000],
+                         ids=["fields", "one line", "empty lines"])
+def test_head_without_end(arena, piece):
+    server = arena()
+
+    def attack(port):
+        with Link(port) as link:
+            link.push(b"GET /livez HTTP/1.1\r\nHost: x\r\n" if piece[0] != 13 else b"")
+            sent = link.flood(itertools.repeat(piece, 2000))
+            must(sent < 2000, "a head of any size is taken")
+    with server.growth():
+        attack(server.port)
+    server.beside(attack)
+
+
+@pytest.mark.guarded
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_body_without_end(arena, framing):
+    piece = b" " * 65536
+    head = HEAD + (b"Content-Length: 1000000000\r\n\r\n" if framing == "length"
+                   else b"Transfer-Encoding: chunked\r\n\r\n")
+    if framing == "chunked":
+        piece = b"10000\r\n" + piece + b"\r\n"
+
+    def attack(port):
+        with Link(port) as link:
+            link.push(head)
+            link.flood(itertools.repeat(piece, 600))
+    server = arena()
+    with server.growth():
+        attack(server.port)
+    server.beside(attack)
+
+
+@pytest.mark.patched("the next request is not read before the last is answered")
+def test_pipelined_requests_without_end(arena):
+    server = arena()
+
+    def attack(port):
+        with Link(port, timeout=1) as link:
+            began = time.monotonic()
+            while link.push(NEXT * 500) and time.monotonic() < began + 0.5:
+                pass
+    with server.growth():
+        attack(server.port)
+    server.serves()
