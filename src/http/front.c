@@ -267,7 +267,7 @@ bool pgw_front_is_idle(const struct pgw_front *f)
         return f->conns.count == 0;
 }
 
-void pgw_front_stop(struct pgw_front *f)
+bool pgw_front_stop(struct pgw_front *f)
 {
         struct pgw_link *link;
 
@@ -278,15 +278,13 @@ void pgw_front_stop(struct pgw_front *f)
         for (int i = 0; i < PGW_FRONT_STOP_TURNS && f->conns.count; i++)
                 pgw_loop_turn(f->loop, 10);
         pgw_timer_disarm(f->loop, &f->sweep);
-        if (f->conns.count) {
-                /* The library holds on to them; what it holds ends with the process. */
-                PGW_LOG(PGW_LOG_WARN, "http.connections_left", PGW_L_INT("count", f->conns.count));
-                return;
-        }
+        if (f->conns.count)
+                return false;
         /* A drain that was over within a second leaves its reminder behind. */
         if (h2o_timeout_is_linked(&f->ctx.http2._graceful_shutdown_timeout))
                 h2o_timeout_unlink(&f->ctx.http2._graceful_shutdown_timeout);
         h2o_context_dispose(&f->ctx);
         h2o_config_dispose(&f->config);
         pgw_free(f);
+        return true;
 }

@@ -58,8 +58,10 @@ void pgw_front_drain(struct pgw_front *);
 /* No connection is open. */
 bool pgw_front_is_idle(const struct pgw_front *);
 
-/* End every connection and free. Turns the loop until the library has let go of them. */
-void pgw_front_stop(struct pgw_front *);
+/* End every connection and free. Turns the loop until the library has let go of them, which for
+ * HTTP/1 it does only with an answer. False, and nothing is freed, when it has not in a while: call
+ * again once what those requests wait for has ended. */
+bool pgw_front_stop(struct pgw_front *);
 
 /* A request that may take longer than request_ms, until then (monotonic). */
 void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);

@@ -132,6 +132,12 @@ void pgw_gateway_set_hooks(struct pgw_gateway *g, struct pgw_hooks *hooks)
         pgw_hooks_drop(old);
 }
 
+void pgw_gateway_unlink(struct pgw_gateway *g)
+{
+        pgw_refusals_fini(&g->refusals);
+        g->links.broker = g->links.results = NULL;
+}
+
 void pgw_gateway_free(struct pgw_gateway *g)
 {
         struct pgw_link *link;
@@ -140,7 +146,6 @@ void pgw_gateway_free(struct pgw_gateway *g)
                 return;
         PGW_ASSERT(g->exchanges == 0);
         PGW_ASSERT(g->polls.count == 0);
-        pgw_refusals_fini(&g->refusals);
         while ((link = pgw_list_first(&g->unused))) {
                 pgw_list_remove(&g->unused, link);
                 struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);

@@ -90,6 +90,9 @@ void pgw_gateway_free(struct pgw_gateway *); /* no exchange may be under way */
 /* Nobody comes any more; waits for a job's end are cut short. */
 void pgw_gateway_drain(struct pgw_gateway *);
 
+/* The links are closed: from now on nothing is written any more. */
+void pgw_gateway_unlink(struct pgw_gateway *);
+
 /* Requests from now on are let in by these; the gateway holds them too. */
 void pgw_gateway_set_identities(struct pgw_gateway *, struct pgw_identities *);
 

@@ -25,6 +25,7 @@
 
 #define PGW_THREAD_TICK_MS         50
 #define PGW_THREAD_FRONT_LATEST_MS 1000
+#define PGW_THREAD_LAST_TURNS      5 /* for answers to leave */
 #define PGW_THREAD_REPLY_MAX       (16u << 20)
 #define PGW_THREAD_WORK_IN_FLIGHT  8192
 #define PGW_THREAD_WORK_BYTES      (32u << 20)
@@ -451,12 +452,24 @@ static void build(struct pgw_thread *t)
         pgw_loop_wake(t->loop); /* a drain may have been asked for already */
 }
 
+/* Requests that still wait for a store hear that it is over while their clients are there to be
+ * told. True when no connection is left. */
+static bool stop_front(struct pgw_thread *t)
+{
+        if (!t->front)
+                return true;
+        pgw_redis_hang_up(t->gate_broker.redis, PGW_E_DRAINING);
+        pgw_redis_hang_up(t->gate_results.redis, PGW_E_DRAINING);
+        for (int i = 0; i < PGW_THREAD_LAST_TURNS; i++)
+                pgw_loop_turn(t->loop, 0);
+        return pgw_front_stop(t->front);
+}
+
 /* Links go before what hears from them: closing fails what is in flight. */
 static void tear_down(struct pgw_thread *t)
 {
         pgw_timer_disarm(t->loop, &t->tick);
-        if (t->front)
-                pgw_front_stop(t->front);
+        bool is_quiet = stop_front(t);
         pgw_leader_close(t->broker);
         pgw_leader_close(t->results);
         pgw_redis_close(t->gate_broker.redis);
@@ -476,7 +489,14 @@ static void tear_down(struct pgw_thread *t)
         pgw_worker_free(t->worker);
         pgw_intake_free(t->intake);
         pgw_jobs_free(t->jobs);
-        pgw_gateway_free(t->gateway);
+        if (t->gateway)
+                pgw_gateway_unlink(t->gateway);
+        if (!is_quiet)
+                is_quiet = pgw_front_stop(t->front);
+        if (is_quiet)
+                pgw_gateway_free(t->gateway);
+        else
+                PGW_LOG(PGW_LOG_WARN, "http.connections_left", PGW_L_INT("thread", t->conf.index));
         pgw_resolver_free(t->resolver);
 }
 

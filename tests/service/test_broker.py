@@ -5,12 +5,14 @@ itself once its cause is gone.
 """
 import concurrent.futures
 import contextlib
+import http.client
+import signal
 import time
 
 import pytest
 import redis as redis_client
 
-from checks import is_accepted, is_unavailable
+from checks import is_accepted, is_problem, is_unavailable
 from support.fake_redis import CLOSE, SILENCE, FakeRedis, array, bulk
 from support.processes import eventually
 from support.servers import Purgeway, Redis, run_to_end
@@ -269,6 +271,33 @@ def test_replicated_waits_for_a_replica(make):
     replica.resume()
     recovers(server)
     assert server.api.job(job["job_id"]).json["status"] == "queued"
+
+
+@pytest.mark.parametrize("what", ["replica", "broker", "target"])
+def test_requests_that_wait_for_ever_do_not_keep_the_process(make, what):
+    """Its time to drain is over while a request still waits for a server that stands still: the
+    client is told so, or finds the connection closed, and the process ends in order."""
+    master, target = make(Redis), make(Redis)
+    replica = make(Redis.replica_of, master)
+    eventually(lambda: replica.client().info("replication")["master_link_status"] == "up")
+    server = gateway(make, master, broker_replica_wait_ms=60000, broker_timeout_ms=60000,
+                     broker_durability="replicated" if what == "replica" else "fsync",
+                     target_url=target.url(), target_timeout_ms=60000, drain_ms=300)
+    {"replica": replica, "broker": master, "target": target}[what].stand_still()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        if what == "target":
+            asks = [pool.submit(server.api.post, "/v1/taggings", {"tags": ["t"], "keys": ["k"]})]
+        else:
+            asks = [pool.submit(server.api.purge, "k") for _ in range(4)]
+        time.sleep(0.3)  # nobody outside can see that they wait
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        for ask in asks:
+            try:
+                is_problem(ask.result(), 503, "shutting_down")
+            except (OSError, http.client.HTTPException):
+                pass
+    assert not server.log_contains("http.connections_left")
 
 
 def test_replicated_without_replicas_is_not_ready(make):
