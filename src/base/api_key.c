@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "base/hmac.h"
 #include "base/rand.h"
 
 #define RANDOM_SIZE 32
@@ -49,21 +50,37 @@ bool pgw_api_key_is_whole(struct pgw_str text)
         return is_whole;
 }
 
-void pgw_secret_hash_text(struct pgw_str secret, char out[PGW_SECRET_HASH_CHARS])
+void pgw_secret_hash(struct pgw_str secret, struct pgw_str pepper,
+                     unsigned char out[PGW_SHA256_SIZE])
 {
-        const size_t n = sizeof PGW_SECRET_HASH_WORD - 1;
-        unsigned char hash[PGW_SHA256_SIZE];
-
-        pgw_sha256_of(secret.p, secret.n, hash);
-        memcpy(out, PGW_SECRET_HASH_WORD, n);
-        pgw_hex(hash, sizeof hash, out + n);
+        if (pepper.n)
+                pgw_hmac_sha256(pepper, &secret, 1, out);
+        else
+                pgw_sha256_of(secret.p, secret.n, out);
 }
 
-enum pgw_err pgw_secret_hash_parse(struct pgw_str text, unsigned char out[PGW_SHA256_SIZE])
+size_t pgw_secret_hash_text(struct pgw_str secret, struct pgw_str pepper,
+                            char out[PGW_SECRET_HASH_CHARS])
 {
-        const size_t n = sizeof PGW_SECRET_HASH_WORD - 1;
+        const struct pgw_str word =
+            pepper.n ? PGW_STR(PGW_SECRET_KEYED_WORD) : PGW_STR(PGW_SECRET_HASH_WORD);
+        unsigned char hash[PGW_SHA256_SIZE];
 
-        if (text.n != PGW_SECRET_HASH_CHARS || !pgw_str_starts(text, PGW_STR(PGW_SECRET_HASH_WORD)))
+        pgw_secret_hash(secret, pepper, hash);
+        memcpy(out, word.p, word.n);
+        pgw_hex(hash, sizeof hash, out + word.n);
+        return word.n + 2 * sizeof hash;
+}
+
+enum pgw_err pgw_secret_hash_parse(struct pgw_str text, bool *ret_keyed,
+                                   unsigned char out[PGW_SHA256_SIZE])
+{
+        const bool is_keyed = pgw_str_starts(text, PGW_STR(PGW_SECRET_KEYED_WORD));
+        const struct pgw_str word =
+            is_keyed ? PGW_STR(PGW_SECRET_KEYED_WORD) : PGW_STR(PGW_SECRET_HASH_WORD);
+
+        if (text.n != word.n + 2 * PGW_SHA256_SIZE || !pgw_str_starts(text, word))
                 return PGW_E_INVALID;
-        return pgw_unhex(pgw_str_of(text.p + n, text.n - n), out);
+        *ret_keyed = is_keyed;
+        return pgw_unhex(pgw_str_of(text.p + word.n, text.n - word.n), out);
 }

@@ -21,18 +21,38 @@ static const struct pgw_cli_verb verb = {
         "hash   print that for the key on standard input, or for another secret that nobody\n"
         "       can guess\n"
         "\n"
+        "With the pepper of the gateways (setting identities.pepper) in "
+        "PURGEWAY_IDENTITIES_PEPPER,\n"
+        "or in the file that PURGEWAY_IDENTITIES_PEPPER_FILE names, the hash is keyed with it.\n"
+        "\n"
         "exit status: 0 done, 1 it is no key, 2 usage\n",
 };
 
-static void print_hash(const char *before, struct pgw_str secret, const char *behind)
+static void print_hash(const char *before, struct pgw_str secret, struct pgw_str pepper,
+                       const char *behind)
 {
         char hash[PGW_SECRET_HASH_CHARS];
+        const size_t n = pgw_secret_hash_text(secret, pepper, hash);
 
-        pgw_secret_hash_text(secret, hash);
-        printf("%s\"%.*s\"%s", before, (int)sizeof hash, hash, behind);
+        printf("%s\"%.*s\"%s", before, (int)n, hash, behind);
 }
 
-static void make(const char *name)
+/* False, and said, when there is one that cannot be. */
+static bool read_pepper(char out[PGW_SECRET_SIZE_MAX + 1])
+{
+        struct pgw_fault fault = {"", ""};
+
+        if (pgw_cli_pepper(out, &fault))
+                pgw_cli_say_error(verb.name, "%s", fault.detail);
+        else if (out[0] && strlen(out) < PGW_SECRET_SIZE_MIN)
+                pgw_cli_say_error(verb.name, "the pepper must have at least %d characters",
+                                  PGW_SECRET_SIZE_MIN);
+        else
+                return true;
+        return false;
+}
+
+static void make(const char *name, struct pgw_str pepper)
 {
         char key[PGW_API_KEY_SIZE];
 
@@ -40,7 +60,8 @@ static void make(const char *name)
         printf("%.*s\n", (int)sizeof key, key);
         if (name)
                 printf("  - name: %s\n", name);
-        print_hash(name ? "    keys: [" : "", pgw_str_of(key, sizeof key), name ? "]\n" : "\n");
+        print_hash(name ? "    keys: [" : "", pgw_str_of(key, sizeof key), pepper,
+                   name ? "]\n" : "\n");
         explicit_bzero(key, sizeof key);
 }
 
@@ -65,13 +86,17 @@ static int take_names(int argc, char *argv[])
 static int run_new(int argc, char *argv[])
 {
         const int count = take_names(argc, argv);
+        char pepper[PGW_SECRET_SIZE_MAX + 1];
 
         if (count < 0)
                 return pgw_cli_verb_misused(&verb, "new takes --name NAME and nothing else");
+        if (!read_pepper(pepper))
+                return PGW_EXIT_FAILED;
         if (count == 0)
-                make(NULL);
+                make(NULL, pgw_str_z(pepper));
         for (int i = 0; i < count; i++)
-                make(argv[i]);
+                make(argv[i], pgw_str_z(pepper));
+        explicit_bzero(pepper, sizeof pepper);
         return pgw_cli_verb_end(&verb, PGW_EXIT_OK);
 }
 
@@ -86,10 +111,12 @@ static const char *why_not(struct pgw_str secret)
 
 static int run_hash(void)
 {
-        char secret[PGW_SECRET_SIZE_MAX + 1];
+        char secret[PGW_SECRET_SIZE_MAX + 1], pepper[PGW_SECRET_SIZE_MAX + 1];
         struct pgw_fault fault = {"", ""};
         const char *why = NULL;
 
+        if (!read_pepper(pepper))
+                return PGW_EXIT_FAILED;
         if (pgw_cli_secret_read(stdin, secret, &fault))
                 why = fault.detail;
         else
@@ -97,8 +124,9 @@ static int run_hash(void)
         if (why)
                 pgw_cli_say_error(verb.name, "%s", why);
         else
-                print_hash("", pgw_str_z(secret), "\n");
+                print_hash("", pgw_str_z(secret), pgw_str_z(pepper), "\n");
         explicit_bzero(secret, sizeof secret);
+        explicit_bzero(pepper, sizeof pepper);
         return pgw_cli_verb_end(&verb, why ? PGW_EXIT_FAILED : PGW_EXIT_OK);
 }
 

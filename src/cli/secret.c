@@ -4,9 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENV_KEY  "PURGEWAY_API_KEY"
-#define ENV_FILE "PURGEWAY_API_KEY_FILE"
-
 static bool is_secret(const char *text, size_t size)
 {
         if (size == 0 || size > PGW_SECRET_SIZE_MAX)
@@ -43,14 +40,16 @@ enum pgw_err pgw_cli_secret_read(FILE *file, char out[PGW_SECRET_SIZE_MAX + 1],
         return err;
 }
 
-enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)
+/* Of the variable NAME, or of the file that NAME_FILE names. */
+static enum pgw_err read_variable(const char *name, const char *file_name,
+                                  char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)
 {
-        const char *text = secure_getenv(ENV_KEY), *path = secure_getenv(ENV_FILE);
+        const char *text = secure_getenv(name), *path = secure_getenv(file_name);
 
         out[0] = '\0';
         if (text && *text) {
                 if (!is_secret(text, strlen(text)))
-                        return refuse(fault, ENV_KEY);
+                        return refuse(fault, name);
                 memcpy(out, text, strlen(text) + 1);
                 return PGW_OK;
         }
@@ -58,10 +57,21 @@ enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault 
                 return PGW_OK;
         FILE *file = fopen(path, "re");
         if (!file) {
-                pgw_fault_set(fault, "", "%s: %.120s: %s", ENV_FILE, path, strerrordesc_np(errno));
+                pgw_fault_set(fault, "", "%s: %.120s: %s", file_name, path, strerrordesc_np(errno));
                 return PGW_E_INVALID;
         }
         enum pgw_err err = pgw_cli_secret_read(file, out, fault);
         fclose(file);
         return err;
+}
+
+enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)
+{
+        return read_variable("PURGEWAY_API_KEY", "PURGEWAY_API_KEY_FILE", out, fault);
+}
+
+enum pgw_err pgw_cli_pepper(char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)
+{
+        return read_variable("PURGEWAY_IDENTITIES_PEPPER", "PURGEWAY_IDENTITIES_PEPPER_FILE", out,
+                             fault);
 }

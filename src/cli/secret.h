@@ -14,6 +14,11 @@
 enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1],
                             struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 
+/* The same of $PURGEWAY_IDENTITIES_PEPPER and $PURGEWAY_IDENTITIES_PEPPER_FILE, which the setting
+ * identities.pepper is read from, too. */
+enum pgw_err pgw_cli_pepper(char out[PGW_SECRET_SIZE_MAX + 1],
+                            struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
 /* The one line of a file. PGW_E_INVALID unless it is 1 to PGW_SECRET_SIZE_MAX printable
  * characters. */
 enum pgw_err pgw_cli_secret_read(FILE *, char out[PGW_SECRET_SIZE_MAX + 1],

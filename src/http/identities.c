@@ -42,19 +42,23 @@ const struct pgw_identity *pgw_identities_find(const struct pgw_identities *ids,
 
         if (is_none)
                 secret = pgw_str_of(filler, sizeof filler);
-        pgw_sha256_of(secret.p, secret.n, hash);
+        pgw_secret_hash(secret, PGW_STR(""), hash);
         const struct pgw_identity *owner = pgw_identities_slot(ids, hash)->owner;
+        /* Both kinds are looked for, whichever it is of. */
+        pgw_secret_hash(secret, ids->pepper, hash);
+        const struct pgw_identity *keyed = pgw_identities_slot(ids, hash)->owner;
         explicit_bzero(hash, sizeof hash);
+        if (!owner)
+                owner = keyed;
         return is_none ? NULL : owner;
 }
 
 const struct pgw_identity *pgw_identities_named(const struct pgw_identities *ids,
                                                 struct pgw_str name)
 {
-        for (size_t i = 0; i < ids->count; i++)
-                if (pgw_str_eq_z(name, ids->all[i].name))
-                        return &ids->all[i];
-        return NULL;
+        const struct pgw_identity *who = *pgw_identities_place(ids, pgw_identity_mark(name));
+
+        return who && pgw_str_eq_z(name, who->name) ? who : NULL;
 }
 
 const struct pgw_identity *pgw_identities_find_peer(const struct pgw_identities *ids,
@@ -147,6 +151,9 @@ void pgw_identities_drop(struct pgw_identities *ids)
         }
         pgw_free(ids->all);
         pgw_free(ids->slots);
+        if (ids->pepper.p)
+                explicit_bzero((char *)(uintptr_t)ids->pepper.p, ids->pepper.n);
+        pgw_free((char *)(uintptr_t)ids->pepper.p);
         pgw_free(ids->by_mark);
         pgw_free(ids);
 }

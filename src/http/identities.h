@@ -54,10 +54,11 @@ struct pgw_identity {
 struct pgw_identities;
 
 /* Read a file's bytes; `path` is for the fault, `targets` are the names that there are, in the
- * order of their bits. PGW_E_CONFIG with "FILE:LINE" and the reason. */
+ * order of their bits, `pepper` is copied and may be empty (base/api_key.h). PGW_E_CONFIG with
+ * "FILE:LINE" and the reason. */
 enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
                                  const struct pgw_str *targets, size_t target_count,
-                                 struct pgw_fault *reterr_fault,
+                                 struct pgw_str pepper, struct pgw_fault *reterr_fault,
                                  struct pgw_identities **ret) PGW_MUSTUSE;
 
 /* One more, and one less, who needs the set; NULL is allowed. */

@@ -16,7 +16,8 @@ struct pgw_identities {
         struct pgw_identity *all;
         size_t slot_count; /* a power of two, at least twice the secrets */
         struct pgw_secret_slot *slots;
-        size_t mark_count; /* a power of two, at least twice the identities */
+        struct pgw_str pepper; /* empty: none */
+        size_t mark_count;     /* a power of two, at least twice the identities */
         struct pgw_identity **by_mark;
 };
 

@@ -82,10 +82,13 @@ static enum pgw_err read_name(struct reader *r, struct pgw_identity *who, struct
 static enum pgw_err read_key(struct reader *r, struct pgw_identity *who, struct pgw_str text)
 {
         unsigned char hash[PGW_SHA256_SIZE];
+        bool is_keyed;
 
-        if (pgw_secret_hash_parse(text, hash))
-                return refuse(r, "not what `purgeway key` prints for this file: sha256: and 64 "
-                                 "hexadecimal digits");
+        if (pgw_secret_hash_parse(text, &is_keyed, hash))
+                return refuse(r, "not what `purgeway key` prints for this file: sha256: or "
+                                 "hmac-sha256: and 64 hexadecimal digits");
+        if (is_keyed && r->ids->pepper.n == 0)
+                return refuse(r, "hmac-sha256: needs the setting identities.pepper");
         struct pgw_secret_slot *slot = pgw_identities_slot(r->ids, hash);
         if (slot->owner)
                 return refuse(r, "the same key is that of '%s' already", slot->owner->name);
@@ -376,7 +379,8 @@ static enum pgw_err read_all(struct reader *r, json_t *document)
 
 enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
                                  const struct pgw_str *targets, size_t target_count,
-                                 struct pgw_fault *fault, struct pgw_identities **ret)
+                                 struct pgw_str pepper, struct pgw_fault *fault,
+                                 struct pgw_identities **ret)
 {
         struct pgw_fault own = {"", ""};
         struct reader r = {.targets = targets, .target_count = target_count, .fault = &own};
@@ -386,6 +390,8 @@ enum pgw_err pgw_identities_read(const char *path, struct pgw_str bytes,
 
         r.ids = pgw_alloc(sizeof *r.ids);
         r.ids->holders = 1;
+        if (pepper.n)
+                r.ids->pepper = pgw_str_of(pgw_memdup(pepper.p, pepper.n), pepper.n);
         if (!err)
                 err = read_all(&r, document);
         if (err) {

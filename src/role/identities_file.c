@@ -35,7 +35,8 @@ enum pgw_err pgw_identities_file_read(const struct pgw_settings *s, struct pgw_f
         if (err)
                 return err;
         err = pgw_identities_read(path, pgw_str_of(bytes, size), names,
-                                  pgw_settings_target_names(s, names), fault, ret);
+                                  pgw_settings_target_names(s, names),
+                                  pgw_str_z(s->identities_pepper), fault, ret);
         pgw_free(bytes);
         return err;
 }

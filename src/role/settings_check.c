@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/api_key.h"
 #include "domain/keyspace.h"
 #include "domain/rebound.h"
 #include "domain/target.h"
@@ -198,9 +199,26 @@ static enum pgw_err check_identities(const struct pgw_settings *s, struct pgw_fa
         return err;
 }
 
+/* A short one could be found by trying, and with it the secrets. `purgeway key` must be able to
+ * read it, too. */
+static enum pgw_err check_pepper(const struct pgw_settings *s, struct pgw_fault *fault)
+{
+        const size_t n = strlen(s->identities_pepper);
+        bool fits = n == 0 || (n >= PGW_SECRET_SIZE_MIN && n <= PGW_SECRET_SIZE_MAX);
+
+        for (size_t i = 0; i < n; i++)
+                fits &= s->identities_pepper[i] > ' ' && s->identities_pepper[i] <= '~';
+        if (fits)
+                return PGW_OK;
+        pgw_fault_set(fault, "identities.pepper",
+                      "must be %d to %d printable characters without spaces", PGW_SECRET_SIZE_MIN,
+                      PGW_SECRET_SIZE_MAX);
+        return PGW_E_CONFIG;
+}
+
 static enum pgw_err check_files(const struct pgw_settings *s, struct pgw_fault *fault)
 {
-        enum pgw_err err = PGW_OK;
+        enum pgw_err err = check_pepper(s, fault);
 
         if (s->contract[0])
                 err = check_readable("contract", s->contract, fault);

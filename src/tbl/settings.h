@@ -37,6 +37,10 @@ S(hooks_file, "hooks.file", "", false,
 N(hooks_log, "hooks.log", COUNT, 1000, 0, 10000, false,
   "Deliveries of each webhook whose verdict is kept; 0 is none.")
 N(hooks_log_s, "hooks.log_s", SECONDS, 604800, 60, 31536000, false, "How long it is kept.")
+K(identities_pepper, "identities.pepper",
+  "Secret of 32 characters or more; with it identities.file may hold keyed hashes (hmac-sha256:), "
+  "which "
+  "tell nothing without it. `purgeway key` takes it from the same variables.")
 N(threads, "threads", COUNT, 0, 0, 128, false,
   "Event loops, each with its own listeners and worker; 0 is one for each core.")
 S(data_dir, "data_dir", "/var/lib/purgeway", false, "Directory of the embedded Redis.")
@@ -45,7 +49,8 @@ S(user, "user", "", false,
   "data_dir must be that user's. Empty is to stay root, with a warning.")
 S(group, "group", "", false, "Group to become; empty is the user's own.")
 E(seccomp, "seccomp", "off|log|on", 2, false,
-  "Allow the system calls that are needed and no others; log allows them all and has the kernel log "
+  "Allow the system calls that are needed and no others; log allows them all and has the kernel "
+  "log "
   "the others.")
 S(contract, "contract", "", false,
   "OpenAPI file that requests are checked against; empty is the one built in.")

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         struct pgw_identities *ids;
         struct pgw_fault fault = {"", ""};
 
-        if (pgw_identities_read("f", pgw_str_of((const char *)data, size), targets, 2, &fault,
-                                &ids)) {
+        if (pgw_identities_read("f", pgw_str_of((const char *)data, size), targets, 2,
+                                PGW_STR("a pepper"), &fault, &ids)) {
                 PGW_ASSERT(strncmp(fault.pointer, "f:", 2) == 0);
                 PGW_ASSERT(fault.detail[0] != '\0');
                 return 0;

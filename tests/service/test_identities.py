@@ -1,5 +1,6 @@
 """Who may do what: every operation against every scope, what a credential covers, whose a job is,
 and keys that come and go while requests are made."""
+import hmac
 import itertools
 import json
 import pathlib
@@ -566,3 +567,51 @@ def test_dead_letters_are_found_by_who_asked(make, tmp_path):
     answer = known["shop"].post("/v1/dead-letter-drops", {"client": "shop", "expected_count": 1})
     assert answer.json == {"count": 1}
     assert [letter["job_id"] for letter in letters()] == [jobs["stock"]]
+
+
+# ---- keyed hashes ----
+
+PEPPER = "a-pepper-of-the-tests,-which-is-long-enough"
+
+
+def hash_of(secret, pepper=None):
+    env = {"PURGEWAY_IDENTITIES_PEPPER": pepper} if pepper else {}
+    code, out, err = run_to_end("key", "hash", stdin=secret.encode(), env=env)
+    assert code == 0 and not err, err
+    return json.loads(out)
+
+
+def test_a_keyed_hash_needs_the_pepper(make, tmp_path):
+    """The file holds one kind beside the other; without the pepper it is refused as a whole."""
+    ids, plain, secret = Identities(tmp_path), "p" * 40, "s" * 40
+    keyed = hash_of(secret, PEPPER)
+    assert keyed.startswith("hmac-sha256:") and hash_of(secret).startswith("sha256:")
+    assert keyed == "hmac-sha256:" + hmac.new(PEPPER.encode(), secret.encode(), "sha256").hexdigest()
+    ids.add("shop", "queues:read", keys=[keyed, hash_of(plain)])
+    code, _, err = run_to_end("serve", "--check-config", "--identities-file", ids.path)
+    assert code == 78 and "needs the setting identities.pepper" in err
+    pepper = tmp_path / "pepper"
+    pepper.write_text(PEPPER + "\n")
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), identities_file=ids.path,
+                  env={"PURGEWAY_IDENTITIES_PEPPER_FILE": str(pepper)})
+    assert Known(server.port, secret).get("/v1/queues").status == 200
+    assert Known(server.port, plain).get("/v1/queues").status == 200
+    assert Known(server.port, "x" * 40).get("/v1/queues").status == 401
+    ids.add("shop", "queues:read", keys=[hash_of(secret, PEPPER[::-1])])
+    eventually(lambda: Known(server.port, secret).get("/v1/queues").status == 401)
+
+
+def test_new_keys_are_keyed(make, tmp_path):
+    code, out, err = run_to_end("key", "new", "--name", "shop",
+                                env={"PURGEWAY_IDENTITIES_PEPPER": PEPPER})
+    assert code == 0 and not err
+    key, entry = out.split("\n", 1)
+    assert hash_of(key, PEPPER) in entry
+
+
+@pytest.mark.parametrize("pepper", ["short", "x" * 31, "with a\nline", "x" * 600])
+def test_a_pepper_that_cannot_be(pepper):
+    code, out, err = run_to_end("key", "new", env={"PURGEWAY_IDENTITIES_PEPPER": pepper})
+    assert code == 1 and not out and len(err.splitlines()) == 1
+    code, _, err = run_to_end("serve", "--check-config", env={"PURGEWAY_IDENTITIES_PEPPER": pepper})
+    assert code == 78 and "identities.pepper" in err and pepper not in err

@@ -82,25 +82,54 @@ static void hashes_are_written_and_read(void **state)
         };
         unsigned char read[PGW_SHA256_SIZE], wanted[PGW_SHA256_SIZE];
         char text[PGW_SECRET_HASH_CHARS];
+        bool is_keyed;
 
         (void)state;
-        pgw_secret_hash_text(PGW_STR("test"), text);
+        size_t n = pgw_secret_hash_text(PGW_STR("test"), PGW_STR(""), text);
+        assert_int_equal(n, 71);
         assert_memory_equal(
-            text, "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-            sizeof text);
-        assert_int_equal(pgw_secret_hash_parse(pgw_str_of(text, sizeof text), read), PGW_OK);
+            text, "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", n);
+        assert_int_equal(pgw_secret_hash_parse(pgw_str_of(text, n), &is_keyed, read), PGW_OK);
+        assert_false(is_keyed);
         pgw_sha256_of("test", 4, wanted);
         assert_true(pgw_sha256_eq(read, wanted));
         wanted[PGW_SHA256_SIZE - 1] ^= 1;
         assert_false(pgw_sha256_eq(read, wanted));
         for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-                assert_int_equal(pgw_secret_hash_parse(pgw_str_z(bad[i]), read), PGW_E_INVALID);
+                assert_int_equal(pgw_secret_hash_parse(pgw_str_z(bad[i]), &is_keyed, read),
+                                 PGW_E_INVALID);
+}
+
+/* RFC 4231, test case 2. */
+static void with_a_pepper_it_is_keyed(void **state)
+{
+        static const char wanted[] =
+            "hmac-sha256:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        const struct pgw_str secret = PGW_STR("what do ya want for nothing?");
+        unsigned char read[PGW_SHA256_SIZE], again[PGW_SHA256_SIZE];
+        char text[PGW_SECRET_HASH_CHARS];
+        bool is_keyed = false;
+
+        (void)state;
+        assert_int_equal(pgw_secret_hash_text(secret, PGW_STR("Jefe"), text), sizeof wanted - 1);
+        assert_memory_equal(text, wanted, sizeof wanted - 1);
+        assert_int_equal(pgw_secret_hash_parse(pgw_str_z(wanted), &is_keyed, read), PGW_OK);
+        assert_true(is_keyed);
+        pgw_secret_hash(secret, PGW_STR("Jefe"), again);
+        assert_true(pgw_sha256_eq(read, again));
+        pgw_secret_hash(secret, PGW_STR(""), again);
+        assert_false(pgw_sha256_eq(read, again));
+        for (size_t cut = 1; cut < sizeof wanted; cut++)
+                assert_int_equal(pgw_secret_hash_parse(pgw_str_of(wanted, sizeof wanted - 1 - cut),
+                                                       &is_keyed, read),
+                                 PGW_E_INVALID);
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(keys_are_whole_and_never_the_same),
+            cmocka_unit_test(with_a_pepper_it_is_keyed),
             cmocka_unit_test(the_form_is_fixed),
             cmocka_unit_test(every_other_character_breaks_a_key),
             cmocka_unit_test(cut_and_longer_ones_are_broken),

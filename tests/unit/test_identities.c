@@ -23,9 +23,11 @@
 
 static const struct pgw_str targets[] = {{"default", 7}, {"eu", 2}};
 
+static struct pgw_str pepper; /* empty, but where a test is about it */
+
 static enum pgw_err load(struct pgw_str text, struct pgw_fault *fault, struct pgw_identities **ret)
 {
-        return pgw_identities_read("ids.yaml", text, targets, 2, fault, ret);
+        return pgw_identities_read("ids.yaml", text, targets, 2, pepper, fault, ret);
 }
 
 static struct pgw_identities *loaded(const char *text)
@@ -138,8 +140,8 @@ static void nobody_has_the_secret_that_did_not_come(void **state)
         char hash[PGW_SECRET_HASH_CHARS], text[256];
 
         (void)state;
-        pgw_secret_hash_text(pgw_str_of(zeros, sizeof zeros), hash);
-        snprintf(text, sizeof text, HEAD SHOP "    keys: ['%.*s']\n", (int)sizeof hash, hash);
+        const size_t n = pgw_secret_hash_text(pgw_str_of(zeros, sizeof zeros), pepper, hash);
+        snprintf(text, sizeof text, HEAD SHOP "    keys: ['%.*s']\n", (int)n, hash);
         struct pgw_identities *ids = loaded(text);
         assert_null(pgw_identities_find(ids, PGW_STR("")));
         pgw_identities_drop(ids);
@@ -154,9 +156,9 @@ static void many_are_all_found(void **state)
         (void)state;
         for (int i = 0; i < COUNT; i++) {
                 snprintf(name, sizeof name, "n%d", i);
-                pgw_secret_hash_text(pgw_str_z(name), hash);
+                const size_t size = pgw_secret_hash_text(pgw_str_z(name), pepper, hash);
                 n += (size_t)snprintf(text + n, ROOM - n, "  - name: %s\n    keys: ['%.*s']\n",
-                                      name, (int)sizeof hash, hash);
+                                      name, (int)size, hash);
         }
         struct pgw_identities *ids = loaded(text);
         for (int i = 0; i < COUNT; i++) {
@@ -165,6 +167,31 @@ static void many_are_all_found(void **state)
         }
         pgw_identities_drop(ids);
         pgw_free(text);
+}
+
+/* Keyed hashes and others may stand beside one another, while keys are replaced. */
+static void keyed_hashes_are_found_with_the_pepper_only(void **state)
+{
+        char text[256], hash[PGW_SECRET_HASH_CHARS];
+        const struct pgw_str right = PGW_STR("a pepper of the tests, long enough");
+
+        (void)state;
+        const size_t n = pgw_secret_hash_text(PGW_STR("two"), right, hash);
+        snprintf(text, sizeof text, HEAD SHOP "    keys: ['" ONE "', '%.*s']\n", (int)n, hash);
+        refused(text, 3, "needs the setting identities.pepper");
+        pepper = right;
+        struct pgw_identities *ids = loaded(text);
+        assert_non_null(pgw_identities_find(ids, PGW_STR("one")));
+        assert_non_null(pgw_identities_find(ids, PGW_STR("two")));
+        assert_null(pgw_identities_find(ids, PGW_STR("three")));
+        assert_null(pgw_identities_find(ids, PGW_STR("")));
+        pgw_identities_drop(ids);
+        pepper = PGW_STR("another pepper of the tests, as long");
+        ids = loaded(text);
+        assert_non_null(pgw_identities_find(ids, PGW_STR("one")));
+        assert_null(pgw_identities_find(ids, PGW_STR("two")));
+        pgw_identities_drop(ids);
+        pepper = PGW_STR("");
 }
 
 static void a_set_lives_as_long_as_somebody_holds_it(void **state)
@@ -392,6 +419,7 @@ int main(void)
             cmocka_unit_test(what_is_not_known_finds_nobody),
             cmocka_unit_test(nobody_has_the_secret_that_did_not_come),
             cmocka_unit_test(many_are_all_found),
+            cmocka_unit_test(keyed_hashes_are_found_with_the_pepper_only),
             cmocka_unit_test(a_set_lives_as_long_as_somebody_holds_it),
             cmocka_unit_test(prefixes_cover_what_begins_with_one_of_them),
             cmocka_unit_test(the_file_must_have_identities_and_nothing_else),
