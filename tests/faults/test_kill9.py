@@ -13,7 +13,7 @@ sys.path[:0] = map(str, pathlib.Path(__file__).resolve().parents[:2])
 
 import account  # noqa: E402
 import kill9  # noqa: E402
-from support.processes import eventually  # noqa: E402
+from support.processes import PATIENCE_S, eventually  # noqa: E402
 from support.servers import Purgeway, Redis  # noqa: E402
 
 KILLS = int(os.environ.get("PGW_KILLS", "200"))
@@ -108,7 +108,7 @@ def test_walk_killed_at_the_step(step, passes):
                 "keys": ["named"], "patterns": ["by:pattern:*", "by:both:*"], "tags": ["t", "u"],
                 "rebounds_ms": [100]})
             assert answer.status == 202
-            assert worker.wait() == -signal.SIGKILL
+            assert worker.wait(3 * PATIENCE_S) == -signal.SIGKILL
             worker.env.clear()
             worker.settings["sweep_share"] = 100
             worker.start()
