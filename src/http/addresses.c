@@ -69,18 +69,22 @@ static size_t identity_of(const struct sockaddr *sa, unsigned char out[8])
         return 8;
 }
 
-/* The place with this tag, or the one to be had, which has been full longest or will be first. */
+/* The place with this tag, or the one to be had: a free one, else that which has been full longest
+ * or will be first. */
 static struct place *look(struct place *set, uint64_t tag)
 {
-        struct place *best = set;
+        struct place *best = NULL, *free_one = NULL;
 
         for (struct place *p = set; p < set + WAYS; p++) {
-                if (__atomic_load_n(&p->tag, __ATOMIC_RELAXED) == tag)
+                const uint64_t found = __atomic_load_n(&p->tag, __ATOMIC_RELAXED);
+                if (found == tag)
                         return p;
-                if (pgw_bucket_is_fuller(&p->bucket, &best->bucket))
+                if (found == 0)
+                        free_one = p;
+                else if (!best || pgw_bucket_is_fuller(&p->bucket, &best->bucket))
                         best = p;
         }
-        return best;
+        return free_one ? free_one : best;
 }
 
 struct pgw_bucket *pgw_addresses_bucket(struct pgw_addresses *a, const struct sockaddr *sa)

@@ -176,6 +176,7 @@ static void on_ended(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 return;
         }
         run->is_told = true;
+        run->settle_sent = true; /* by whom it was done; the entry may be out of the queue since */
         run->state = job.state;
         run->error = job.error;
         run->attempt = job.attempts;

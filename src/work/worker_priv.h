@@ -109,7 +109,7 @@ struct pgw_run {
         enum pgw_err error;       /* permanent: it failed */
         bool lost;                /* somebody else owns it by now */
         bool acknowledged;        /* ahead of its result, because the result backend is full */
-        bool settle_sent;         /* whether that was done is not known */
+        bool settle_sent; /* whether that was done is not known, or it was done by another */
         unsigned settle_failures;
         uint64_t matched, removed, missing; /* of all parts, once they have ended */
         size_t part_count, parts_left;
