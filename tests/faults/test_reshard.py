@@ -84,7 +84,9 @@ def move_slots(cluster, slots, source, target, moved):
 
 @pytest.mark.lengthy
 def test_nothing_is_left():
-    with Cluster(replicas=1, cluster_require_full_coverage="no") as cluster, Redis() as broker:
+    # A master that is being filled must not be taken for dead.
+    with Cluster(replicas=1, cluster_require_full_coverage="no",
+                 cluster_node_timeout="5000") as cluster, Redis() as broker:
         total = fill(cluster)
         masters = cluster.masters()
         for master in masters:
