@@ -79,9 +79,14 @@ def test_serves_within_it(make):
 
 
 class Within(Purgeway):
-    """A Purgeway that is started under the rules of the unit."""
+    """A Purgeway that is started under the rules of the unit, from where its user may look."""
 
     def argv(self):
         helper = os.path.join(ROOT, "tests", "support", "under_unit.py")
-        return [sys.executable, helper, UNIT, self.directory, *super().argv()]
+        theirs, *words = super().argv()
+        own = os.path.join(self.directory, "program")
+        if not os.path.exists(own):
+            shutil.copy(theirs, own)
+            os.chmod(own, 0o755)
+        return [sys.executable, helper, UNIT, self.directory, own, *words]
 
