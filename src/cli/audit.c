@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/query.h"
+#include "cli/pages.h"
 #include "cli/say.h"
 #include "cli/table.h"
-#include "cli/verb.h"
 
-#define HTTP_OK       200
 #define LIMIT_DEFAULT 50
 #define PAGE_SIZE     500
 
@@ -49,9 +47,9 @@ struct listing {
         json_t *rows; /* of the table; NULL: there is none */
 };
 
-static bool write_path(const struct pgw_cli_args *args, const char *token,
-                       char path[PGW_CLI_PATH_SIZE])
+static bool write_path(void *ctx, const char *token, char path[PGW_CLI_PATH_SIZE])
 {
+        const struct pgw_cli_args *args = ((const struct listing *)ctx)->args;
         const struct pgw_cli_param params[] = {
             {"who", args->who},
             {"job_id", args->job_id},
@@ -110,42 +108,23 @@ static json_t *row_of(const json_t *record)
         return row;
 }
 
-static void take_page(struct listing *l, const json_t *page)
+static bool take_page(void *ctx, const json_t *page)
 {
+        struct listing *l = ctx;
         json_t *record;
         size_t i;
 
         json_array_foreach(json_object_get(page, "records"), i, record)
         {
                 if (l->left == 0)
-                        return;
+                        return false;
                 l->left--;
                 if (l->rows)
                         json_array_append_new(l->rows, row_of(record));
                 else
                         pgw_cli_print_json(stdout, record);
         }
-}
-
-static int list(struct pgw_cli_gateway *gateway, struct listing *l)
-{
-        char path[PGW_CLI_PATH_SIZE], token[128] = "";
-        int status = PGW_EXIT_OK;
-
-        do {
-                const struct pgw_cli_request request = {.method = "GET", .path = path};
-                json_t *page;
-                if (!write_path(l->args, token, path))
-                        return pgw_cli_verb_misused(&verb, "that is too long");
-                status = pgw_cli_verb_ask(&verb, gateway, &request, HTTP_OK, &page);
-                token[0] = '\0';
-                if (page) {
-                        take_page(l, page);
-                        snprintf(token, sizeof token, "%s", pgw_cli_text(page, "next_page_token"));
-                }
-                json_decref(page);
-        } while (!status && token[0] && l->left);
-        return status;
+        return l->left > 0;
 }
 
 static int run(const struct pgw_cli_args *args)
@@ -163,7 +142,7 @@ static int run(const struct pgw_cli_args *args)
                 l.left = UINT64_MAX;
         else if (!args->json)
                 l.rows = json_array();
-        const int status = list(gateway, &l);
+        const int status = pgw_cli_pages(&verb, gateway, write_path, take_page, &l);
         if (l.rows && json_array_size(l.rows))
                 pgw_cli_print_table(l.rows);
         json_decref(l.rows);

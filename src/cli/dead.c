@@ -6,10 +6,9 @@
 
 #include "cli/cli.h"
 #include "cli/job.h"
-#include "cli/query.h"
+#include "cli/pages.h"
 #include "cli/say.h"
 #include "cli/table.h"
-#include "cli/verb.h"
 
 #define HTTP_OK 200
 
@@ -75,9 +74,9 @@ static bool has_filter(const struct pgw_cli_args *args)
 
 /* ---- listing ---- */
 
-static bool write_path(const struct pgw_cli_args *args, const char *token,
-                       char path[PGW_CLI_PATH_SIZE])
+static bool write_path(void *ctx, const char *token, char path[PGW_CLI_PATH_SIZE])
 {
+        const struct pgw_cli_args *args = *(const struct pgw_cli_args *const *)ctx;
         struct pgw_cli_param params[FILTERS + 1];
 
         list_filters(args, params);
@@ -104,8 +103,9 @@ static json_t *row_of(json_t *letter)
         return row;
 }
 
-static void print_page(json_t *page, bool as_json)
+static bool print_page(void *ctx, const json_t *page)
 {
+        const bool as_json = (*(const struct pgw_cli_args *const *)ctx)->json;
         json_t *rows = json_array(), *letter;
         size_t i;
 
@@ -120,27 +120,7 @@ static void print_page(json_t *page, bool as_json)
         if (json_array_size(rows))
                 pgw_cli_print_table(rows);
         json_decref(rows);
-}
-
-static int list(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args)
-{
-        char path[PGW_CLI_PATH_SIZE], token[128] = "";
-        int status = PGW_EXIT_OK;
-
-        do {
-                const struct pgw_cli_request request = {.method = "GET", .path = path};
-                json_t *page;
-                if (!write_path(args, token, path))
-                        return pgw_cli_verb_misused(&verb, "that is too long");
-                status = pgw_cli_verb_ask(&verb, gateway, &request, HTTP_OK, &page);
-                token[0] = '\0';
-                if (page) {
-                        print_page(page, args->json);
-                        snprintf(token, sizeof token, "%s", pgw_cli_text(page, "next_page_token"));
-                }
-                json_decref(page);
-        } while (!status && token[0]);
-        return status;
+        return true;
 }
 
 static int show(struct pgw_cli_gateway *gateway, const char *id)
@@ -246,7 +226,7 @@ static int run(const struct pgw_cli_args *args)
                 return PGW_EXIT_USAGE;
         const bool drops = strcmp(action, "drop") == 0;
         if (!*action)
-                status = list(gateway, args);
+                status = pgw_cli_pages(&verb, gateway, write_path, print_page, &args);
         else if (strcmp(action, "show") == 0)
                 status = show(gateway, args->operands[1]);
         else if (args->operand_count > 1)
