@@ -95,3 +95,14 @@ void pgw_fault_set(struct pgw_fault *fault, const char *pointer, const char *for
         vsnprintf(fault->detail, sizeof fault->detail, format, args);
         va_end(args);
 }
+
+enum pgw_err pgw_fault_config(struct pgw_fault *fault, const char *format, ...)
+{
+        va_list args;
+
+        fault->pointer[0] = '\0';
+        va_start(args, format);
+        vsnprintf(fault->detail, sizeof fault->detail, format, args);
+        va_end(args);
+        return PGW_E_CONFIG;
+}

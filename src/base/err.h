@@ -64,4 +64,7 @@ struct pgw_fault {
 void pgw_fault_set(struct pgw_fault *fault, const char *pointer, const char *format, ...)
     PGW_PRINTF(3, 4);
 
+/* For readers of files: the reason alone, whose place the caller finds out; gives PGW_E_CONFIG. */
+enum pgw_err pgw_fault_config(struct pgw_fault *, const char *format, ...) PGW_PRINTF(2, 3);
+
 #endif

@@ -1,7 +1,6 @@
 /* From the operator's file to hooks. Members are read in the order of their table, not in that of
  * the file: what a secret is depends on the profile. The pointer follows what is read, so that
  * whatever is refused has its line. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,20 +26,6 @@ struct member {
         bool is_needed;
         enum pgw_err (*read)(struct reader *, void *into, json_t *value);
 };
-
-static enum pgw_err refuse(struct reader *r, const char *format, ...) PGW_PRINTF(2, 3);
-
-static enum pgw_err refuse(struct reader *r, const char *format, ...)
-{
-        char words[sizeof r->fault->detail];
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(words, sizeof words, format, args);
-        va_end(args);
-        pgw_fault_set(r->fault, "", "%s", words);
-        return PGW_E_CONFIG;
-}
 
 /* Go to a member; with `leave` back again, unless there is a fault to point at. */
 static size_t enter(struct reader *r, const char *name)
@@ -81,7 +66,8 @@ static enum pgw_err want_text(struct reader *r, const json_t *value, size_t most
 {
         if (!json_is_string(value) || json_string_length(value) == 0 ||
             json_string_length(value) > most)
-                return refuse(r, "must be a text of 1 to %zu bytes; put it in quotes", most);
+                return pgw_fault_config(r->fault,
+                                        "must be a text of 1 to %zu bytes; put it in quotes", most);
         *ret = string_of(value);
         return PGW_OK;
 }
@@ -104,7 +90,7 @@ static enum pgw_err refuse_member(struct reader *r, const struct member *members
                 n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "",
                                       members[i].name);
         (void)enter(r, name);
-        return refuse(r, "there is no member '%.30s'; there is %s", name, all);
+        return pgw_fault_config(r->fault, "there is no member '%.30s'; there is %s", name, all);
 }
 
 static enum pgw_err read_members(struct reader *r, const struct member *members, size_t count,
@@ -115,7 +101,7 @@ static enum pgw_err read_members(struct reader *r, const struct member *members,
         enum pgw_err err = PGW_OK;
 
         if (!json_is_object(value))
-                return refuse(r, "must be a mapping");
+                return pgw_fault_config(r->fault, "must be a mapping");
         json_object_foreach(value, key, member)
         {
                 if (!is_known(members, count, key))
@@ -124,7 +110,7 @@ static enum pgw_err read_members(struct reader *r, const struct member *members,
         for (size_t i = 0; i < count && !err; i++) {
                 member = json_object_get(value, members[i].name);
                 if (!member && members[i].is_needed)
-                        return refuse(r, "`%s` is missing", members[i].name);
+                        return pgw_fault_config(r->fault, "`%s` is missing", members[i].name);
                 if (!member)
                         continue;
                 const size_t n = enter(r, members[i].name);
@@ -137,7 +123,7 @@ static enum pgw_err want_list(struct reader *r, const json_t *value, size_t most
 {
         if (json_is_array(value) && json_array_size(value) > 0 && json_array_size(value) <= most)
                 return PGW_OK;
-        return refuse(r, "must be a list of 1 to %zu", most);
+        return pgw_fault_config(r->fault, "must be a list of 1 to %zu", most);
 }
 
 static enum pgw_err read_template(struct reader *r, const json_t *value, struct pgw_template **ret)
@@ -172,8 +158,9 @@ static enum pgw_err read_choice(struct reader *r, struct pgw_hook_condition *con
         } else if (json_is_boolean(value)) {
                 *choice = copy_of(json_is_true(value) ? PGW_STR("true") : PGW_STR("false"));
         } else {
-                return refuse(r, "must be a text of at most %d bytes, an integer, true or false",
-                              PGW_CHOICE_SIZE_MAX);
+                return pgw_fault_config(
+                    r->fault, "must be a text of at most %d bytes, an integer, true or false",
+                    PGW_CHOICE_SIZE_MAX);
         }
         condition->choice_count++;
         return PGW_OK;
@@ -185,7 +172,8 @@ static enum pgw_err read_choices(struct reader *r, struct pgw_hook_condition *co
         enum pgw_err err = PGW_OK;
 
         if (condition->choice_count)
-                return refuse(r, "a condition is one of equals, in, prefix and exists");
+                return pgw_fault_config(r->fault,
+                                        "a condition is one of equals, in, prefix and exists");
         condition->test = test;
         condition->choices = pgw_alloc(PGW_HOOK_CHOICES_MAX * sizeof *condition->choices);
         if (!json_is_array(value))
@@ -201,7 +189,7 @@ static enum pgw_err read_choices(struct reader *r, struct pgw_hook_condition *co
 static enum pgw_err read_equals(struct reader *r, void *into, json_t *value)
 {
         if (json_is_array(value))
-                return refuse(r, "must be one value; several stand in `in`");
+                return pgw_fault_config(r->fault, "must be one value; several stand in `in`");
         return read_choices(r, into, PGW_HOOK_IN, value);
 }
 
@@ -222,9 +210,10 @@ static enum pgw_err read_exists(struct reader *r, void *into, json_t *value)
         struct pgw_hook_condition *condition = into;
 
         if (!json_is_boolean(value))
-                return refuse(r, "must be true or false");
+                return pgw_fault_config(r->fault, "must be true or false");
         if (condition->choice_count)
-                return refuse(r, "a condition is one of equals, in, prefix and exists");
+                return pgw_fault_config(r->fault,
+                                        "a condition is one of equals, in, prefix and exists");
         condition->test = json_is_true(value) ? PGW_HOOK_EXISTS : PGW_HOOK_ABSENT;
         return PGW_OK;
 }
@@ -238,8 +227,9 @@ static enum pgw_err read_condition(struct reader *r, struct pgw_hook_condition *
         };
 
         if (json_is_object(value) && json_object_size(value) < 2)
-                return refuse(r, "a condition needs `value`, and one of equals, in, prefix and "
-                                 "exists");
+                return pgw_fault_config(
+                    r->fault, "a condition needs `value`, and one of equals, in, prefix and "
+                              "exists");
         return read_members(r, members, sizeof members / sizeof members[0], condition, value);
 }
 
@@ -309,7 +299,7 @@ static enum pgw_err read_rule(struct reader *r, struct pgw_hook_rule *rule, json
                             rule->selectors[PGW_HOOK_PATTERNS].count +
                             rule->selectors[PGW_HOOK_TAGS].count ==
                         0)
-                err = refuse(r, "a rule needs `keys`, `patterns` or `tags`");
+                err = pgw_fault_config(r->fault, "a rule needs `keys`, `patterns` or `tags`");
         return err;
 }
 
@@ -347,7 +337,7 @@ static enum pgw_err read_targets(struct reader *r, void *into, json_t *value)
         for (size_t i = 0; i < json_array_size(value) && !err; i++) {
                 const size_t n = enter_item(r, i);
                 if (!is_target(r, string_of(json_array_get(value, i))))
-                        err = refuse(r, "there is no target of this name");
+                        err = pgw_fault_config(r->fault, "there is no target of this name");
                 err = leave(r, n, err);
         }
         return err;
@@ -363,7 +353,7 @@ static enum pgw_err want_one_of(struct reader *r, const json_t *value, const cha
                         return PGW_OK;
                 n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", words[i]);
         }
-        return refuse(r, "must be one of %s", all);
+        return pgw_fault_config(r->fault, "must be one of %s", all);
 }
 
 static enum pgw_err read_priority(struct reader *r, void *into, json_t *value)
@@ -394,7 +384,7 @@ static enum pgw_err read_number(struct reader *r, void *into, json_t *value)
 {
         (void)into;
         if (!json_is_integer(value) || json_integer_value(value) < 1)
-                return refuse(r, "must be a number of milliseconds");
+                return pgw_fault_config(r->fault, "must be a number of milliseconds");
         return PGW_OK;
 }
 
@@ -402,17 +392,18 @@ static enum pgw_err read_numbers(struct reader *r, void *into, json_t *value)
 {
         (void)into;
         if (!json_is_array(value))
-                return refuse(r, "must be a list of milliseconds");
+                return pgw_fault_config(r->fault, "must be a list of milliseconds");
         for (size_t i = 0; i < json_array_size(value); i++)
                 if (!json_is_integer(json_array_get(value, i)))
-                        return refuse(r, "must be a list of milliseconds");
+                        return pgw_fault_config(r->fault, "must be a list of milliseconds");
         return PGW_OK;
 }
 
 static enum pgw_err read_flag(struct reader *r, void *into, json_t *value)
 {
         (void)into;
-        return json_is_boolean(value) ? PGW_OK : refuse(r, "must be true or false");
+        return json_is_boolean(value) ? PGW_OK
+                                      : pgw_fault_config(r->fault, "must be true or false");
 }
 
 static enum pgw_err read_job(struct reader *r, void *into, json_t *value)
@@ -454,11 +445,13 @@ static enum pgw_err read_name(struct reader *r, void *into, json_t *value)
         const struct pgw_str text = string_of(value);
 
         if (!json_is_string(value) || !is_name(text))
-                return refuse(r, "a name has 1 to %d letters, digits, '-', '_' or '.'",
-                              PGW_HOOK_NAME_MAX);
+                return pgw_fault_config(r->fault,
+                                        "a name has 1 to %d letters, digits, '-', '_' or '.'",
+                                        PGW_HOOK_NAME_MAX);
         for (const struct pgw_hook *other = r->hooks->all; other < hook; other++)
                 if (pgw_str_eq_z(text, other->name))
-                        return refuse(r, "the name '%s' stands here twice", other->name);
+                        return pgw_fault_config(r->fault, "the name '%s' stands here twice",
+                                                other->name);
         hook->name = pgw_memdup(text.p, text.n);
         return PGW_OK;
 }
@@ -485,7 +478,7 @@ static enum pgw_err read_profile(struct reader *r, void *into, json_t *value)
                 n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "",
                                       profiles[i].word);
         }
-        return refuse(r, "there is no such profile; there is %s", all);
+        return pgw_fault_config(r->fault, "there is no such profile; there is %s", all);
 }
 
 /* The other profiles know their headers. */
@@ -493,7 +486,7 @@ static enum pgw_err want_open_profile(struct reader *r, const struct pgw_hook *h
 {
         if (hook->signing.profile == PGW_HOOK_HMAC || hook->signing.profile == PGW_HOOK_TOKEN)
                 return PGW_OK;
-        return refuse(r, "goes with the profiles hmac and token only");
+        return pgw_fault_config(r->fault, "goes with the profiles hmac and token only");
 }
 
 static enum pgw_err read_header(struct reader *r, void *into, json_t *value)
@@ -513,7 +506,8 @@ static enum pgw_err read_header(struct reader *r, void *into, json_t *value)
                         lower[i] = (char)(lower[i] | 0x20);
                 if (!((lower[i] >= 'a' && lower[i] <= 'z') ||
                       (lower[i] >= '0' && lower[i] <= '9') || lower[i] == '-' || lower[i] == '_'))
-                        return refuse(r, "a header has letters, digits, '-' and '_'");
+                        return pgw_fault_config(r->fault,
+                                                "a header has letters, digits, '-' and '_'");
         }
         return PGW_OK;
 }
@@ -538,7 +532,7 @@ static enum pgw_err read_encoding(struct reader *r, void *into, json_t *value)
         enum pgw_err err = want_one_of(r, value, words);
 
         if (!err && hook->signing.profile != PGW_HOOK_HMAC)
-                err = refuse(r, "goes with the profile hmac only");
+                err = pgw_fault_config(r->fault, "goes with the profile hmac only");
         for (unsigned i = 0; words[i] && !err; i++)
                 if (pgw_str_eq_z(string_of(value), words[i]))
                         hook->signing.encoding = (enum pgw_hook_encoding)i;
@@ -551,7 +545,8 @@ static enum pgw_err read_tolerance(struct reader *r, void *into, json_t *value)
         const json_int_t seconds = json_integer_value(value);
 
         if (!json_is_integer(value) || seconds < 1 || seconds > PGW_HOOK_TOLERANCE_MAX)
-                return refuse(r, "must be 1 to %d seconds", PGW_HOOK_TOLERANCE_MAX);
+                return pgw_fault_config(r->fault, "must be 1 to %d seconds",
+                                        PGW_HOOK_TOLERANCE_MAX);
         hook->signing.tolerance_ms = (uint64_t)seconds * 1000;
         return PGW_OK;
 }
@@ -568,7 +563,8 @@ static enum pgw_err decode_secret(struct reader *r, struct pgw_buf *secret)
         if (pgw_str_starts(text, prefix))
                 text = pgw_str_of(text.p + prefix.n, text.n - prefix.n);
         if (pgw_unbase64(text, key, &size))
-                err = refuse(r, "the secret of profile standard is base64, behind whsec_");
+                err = pgw_fault_config(r->fault,
+                                       "the secret of profile standard is base64, behind whsec_");
         explicit_bzero(secret->p, secret->n);
         pgw_buf_clear(secret);
         if (!err)
@@ -582,13 +578,15 @@ static enum pgw_err read_secret(struct reader *r, struct pgw_hook *hook, const j
         struct pgw_buf secret;
 
         if (!json_is_string(value))
-                return refuse(r, "must be a text like \"file:PATH\" or \"env:NAME\"");
+                return pgw_fault_config(r->fault,
+                                        "must be a text like \"file:PATH\" or \"env:NAME\"");
         pgw_buf_init(&secret, PGW_HOOK_SECRET_MAX);
         enum pgw_err err = r->sources->secret(r->sources->ctx, string_of(value), &secret, r->fault);
         if (!err && hook->signing.profile == PGW_HOOK_STANDARD)
                 err = decode_secret(r, &secret);
         if (!err && secret.n < PGW_SECRET_SIZE_MIN)
-                err = refuse(r, "a secret has at least %d bytes", PGW_SECRET_SIZE_MIN);
+                err = pgw_fault_config(r->fault, "a secret has at least %d bytes",
+                                       PGW_SECRET_SIZE_MIN);
         if (!err)
                 hook->signing.secrets[hook->signing.secret_count++] = copy_of(pgw_buf_str(&secret));
         if (secret.n)
@@ -622,7 +620,7 @@ static enum pgw_err read_as(struct reader *r, void *into, json_t *value)
         enum pgw_err err = want_text(r, value, PGW_IDENTITY_NAME_MAX, &text);
 
         if (!err && r->sources->identities && !pgw_identities_named(r->sources->identities, text))
-                err = refuse(r, "there is no identity of this name");
+                err = pgw_fault_config(r->fault, "there is no identity of this name");
         if (!err)
                 hook->as = copy_of(text);
         return err;
@@ -633,7 +631,8 @@ static enum pgw_err complete(struct reader *r, struct pgw_hook *hook)
         struct pgw_hook_signing *s = &hook->signing;
 
         if (s->profile == PGW_HOOK_HMAC && s->header.n == 0)
-                return refuse(r, "the profile hmac needs the `header` of its signature");
+                return pgw_fault_config(r->fault,
+                                        "the profile hmac needs the `header` of its signature");
         if (s->profile == PGW_HOOK_TOKEN && s->header.n == 0) {
                 s->header = copy_of(PGW_STR("authorization"));
                 if (s->prefix.n == 0)
@@ -642,8 +641,9 @@ static enum pgw_err complete(struct reader *r, struct pgw_hook *hook)
         if (s->tolerance_ms == 0)
                 s->tolerance_ms = (uint64_t)PGW_HOOK_TOLERANCE_S * 1000;
         if (r->sources->identities && hook->as.n == 0)
-                return refuse(r, "where there are identities a hook needs `as`, the name of one: "
-                                 "its scopes and prefixes hold");
+                return pgw_fault_config(
+                    r->fault, "where there are identities a hook needs `as`, the name of one: "
+                              "its scopes and prefixes hold");
         if (hook->id)
                 return PGW_OK;
         return pgw_template_parse(pgw_str_z(profiles[s->profile].id), r->fault, &hook->id);
@@ -676,7 +676,7 @@ static enum pgw_err read_hooks(struct reader *r, void *into, json_t *value)
 
         (void)into;
         if (!json_is_array(value) || json_array_size(value) > PGW_HOOKS_MAX)
-                return refuse(r, "must be a list of at most %d", PGW_HOOKS_MAX);
+                return pgw_fault_config(r->fault, "must be a list of at most %d", PGW_HOOKS_MAX);
         r->hooks->all = pgw_alloc((json_array_size(value) + 1) * sizeof *r->hooks->all);
         for (size_t i = 0; i < json_array_size(value) && !err; i++) {
                 const size_t n = enter_item(r, i);

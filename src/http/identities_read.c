@@ -1,6 +1,5 @@
 /* From the operator's file to identities. The pointer follows what is read, so that whatever is
  * refused has its line. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,20 +20,6 @@ struct reader {
 #define OF_KEYS    (PGW_SCOPE(PURGE_KEYS) | PGW_SCOPE(PURGE_PATTERNS) | PGW_SCOPE(TAGS_WRITE))
 #define OF_TAGS    (PGW_SCOPE(PURGE_TAGS) | PGW_SCOPE(TAGS_READ) | PGW_SCOPE(TAGS_WRITE))
 #define OF_TARGETS (OF_KEYS | OF_TAGS)
-
-static enum pgw_err refuse(struct reader *r, const char *format, ...) PGW_PRINTF(2, 3);
-
-static enum pgw_err refuse(struct reader *r, const char *format, ...)
-{
-        char words[sizeof r->fault->detail];
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(words, sizeof words, format, args);
-        va_end(args);
-        pgw_fault_set(r->fault, "", "%s", words);
-        return PGW_E_CONFIG;
-}
 
 static struct pgw_str string_of(const json_t *value)
 {
@@ -59,17 +44,19 @@ static bool is_name(struct pgw_str text)
 static enum pgw_err read_name(struct reader *r, struct pgw_identity *who, struct pgw_str text)
 {
         if (!is_name(text))
-                return refuse(r, "a name has 1 to %d letters, digits, '-', '_' or '.'",
-                              PGW_IDENTITY_NAME_MAX);
+                return pgw_fault_config(r->fault,
+                                        "a name has 1 to %d letters, digits, '-', '_' or '.'",
+                                        PGW_IDENTITY_NAME_MAX);
         who->mark = pgw_identity_mark(text);
         struct pgw_identity **place = pgw_identities_place(r->ids, who->mark);
         if (*place && pgw_str_eq_z(text, (*place)->name))
-                return refuse(r, "the name '%.*s' stands here twice", (int)text.n, text.p);
+                return pgw_fault_config(r->fault, "the name '%.*s' stands here twice", (int)text.n,
+                                        text.p);
         /* Of files with 10,000 names it happens to one in 86. The two would see each other's jobs;
          * and a mark that were made of more than the name would change when others come and go. */
         if (*place)
-                return refuse(
-                    r,
+                return pgw_fault_config(
+                    r->fault,
                     "jobs of '%.*s' could not be told from those of '%s', by the chance of a "
                     "hash; give one of them another name",
                     (int)text.n, text.p, (*place)->name);
@@ -85,13 +72,16 @@ static enum pgw_err read_key(struct reader *r, struct pgw_identity *who, struct 
         bool is_keyed;
 
         if (pgw_secret_hash_parse(text, &is_keyed, hash))
-                return refuse(r, "not what `purgeway key` prints for this file: sha256: or "
-                                 "hmac-sha256: and 64 hexadecimal digits");
+                return pgw_fault_config(r->fault,
+                                        "not what `purgeway key` prints for this file: sha256: or "
+                                        "hmac-sha256: and 64 hexadecimal digits");
         if (is_keyed && r->ids->pepper.n == 0)
-                return refuse(r, "hmac-sha256: needs the setting identities.pepper");
+                return pgw_fault_config(r->fault,
+                                        "hmac-sha256: needs the setting identities.pepper");
         struct pgw_secret_slot *slot = pgw_identities_slot(r->ids, hash);
         if (slot->owner)
-                return refuse(r, "the same key is that of '%s' already", slot->owner->name);
+                return pgw_fault_config(r->fault, "the same key is that of '%s' already",
+                                        slot->owner->name);
         memcpy(slot->hash, hash, sizeof hash);
         slot->owner = who;
         return PGW_OK;
@@ -103,13 +93,14 @@ static enum pgw_err read_certificate(struct reader *r, struct pgw_identity *who,
         unsigned char hash[PGW_SHA256_SIZE];
 
         if (!pgw_tls_peer_name_is(text))
-                return refuse(r,
-                              "a name in a certificate begins with uri:, dns:, email: or subject: "
+                return pgw_fault_config(
+                    r->fault, "a name in a certificate begins with uri:, dns:, email: or subject: "
                               "and is printable ASCII");
         pgw_peer_name_hash(text, hash);
         struct pgw_secret_slot *slot = pgw_identities_slot(r->ids, hash);
         if (slot->owner)
-                return refuse(r, "the same name is that of '%s' already", slot->owner->name);
+                return pgw_fault_config(r->fault, "the same name is that of '%s' already",
+                                        slot->owner->name);
         memcpy(slot->hash, hash, sizeof hash);
         slot->owner = who;
         return PGW_OK;
@@ -122,13 +113,14 @@ static enum pgw_err read_scope(struct reader *r, struct pgw_identity *who, struc
         if (pgw_scope_add(&who->scopes, text) == PGW_OK)
                 return PGW_OK;
         pgw_scope_words(~(pgw_scope_set)0, all, sizeof all);
-        return refuse(r, "there is no such scope; there is %s", all);
+        return pgw_fault_config(r->fault, "there is no such scope; there is %s", all);
 }
 
 static enum pgw_err add_prefix(struct reader *r, struct pgw_prefixes *prefixes, struct pgw_str text)
 {
         if (text.n > PGW_PREFIX_SIZE_MAX)
-                return refuse(r, "a prefix has at most %d bytes", PGW_PREFIX_SIZE_MAX);
+                return pgw_fault_config(r->fault, "a prefix has at most %d bytes",
+                                        PGW_PREFIX_SIZE_MAX);
         prefixes->items =
             pgw_realloc(prefixes->items, (prefixes->count + 1) * sizeof *prefixes->items);
         prefixes->items[prefixes->count++] = pgw_str_of(pgw_memdup(text.p, text.n), text.n);
@@ -156,8 +148,9 @@ static enum pgw_err read_target(struct reader *r, struct pgw_identity *who, stru
                         who->targets |= (pgw_target_set)1 << i;
                         return PGW_OK;
                 }
-        return refuse(r, "'%.*s' is not the name of a target; \"*\" covers all",
-                      text.n > PGW_TARGET_NAME_MAX ? PGW_TARGET_NAME_MAX : (int)text.n, text.p);
+        return pgw_fault_config(r->fault, "'%.*s' is not the name of a target; \"*\" covers all",
+                                text.n > PGW_TARGET_NAME_MAX ? PGW_TARGET_NAME_MAX : (int)text.n,
+                                text.p);
 }
 
 typedef enum pgw_err item_f(struct reader *, struct pgw_identity *, struct pgw_str);
@@ -183,12 +176,14 @@ static enum pgw_err read_list(struct reader *r, struct pgw_identity *who, const 
         enum pgw_err err = PGW_OK;
 
         if (!json_is_array(value) || count > list->max)
-                return refuse(r, "`%s` must be a list of at most %zu texts", list->name, list->max);
+                return pgw_fault_config(r->fault, "`%s` must be a list of at most %zu texts",
+                                        list->name, list->max);
         for (size_t i = 0; i < count && !err; i++) {
                 const json_t *item = json_array_get(value, i);
                 snprintf(r->pointer + n, sizeof r->pointer - n, "/%zu", i);
-                err = json_is_string(item) ? list->read(r, who, string_of(item))
-                                           : refuse(r, "must be a text; put it in quotes");
+                err = json_is_string(item)
+                          ? list->read(r, who, string_of(item))
+                          : pgw_fault_config(r->fault, "must be a text; put it in quotes");
         }
         if (!err)
                 r->pointer[n] = '\0';
@@ -203,8 +198,8 @@ static enum pgw_err read_number(struct reader *r, const json_t *value, uint64_t 
         const json_int_t number = json_integer_value(value);
 
         if (!json_is_integer(value) || number < (json_int_t)min || number > (json_int_t)max)
-                return refuse(r, "must be a number from %llu to %llu", (unsigned long long)min,
-                              (unsigned long long)max);
+                return pgw_fault_config(r->fault, "must be a number from %llu to %llu",
+                                        (unsigned long long)min, (unsigned long long)max);
         *ret = (uint64_t)number;
         return PGW_OK;
 }
@@ -217,7 +212,8 @@ static enum pgw_err read_rate(struct reader *r, struct pgw_rate *rate, json_t *v
         json_t *member;
 
         if (!json_is_object(value) || !json_object_get(value, "per_s"))
-                return refuse(r, "must be a mapping like {per_s: 200, burst: 400}");
+                return pgw_fault_config(r->fault,
+                                        "must be a mapping like {per_s: 200, burst: 400}");
         json_object_foreach(value, key, member)
         {
                 snprintf(r->pointer + n, sizeof r->pointer - n, "/%s", key);
@@ -226,7 +222,8 @@ static enum pgw_err read_rate(struct reader *r, struct pgw_rate *rate, json_t *v
                 else if (strcmp(key, "burst") == 0)
                         err = read_number(r, member, 1, PGW_BURST_MAX, &rate->burst);
                 else
-                        err = refuse(r, "there is no member '%.40s'; there is per_s, burst", key);
+                        err = pgw_fault_config(
+                            r->fault, "there is no member '%.40s'; there is per_s, burst", key);
                 if (err)
                         return err;
         }
@@ -238,10 +235,11 @@ static enum pgw_err read_rate(struct reader *r, struct pgw_rate *rate, json_t *v
 
 static enum pgw_err refuse_member(struct reader *r, const char *name)
 {
-        return refuse(r,
-                      "there is no member '%.40s'; there is name, keys, certificates, scopes, "
-                      "key_prefixes, tag_prefixes, targets, rate, key_rate",
-                      name);
+        return pgw_fault_config(
+            r->fault,
+            "there is no member '%.40s'; there is name, keys, certificates, scopes, "
+            "key_prefixes, tag_prefixes, targets, rate, key_rate",
+            name);
 }
 
 /* ---- an identity ---- */
@@ -254,7 +252,7 @@ static enum pgw_err need(struct reader *r, const struct pgw_identity *who, pgw_s
         if (!(who->scopes & scopes) || json_array_size(value))
                 return PGW_OK;
         pgw_scope_words(who->scopes & scopes, words, sizeof words);
-        return refuse(r, "%s needs `%s`; [%s] covers all", words, list, all);
+        return pgw_fault_config(r->fault, "%s needs `%s`; [%s] covers all", words, list, all);
 }
 
 static enum pgw_err check_lists(struct reader *r, const struct pgw_identity *who,
@@ -308,9 +306,9 @@ static enum pgw_err read_identity(struct reader *r, struct pgw_identity *who, js
         const json_t *name = json_object_get(value, "name");
 
         if (!json_is_object(value))
-                return refuse(r, "an identity must be a mapping with a `name`");
+                return pgw_fault_config(r->fault, "an identity must be a mapping with a `name`");
         if (!json_is_string(name))
-                return refuse(r, "an identity needs a `name`, a text");
+                return pgw_fault_config(r->fault, "an identity needs a `name`, a text");
         const size_t n = strlen(r->pointer);
         snprintf(r->pointer + n, sizeof r->pointer - n, "/name");
         enum pgw_err err = read_name(r, who, string_of(name));
@@ -355,14 +353,16 @@ static enum pgw_err read_all(struct reader *r, json_t *document)
                 if (strcmp(key, "identities") == 0)
                         continue;
                 snprintf(r->pointer, sizeof r->pointer, "/%s", key);
-                return refuse(r, "there is no member '%.40s'; there is identities", key);
+                return pgw_fault_config(r->fault, "there is no member '%.40s'; there is identities",
+                                        key);
         }
         /* An empty file is more likely one that is just being written than the wish to let nobody
          * in; who has that wish can write it. */
         snprintf(r->pointer, sizeof r->pointer, "/identities");
         if (!json_is_array(list) || json_array_size(list) > PGW_IDENTITIES_MAX)
-                return refuse(r, "`identities` must be there, a list of at most %d",
-                              PGW_IDENTITIES_MAX);
+                return pgw_fault_config(r->fault,
+                                        "`identities` must be there, a list of at most %d",
+                                        PGW_IDENTITIES_MAX);
         const size_t count = json_array_size(list);
         r->ids->all = pgw_alloc((count + 1) * sizeof *r->ids->all);
         r->ids->mark_count = slots_for(count);
