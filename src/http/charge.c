@@ -219,7 +219,7 @@ void pgw_charge_back(struct pgw_exchange *x, uint64_t items, uint64_t keys)
 
 /* ---- what is left ---- */
 
-/* By hand: it is done for every answer, and printf() would be half of what a limit costs. */
+/* By hand, because it is done for every answer. */
 static char *add_text(char *out, const char *text)
 {
         const size_t n = strlen(text);
