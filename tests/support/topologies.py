@@ -18,6 +18,8 @@ from support.servers import Redis, environment, program
 #: How soon the nodes give each other up; short, so that failovers fit into a test.
 NODE_TIMEOUT_MS = 1000
 DOWN_AFTER_MS = 500
+#: Redis ends a failover by hand that has not come about within 5 s.
+FAILOVER_ASKED_S = 7
 
 
 def start_all(servers):
@@ -151,8 +153,18 @@ class Cluster:
 
     def fail_over_to(self, replica):
         """In order: no write that was acknowledged is lost."""
+        def is_master():
+            """One that was not elected within a few seconds has given up, and is asked again."""
+            nonlocal asked_at
+            if self.ask(replica, "ROLE")[0] == b"master":
+                return True
+            if time.monotonic() > asked_at + FAILOVER_ASKED_S:
+                asked_at = time.monotonic()
+                self.ask(replica, "CLUSTER", "FAILOVER")
+            return False
+        asked_at = time.monotonic()
         self.ask(replica, "CLUSTER", "FAILOVER")
-        eventually(lambda: self.ask(replica, "ROLE")[0] == b"master", what="the failover")
+        eventually(is_master, what="the failover")
 
     def open_slot(self, slot, source, target):
         """The first half of moving a slot: from here on the source answers ASK."""
