@@ -1,27 +1,32 @@
 -- release.lua - a worker lets go of a job that it could not do.
 --
 -- The entry becomes a record that waits: for its next try, or among the dead letters for a
--- person. Nobody but its owner may do that, and what was changed meanwhile (the keys that are left,
--- how often it was tried, why it failed) replaces what the entry said. The entry is acknowledged
+-- person. Nobody but its owner may do that, and of the owner's attempts only the last one: a worker
+-- that stood still takes over what lies in its own hands. What was changed meanwhile (the keys that
+-- are left, how often it was tried, why it failed) replaces what the entry said. The entry is acknowledged
 -- first: a full server allows that and lets the writes behind it pass, so that what cannot be done
 -- there does not stay in hands that are needed to drain it. A job that ends here gets its record
 -- in the audit with that.
 --
 -- KEYS  1 stream   2 sorted set   3 hash of records   4 audit
--- ARGV  1 group   2 entry id   3 consumer   4 number of the lane it goes back to   5 id of the
---       job, '' when it has none: then the record itself is the member (see wake.lua)   6 what the
---       set calls the job   7 score   8 most that the set may hold, '' for any number
---       9 records that the audit keeps, 10 the record; '' when none is to be written
---       11.. names and values of fields; without a value the field is left out
--- returns  1 done   0 it is not ours any more   2 the set is full   3 the entry's body is gone, and
+-- ARGV  1 group   2 entry id   3 consumer   4 how often the entry was delivered, with this attempt
+--       5 number of the lane it goes back to   6 id of the job, '' when it has none: then the
+--       record itself is the member (see wake.lua)   7 what the set calls the job   8 score
+--       9 most that the set may hold, '' for any number   10 records that the audit keeps, 11 the
+--       record; '' when none is to be written   12.. names and values of fields; without a value
+--       the field is left out
+-- returns  1 done, or done before and the answer was lost   0 it is not ours any more   2 the set is full   3 the entry's body is gone, and
 --          nothing was done
 -- keeps    the job is in the stream's pending list or in the set, never in none
 -- cost     O(log n + bytes of the job)
 local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3])
 if #mine == 0 then
+  return ARGV[6] ~= '' and redis.call('HEXISTS', KEYS[3], ARGV[6]) or 0
+end
+if mine[1][4] ~= tonumber(ARGV[4]) then
   return 0
 end
-if ARGV[8] ~= '' and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[8]) then
+if ARGV[9] ~= '' and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[9]) then
   return 2
 end
 local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])
@@ -39,8 +44,8 @@ local function text(bytes)
   return length .. bytes
 end
 
-local changed, parts = {}, { text(ARGV[4]) }
-for i = 11, #ARGV, 2 do
+local changed, parts = {}, { text(ARGV[5]) }
+for i = 12, #ARGV, 2 do
   changed[ARGV[i]] = true
 end
 local fields = entry[1][2]
@@ -50,7 +55,7 @@ for i = 1, #fields - 1, 2 do
     parts[#parts + 1] = text(fields[i + 1])
   end
 end
-for i = 11, #ARGV - 1, 2 do
+for i = 12, #ARGV - 1, 2 do
   if ARGV[i + 1] ~= '' then
     parts[#parts + 1] = text(ARGV[i])
     parts[#parts + 1] = text(ARGV[i + 1])
@@ -59,13 +64,13 @@ end
 local record = table.concat(parts)
 
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-if ARGV[5] == '' then
-  redis.call('ZADD', KEYS[2], ARGV[7], record)
+if ARGV[6] == '' then
+  redis.call('ZADD', KEYS[2], ARGV[8], record)
 else
-  redis.call('HSET', KEYS[3], ARGV[5], ARGV[7] .. ' ' .. record)
-  redis.call('ZADD', KEYS[2], ARGV[7], ARGV[6])
+  redis.call('HSET', KEYS[3], ARGV[6], ARGV[8] .. ' ' .. record)
+  redis.call('ZADD', KEYS[2], ARGV[8], ARGV[7])
 end
-if ARGV[9] ~= '' then
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[9], '*', 'd', ARGV[10])
+if ARGV[10] ~= '' then
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[10], '*', 'd', ARGV[11])
 end
 return 1

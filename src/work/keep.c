@@ -3,7 +3,8 @@
  * The beat goes to the broker for everything in hand, whatever it waits for, so a job is
  * taken over only when its worker is gone or stopped, never because it is slow. A job
  * that the broker says belongs to somebody else is marked lost: what was begun is
- * finished, which does no harm, and its result is dropped.
+ * finished, which does no harm, and its result is dropped. A worker that stood still can be the one
+ * that takes over what lies in its own hands: to the earlier attempt that is as if it were another.
  */
 #include "base/alloc.h"
 #include "base/log.h"
@@ -275,9 +276,13 @@ static void take_over_entries(struct takeover *t, const struct pgw_reply *reply)
                 PGW_L_INT("count", (int64_t)entries->count));
         pgw_metric_add(PGW_M_JOBS_TAKEN_OVER, entries->count);
         const struct pgw_reply *entry = entries + 1;
-        for (size_t i = 0; i < entries->count; i++, entry = pgw_reply_next(entry))
+        for (size_t i = 0; i < entries->count; i++, entry = pgw_reply_next(entry)) {
+                struct pgw_entry_id id;
+                if (!pgw_entry_id_parse(pgw_reply_str(pgw_reply_at(entry, 0)), &id))
+                        mark_lost(t->worker, t->lane, id);
                 pgw_run_take(t->worker, entry, t->lane,
                              (uint64_t)pgw_reply_int(pgw_reply_at(attempts, i), 2));
+        }
 }
 
 static void on_takeover(void *ctx, enum pgw_err err, const struct pgw_reply *reply)

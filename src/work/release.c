@@ -243,7 +243,7 @@ static enum pgw_err send_release(struct pgw_run *run)
         member[0] = '@';
         pgw_job_id_text(&run->job, member + 1);
         const struct pgw_str id = run->pass ? PGW_STR("") : pgw_str_of(member + 1, PGW_JOB_ID_SIZE);
-        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 4, 10 + 2 * t.count);
+        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 4, 11 + 2 * t.count);
         pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, run->id.lane));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead_at(w->keyspace, set)
                                    : pgw_keyspace_scheduled(w->keyspace, set));
@@ -253,6 +253,7 @@ static enum pgw_err send_release(struct pgw_run *run)
         pgw_redis_arg(r, PGW_STR(PGW_GROUP));
         pgw_redis_arg(r, pgw_str_of(entry, pgw_entry_id_text(run->id.entry, entry)));
         pgw_redis_arg(r, pgw_str_z(w->conf.consumer));
+        pgw_redis_arg_u64(r, run->deliveries);
         pgw_redis_arg_u64(r, (uint64_t)run->id.lane);
         pgw_redis_arg(r, id);
         pgw_redis_arg(r, is_buried ? id : pgw_str_of(member, sizeof member));

@@ -172,6 +172,7 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
                                            .request_id = entry.request_id,
                                            .reason = entry.reason};
         struct pgw_run *run = run_new(w, &entry, err ? 0 : w->target_count);
+        run->deliveries = deliveries;
         run->attempt = run->attempts + deliveries;
         if (run->pass == 0) {
                 pgw_metric_add(PGW_M_JOBS_TAKEN, 1);

@@ -265,7 +265,7 @@ static bool was_sent(struct batch *b)
         bool was = false;
 
         for (size_t i = 0; i < b->count; i++) {
-                was = was || b->runs[i]->settle_sent;
+                was = was || b->runs[i]->settle_sent || b->runs[i]->acknowledged;
                 b->runs[i]->settle_sent = true;
         }
         return was;

@@ -94,6 +94,7 @@ struct pgw_run {
         size_t sample_count;
         size_t selector_count; /* keys, patterns and tags, of the whole job */
         uint64_t attempts;     /* that were over before this entry was made */
+        uint64_t deliveries;   /* of this entry, this one among them */
         uint64_t since_ms;     /* when it became an entry first, or was brought back; wall */
         struct pgw_tries tries;
         struct pgw_str outcomes, history;

@@ -1079,9 +1079,9 @@ def pending_entry(client, *fields, consumer="a"):
 
 
 def release(client, entry, *changes, consumer="a", job="id", member="@id", score=5, most="",
-            where=(SCHEDULED, LATER), audit=("", "")):
-    return run(client, "release", [STREAM, *where, AUDIT], GROUP, entry, consumer, 1, job, member,
-               score, most, *audit, *changes)
+            where=(SCHEDULED, LATER), audit=("", ""), deliveries=1):
+    return run(client, "release", [STREAM, *where, AUDIT], GROUP, entry, consumer, deliveries, 1,
+               job, member, score, most, *audit, *changes)
 
 
 def test_release_keeps_what_was_not_changed(raw):
@@ -1108,8 +1108,17 @@ def test_release_is_for_the_owner_alone(raw):
     entry = pending_entry(raw, "v", "1")
     assert release(raw, entry, consumer="b") == 0
     assert release(raw, entry) == 1
-    assert release(raw, entry) == 0
+    assert release(raw, entry) == 1, "who asks again did not hear the answer"
+    assert release(raw, entry, job="other") == 0
     assert raw.hlen(LATER) == raw.zcard(SCHEDULED) == 1
+
+
+def test_release_is_for_the_last_attempt_alone(raw):
+    entry = pending_entry(raw, "v", "1")
+    raw.xclaim(STREAM, GROUP, "a", 0, [entry])
+    assert release(raw, entry) == 0 and not raw.exists(LATER, SCHEDULED)
+    assert raw.xpending(STREAM, GROUP)["pending"] == 1
+    assert release(raw, entry, deliveries=2) == 1
 
 
 def test_release_without_an_id_is_its_own_member(raw):
@@ -1141,7 +1150,7 @@ def test_release_of_a_job_that_ends_writes_its_record_once(r):
     assert release(r, entry, **buried, consumer="b") == 0 and not r.exists(AUDIT)
     assert release(r, entry, **buried, most=0) == 2 and not r.exists(AUDIT)
     assert release(r, entry, **buried) == 1
-    assert release(r, entry, **buried) == 0
+    assert release(r, entry, **buried) == 1
     assert audited(r) == [{"d": "A"}]
 
 

@@ -205,6 +205,24 @@ def test_queue_that_is_paused_resumed_and_purged(beside):
     assert redis.client().xlen("purgeway:{main}:high") == 0
 
 
+def test_the_end_of_a_job_that_died_among_others_is_written_once(make):
+    good, bad = make(Redis), make(Redis)
+    server = make(Purgeway, broker_url=good.url(), target_url=good.url(), targets=f"bad={bad.url()}",
+                  rebounds="-", retry_tries=1)
+    bad.kill9()
+    items = [{"keys": [f"k{i}"], "targets": [("bad", "default")[i % 2]]} for i in range(100)]
+    ids = []
+    assert server.api.post(f"{QUEUE}/pause").status == 200
+    for _ in range(40):
+        answer = server.api.post("/v1/invalidations/batch", {"invalidations": items})
+        ids += [item["job_id"] for item in answer.json["items"]]
+    assert server.api.post(f"{QUEUE}/resume").status == 200
+    ends = [server.api.finished(job_id)["status"] for job_id in ids]
+    assert ends == ["dead", "succeeded"] * 2000
+    found = records(server.api, "&action=purge")
+    assert len(found) == len(ids) and {record["job_id"] for record in found} == set(ids)
+
+
 def test_dead_letters_that_are_brought_back_and_dropped(make):
     good, bad = make(Redis), make(Redis)
     server = make(Purgeway, broker_url=good.url(), target_url=bad.url(), rebounds="-",
