@@ -12,8 +12,9 @@ static enum pgw_err secret(void *ctx, struct pgw_str reference, struct pgw_buf *
                            struct pgw_fault *fault)
 {
         (void)ctx;
-        (void)fault;
-        return pgw_buf_add_str(out, reference) ? PGW_E_CONFIG : PGW_OK;
+        if (pgw_buf_add_str(out, reference))
+                return pgw_fault_config(fault, "too long");
+        return PGW_OK;
 }
 
 static size_t header(void *ctx, struct pgw_str name, struct pgw_str *ret)
