@@ -15,13 +15,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/codec.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/rand.h"
 #include "http/answer.h"
+#include "http/body.h"
 #include "http/charge.h"
-#include "http/form.h"
 #include "http/front.h"
 #include "http/identify.h"
 #include "http/prefer.h"
@@ -34,12 +33,12 @@ typedef enum pgw_step room_f(struct pgw_exchange *);
 
 static room_f admit, identify, understand, act, answer, record;
 
-enum { ROOM_ANSWER = 4 };
+enum { ROOM_ANSWER = 5 };
 static const struct {
         const char *name;
         room_f *enter;
 } rooms[] = {
-    {"admit", admit}, {"identify", identify}, {"understand", understand},
+    {"admit", admit}, {"identify", identify}, {"read", pgw_body_read}, {"understand", understand},
     {"act", act},     {"answer", answer},     {"record", record},
 };
 
@@ -201,96 +200,10 @@ static enum pgw_step identify(struct pgw_exchange *x)
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
-/* "application/json; charset=utf-8" is application/json. */
-static bool is_media_type(struct pgw_str header, const char *wanted)
-{
-        struct pgw_str type = header, parameters;
-
-        (void)pgw_str_cut(header, ';', &type, &parameters);
-        return pgw_str_eq_nocase(pgw_str_trim(type), pgw_str_z(wanted));
-}
-
-/* A page of any web site can make its visitor's browser post a form anywhere, and only there the
- * browser says where it comes from. */
-static enum pgw_err read_form(struct pgw_exchange *x)
-{
-        const h2o_iovec_t entity = x->req->entity;
-
-        if (pgw_exchange_header(x, PGW_STR("origin")).n)
-                return PGW_E_ORIGIN;
-        /* `curl -d` says form, whatever it sends. */
-        if (entity.len && entity.base[0] == '{') {
-                pgw_fault_set(&x->fault, "",
-                              "This looks like JSON: send it as Content-Type: application/json "
-                              "(curl --json).");
-                return PGW_E_MEDIA_TYPE;
-        }
-        return pgw_form_read(pgw_str_of(entity.base, entity.len), &x->fault, &x->body);
-}
-
-static enum pgw_err read_json(struct pgw_exchange *x)
-{
-        const h2o_iovec_t entity = x->req->entity;
-        enum pgw_err err = pgw_json_parse(entity.base, entity.len, &x->fault, &x->body);
-
-        if (err == PGW_E_SCHEMA) {
-                pgw_violations_add(&x->violations, "#", "%s", x->fault.detail);
-                x->fault.detail[0] = '\0';
-        }
-        return err;
-}
-
-static enum pgw_err read_body(struct pgw_exchange *x, const char *wanted)
-{
-        const struct pgw_str type = pgw_exchange_header(x, PGW_STR("content-type"));
-
-        if (x->is_purge) {
-                x->body =
-                    pgw_form_of_surrogate_keys(pgw_exchange_header(x, PGW_STR("surrogate-key")));
-                return PGW_OK;
-        }
-        if (pgw_gateway_handler(x->op->handler)->takes_forms && is_media_type(type, PGW_FORM_TYPE))
-                return read_form(x);
-        if (x->req->entity.len && !is_media_type(type, wanted)) {
-                pgw_fault_set(&x->fault, "", "send the body as Content-Type: %s", wanted);
-                return PGW_E_MEDIA_TYPE;
-        }
-        return read_json(x);
-}
-
-static enum pgw_err understand_body(struct pgw_exchange *x)
-{
-        const char *wanted = pgw_operation_media_type(x->op);
-
-        if (!wanted)
-                return PGW_OK;
-        if (x->req->entity.len == 0 && !pgw_operation_body_required(x->op))
-                return PGW_OK;
-        enum pgw_err err = read_body(x, wanted);
-        return err ? err : pgw_operation_check_body(x->op, x->body, &x->violations);
-}
-
-static struct pgw_str find_header(void *ctx, struct pgw_str name)
-{
-        return pgw_exchange_header(ctx, name);
-}
-
 static enum pgw_step understand(struct pgw_exchange *x)
 {
         const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
-        const h2o_req_t *req = x->req;
-        const struct pgw_str query =
-            req->query_at == SIZE_MAX
-                ? (struct pgw_str){NULL, 0}
-                : pgw_str_of(req->path.base + req->query_at + 1, req->path.len - req->query_at - 1);
 
-        x->err = pgw_operation_check_params(x->op, &x->path_params, query, find_header, x,
-                                            &x->params, &x->violations);
-        enum pgw_err err = h->takes_bytes ? PGW_OK : understand_body(x);
-        if (err && (!x->err || x->err == PGW_E_SCHEMA))
-                x->err = err;
-        if (x->err)
-                return PGW_FAIL;
         if (pgw_prefer_wait(pgw_exchange_header(x, PGW_STR("prefer")), PGW_WAIT_MAX_S,
                             &x->wait_s) == PGW_OK)
                 x->wait_preferred = true;

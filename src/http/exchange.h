@@ -1,8 +1,8 @@
 /* http/exchange.h - one request on its way through the rooms.
  *
- *      admit --> identify --> understand --> act --> answer --> record
- *        |           |            |          |        ^
- *        +-----------+------------+----------+--------+     any refusal: straight to answer
+ *      admit --> identify --> read --> understand --> act --> answer --> record
+ *        |           |         |           |          |        ^
+ *        +-----------+---------+-----------+----------+--------+  any refusal: straight to answer
  *
  * A room is a function. It reads what earlier rooms wrote, writes its own part, and says
  * whether the walk goes on (NEXT), stops until pgw_exchange_resume() (WAIT), or is
@@ -10,7 +10,8 @@
  *
  *      admit       finds the operation in the contract
  *      identify    finds who asks, and whether they may (http/identify.h), as often (http/charge.h)
- *      understand  checks body and parameters by the contract, makes values of them
+ *      read        makes values of body and parameters, checked by the contract (http/body.h)
+ *      understand  checks what the contract cannot say
  *      act         the operation's own function: values to the domain and back
  *      answer      an outcome or a refusal becomes status, headers and body
  *      record      one log line, metrics
@@ -62,10 +63,12 @@ struct pgw_exchange {
         char actor[PGW_AUDIT_ACTOR_SIZE]; /* for the audit (http/actor.h) */
         const char *limit;                /* with a refusal PGW_E_RATE: which one */
 
-        /* understand */
+        /* read */
         struct json_t *body;
         struct pgw_params params;
         struct pgw_violations violations; /* with a refusal PGW_E_SCHEMA */
+
+        /* understand */
         uint64_t wait_s;
         bool wait_preferred; /* the wait came by Prefer */
         bool has_once;       /* an Idempotency-Key */

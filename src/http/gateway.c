@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "http/operations.h"
+#include "io/aside.h"
 
 const char *const pgw_gateway_operations[] = {
     "create_invalidation",
@@ -97,6 +98,7 @@ struct pgw_gateway *pgw_gateway_new(struct pgw_loop *loop, const struct pgw_gate
         struct pgw_gateway *g = pgw_alloc(sizeof *g);
 
         g->loop = loop;
+        g->aside = pgw_aside_new(loop);
         g->links = *links;
         PGW_ASSERT(links->target_count >= 1 && links->target_count <= PGW_TARGETS_MAX);
         memcpy(g->targets, links->targets, links->target_count * sizeof g->targets[0]);
@@ -154,5 +156,6 @@ void pgw_gateway_free(struct pgw_gateway *g)
         }
         pgw_identities_drop(g->links.identities);
         pgw_hooks_drop(g->links.hooks);
+        pgw_aside_free(g->aside);
         pgw_free(g);
 }

@@ -21,6 +21,7 @@
 #include "http/refusals.h"
 #include "redis/deployment.h"
 
+struct pgw_aside;
 struct pgw_contract;
 struct pgw_exchange;
 struct pgw_gateway;
@@ -79,10 +80,12 @@ struct pgw_gateway {
         struct pgw_list polls;        /* requests that wait for a job's end */
         struct pgw_refusals refusals; /* for the audit */
         struct pgw_hook_lines hook_lines;
-        size_t exchanges;       /* under way */
-        struct pgw_list unused; /* exchanges kept for reuse */
+        struct pgw_aside *aside; /* for large bodies */
+        size_t exchanges;        /* under way */
+        struct pgw_list unused;  /* exchanges kept for reuse */
 };
 
+/* On the loop's thread. */
 struct pgw_gateway *pgw_gateway_new(struct pgw_loop *, const struct pgw_gateway_links *,
                                     const struct pgw_gateway_conf *);
 void pgw_gateway_free(struct pgw_gateway *); /* no exchange may be under way */

@@ -41,7 +41,23 @@ struct pgw_loop {
         int wake_fd;
         pgw_loop_wake_f *on_wake;
         void *on_wake_ctx;
+        struct pgw_posted *posted; /* the last one first; by any thread */
 };
+
+/* What was posted, the first one first. */
+static struct pgw_posted *take_posted(struct pgw_loop *loop)
+{
+        struct pgw_posted *last = __atomic_exchange_n(&loop->posted, NULL, __ATOMIC_ACQUIRE);
+        struct pgw_posted *first = NULL;
+
+        while (last) {
+                struct pgw_posted *before = last->_next;
+                last->_next = first;
+                first = last;
+                last = before;
+        }
+        return first;
+}
 
 static void on_wake_readable(h2o_socket_t *sock, const char *err)
 {
@@ -52,6 +68,11 @@ static void on_wake_readable(h2o_socket_t *sock, const char *err)
         (void)!read(loop->wake_fd, &count, sizeof count);
         if (!err && loop->on_wake)
                 loop->on_wake(loop->on_wake_ctx);
+        struct pgw_posted *posted = take_posted(loop), *next;
+        for (; posted; posted = next) {
+                next = posted->_next;
+                posted->_call(posted);
+        }
 }
 
 static uint64_t first_deadline_ms(const struct pgw_loop *loop)
@@ -130,6 +151,7 @@ void pgw_loop_free(struct pgw_loop *loop)
         if (!loop)
                 return;
         PGW_ASSERT(loop->deferred.count == 0);
+        PGW_ASSERT(!loop->posted);
         h2o_socket_close(loop->wake_socket);
         pgw_heap_fini(&loop->timers);
         if (h2o_timeout_is_linked(&loop->at_end_entry))
@@ -176,6 +198,20 @@ void pgw_loop_wake(struct pgw_loop *loop)
         do {
                 n = write(loop->wake_fd, &one, sizeof one);
         } while (n < 0 && errno == EINTR);
+}
+
+void pgw_posted_init(struct pgw_posted *posted, pgw_posted_f *call)
+{
+        *posted = (struct pgw_posted){._call = call};
+}
+
+void pgw_loop_post(struct pgw_loop *loop, struct pgw_posted *posted)
+{
+        posted->_next = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
+        while (!__atomic_compare_exchange_n(&loop->posted, &posted->_next, posted, true,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+                ;
+        pgw_loop_wake(loop);
 }
 
 void pgw_loop_stop(struct pgw_loop *loop)

@@ -6,7 +6,7 @@
  * turn, never from inside the call that started it.
  *
  * A loop belongs to the thread that runs it. The only calls allowed from other
- * threads are pgw_loop_wake() and pgw_loop_stop().
+ * threads are pgw_loop_wake(), pgw_loop_post() and pgw_loop_stop().
  *
  * The contract of every asynchronous call in Purgeway: its callback comes exactly
  * once, never before the call returned, no later than its deadline plus one turn,
@@ -22,6 +22,7 @@
 
 struct pgw_loop;
 struct pgw_deferred;
+struct pgw_posted;
 struct st_h2o_evloop_t;
 
 typedef void pgw_deferred_f(struct pgw_deferred *);
@@ -31,6 +32,15 @@ typedef void pgw_deferred_f(struct pgw_deferred *);
 struct pgw_deferred {
         struct pgw_link _link;
         pgw_deferred_f *_call;
+};
+
+typedef void pgw_posted_f(struct pgw_posted *);
+
+/* A call that another thread wants to be made on the loop's own. A field of the object that it
+ * concerns; posted at most once at a time. */
+struct pgw_posted {
+        struct pgw_posted *_next;
+        pgw_posted_f *_call;
 };
 
 /* Both by any thread, which need not be the one that turns the loop; freed after the last turn,
@@ -54,6 +64,11 @@ typedef void pgw_loop_wake_f(void *ctx);
 
 /* What a wake calls, on the loop's own thread. */
 void pgw_loop_on_wake(struct pgw_loop *, pgw_loop_wake_f *, void *ctx);
+
+void pgw_posted_init(struct pgw_posted *, pgw_posted_f *);
+
+/* Make the call in one of the next turns. Any thread; what it wrote before is seen by the call. */
+void pgw_loop_post(struct pgw_loop *, struct pgw_posted *);
 
 /* Monotonic time. */
 uint64_t pgw_loop_now_ms(const struct pgw_loop *);

@@ -203,3 +203,24 @@ def test_pipelined_requests_without_end(arena):
     with server.growth():
         attack(server.port)
     server.serves()
+
+
+# ---- bodies that take long to read -------------------------------------------------------
+
+SIZE = 1_000_000
+
+
+@pytest.mark.patched("it is read beside the loop, with a guard and without")
+@pytest.mark.parametrize("body", [
+    b'{"keys":["a"]}'.ljust(SIZE),
+    b'{"keys":[' + b",".join(b'"%d:%s"' % (i, b"x" * 980) for i in range(1000)) + b'],"odd":1}',
+    b'{"keys":[' + b"1," * (SIZE // 2) + b"1]}",
+    b"{" + b",".join(b'"%06d":1' % i for i in range(SIZE // 11)) + b"}"],
+    ids=["space", "keys", "values", "members"])
+def test_large_bodies_one_behind_the_other(arena, body):
+    def attack(port):
+        with Link(port) as link:
+            for _ in range(100):
+                link.push(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                assert link.answer()
+    arena().beside(attack)

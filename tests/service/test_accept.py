@@ -179,6 +179,67 @@ def test_unknown_address_is_404(api, path):
     assert problem["instance"] == path
 
 
+# ---- large bodies, which are read beside the loop ----
+
+
+def large(unique, count=1000, **more):
+    return json.dumps({"keys": [f"{unique()}:{'x' * 500}" for _ in range(count)], **more}).encode()
+
+
+def test_large_bodies_are_read_like_small_ones(api, cache, unique):
+    body = large(unique)
+    keys = json.loads(body)["keys"]
+    cache.mset({key: 1 for key in keys})
+    job = is_accepted(post(api, body))
+    assert api.finished(job["job_id"])["result"]["removed"] == 1000
+    form = "&".join(f"key={key}" for key in keys[:100]).replace(":", "%3A")
+    is_accepted(post(api, form.encode(), "application/x-www-form-urlencoded"))
+
+
+def test_large_bodies_are_refused_like_small_ones(api, unique):
+    is_problem(post(api, large(unique)[:-1]), 400, "malformed_json")
+    is_problem(post(api, large(unique) + b"x"), 400, "malformed_json")
+    is_problem(post(api, large(unique), "text/plain"), 415, "unsupported_media_type")
+    is_problem(post(api, b"key=%zz" + b"&key=a" * 5000, "application/x-www-form-urlencoded"), 400,
+               "malformed_form")
+    answer = post(api, large(unique, keys_base64=["?"], odd=1), prefer="wait=3")
+    is_problem(answer, 422, "invalid_request")
+    twice = b'{"keys":["a"],"keys":["' + b"b" * 20000 + b'"]}'
+    assert pointers(is_problem(post(api, twice), 422, "invalid_request")) == {"#"}
+
+
+def test_parameters_and_a_large_body_are_complained_of_together(api, unique):
+    answer = api.request("POST", "/v1/invalidations?odd=1", large(unique, odd=1),
+                         {"Content-Type": "application/json"})
+    found = pointers(is_problem(answer, 422, "invalid_request"))
+    assert len(found) == 2 and "#/odd" in found
+
+
+def test_who_leaves_before_a_large_body_is_read(make, beside):
+    server, redis = beside("gateway", threads=1)
+    body = b'{"keys":["a"]}' + b" " * 900_000
+    head = b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" \
+           b"Content-Length: %d\r\n\r\n" % len(body)
+    for _ in range(10):
+        raws = [Raw(server.port).send(head + body) for _ in range(8)]
+        for raw in raws:
+            raw.socket.close()
+    assert is_accepted(server.api.purge("b"))
+    eventually(lambda: server.api.get("/readyz").status == 200)
+    # Each was taken before its client left, or not at all.
+    assert 1 <= redis.client().xlen("purgeway:{main}:high") <= 81
+
+
+def test_answers_to_large_and_small_bodies_keep_their_order(purgeway):
+    small = b'{"keys":["a"]}'
+    bodies = [small, small.ljust(400_000), small, b"{" + b" " * 100_000, small]
+    with Raw(purgeway.port) as raw:
+        raw.send(b"".join(
+            b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body for body in bodies))
+        assert [raw.answer().status for _ in bodies] == [202, 202, 202, 400, 202]
+
+
 def test_body_over_the_limit_is_413(make):
     server = make(Purgeway, "serve", limits_body_bytes=2000)
     keys = ["k" * 90 for _ in range(15)]

@@ -270,6 +270,41 @@ static void wakes_and_stops_from_another_thread(void **state)
         assert_true(pgw_loop_turns(seen.loop) >= 2);
 }
 
+struct letter {
+        struct pgw_posted posted;
+        int mark;
+};
+
+static void on_posted(struct pgw_posted *posted)
+{
+        note(PGW_CONTAINER(posted, struct letter, posted)->mark);
+}
+
+static void *post_all(void *ctx)
+{
+        struct letter *letters = ctx;
+
+        for (int i = 0; i < MANY; i++) {
+                pgw_posted_init(&letters[i].posted, on_posted);
+                letters[i].mark = i;
+                pgw_loop_post(seen.loop, &letters[i].posted);
+        }
+        return NULL;
+}
+
+static void makes_calls_for_other_threads_in_their_order(void **state)
+{
+        struct letter letters[MANY];
+        pthread_t thread;
+
+        (void)state;
+        assert_int_equal(pthread_create(&thread, NULL, post_all, letters), 0);
+        turn_until(MANY);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        for (int i = 0; i < MANY; i++)
+                assert_int_equal(seen.what[i], i);
+}
+
 static void on_signal(int number)
 {
         (void)number;
@@ -348,6 +383,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(runs_deferred_calls_behind_the_timers_of_a_turn, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(wakes_and_stops_from_another_thread, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(makes_calls_for_other_threads_in_their_order, set_up,
+                                            tear_down),
             cmocka_unit_test_setup_teardown(survives_signals, set_up, tear_down),
             cmocka_unit_test(is_made_and_freed_by_another_thread),
         };

@@ -1,0 +1,45 @@
+/* io/aside.h - work that takes long is done beside its loop.
+ *
+ * While a loop computes, everybody else on it waits. What takes milliseconds and needs nothing of
+ * the loop goes to a thread of its own, one piece after another in the order in which they came:
+ *
+ *      begin   on the loop, when its turn has come: take along what is needed, or say that
+ *              nothing is to be done any more
+ *      run     on the other thread, which shares nothing with the loop but the piece of work
+ *      end     on the loop: always, and once
+ *
+ * So at most one piece has taken anything along, however many wait.
+ */
+#ifndef PGW_IO_ASIDE_H
+#define PGW_IO_ASIDE_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "io/loop.h"
+
+struct pgw_aside;
+struct pgw_aside_work;
+
+struct pgw_aside_kind {
+        bool (*begin)(struct pgw_aside_work *); /* false: it ends without having been run */
+        void (*run)(struct pgw_aside_work *);
+        void (*end)(struct pgw_aside_work *); /* which may free it */
+};
+
+/* A field of whatever is to be done. */
+struct pgw_aside_work {
+        struct pgw_link _link;
+        const struct pgw_aside_kind *_kind;
+};
+
+/* On the loop's thread, from which the new one has its rights and its signals. */
+struct pgw_aside *pgw_aside_new(struct pgw_loop *);
+
+/* All work must have ended. */
+void pgw_aside_free(struct pgw_aside *);
+
+/* Nothing is called before this returns. */
+void pgw_aside_add(struct pgw_aside *, struct pgw_aside_work *, const struct pgw_aside_kind *);
+
+#endif

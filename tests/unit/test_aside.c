@@ -1,0 +1,152 @@
+/* Work beside a loop: its order, its threads, and what is not done any more. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "io/aside.h"
+
+#define MANY 200
+
+struct piece {
+        struct pgw_aside_work work;
+        int number;
+        bool is_wanted;
+        bool begun, has_run, ended;
+        pthread_t ran_on;
+        struct piece *next;
+};
+
+static struct {
+        struct pgw_loop *loop;
+        struct pgw_aside *aside;
+        struct piece pieces[MANY];
+        int ended;
+        int taken_along; /* begun and not ended */
+} s;
+
+static struct piece *piece_of(struct pgw_aside_work *work)
+{
+        return PGW_CONTAINER(work, struct piece, work);
+}
+
+static const struct pgw_aside_kind how;
+
+static bool begin(struct pgw_aside_work *work)
+{
+        struct piece *p = piece_of(work);
+
+        assert_int_equal(s.taken_along, 0);
+        p->begun = p->is_wanted;
+        s.taken_along += p->begun;
+        return p->is_wanted;
+}
+
+static void run(struct pgw_aside_work *work)
+{
+        struct piece *p = piece_of(work);
+
+        p->ran_on = pthread_self();
+        p->has_run = true;
+}
+
+static void end(struct pgw_aside_work *work)
+{
+        struct piece *p = piece_of(work);
+
+        assert_false(p->ended);
+        assert_int_equal(p->number, s.ended);
+        assert_int_equal(p->has_run, p->is_wanted);
+        if (p->has_run)
+                assert_false(pthread_equal(p->ran_on, pthread_self()));
+        p->ended = true;
+        s.ended++;
+        s.taken_along -= p->begun;
+        if (p->next)
+                pgw_aside_add(s.aside, &p->next->work, &how);
+}
+
+static const struct pgw_aside_kind how = {begin, run, end};
+
+static int set_up(void **state)
+{
+        (void)state;
+        s.loop = pgw_loop_new();
+        s.aside = pgw_aside_new(s.loop);
+        s.ended = 0;
+        for (int i = 0; i < MANY; i++)
+                s.pieces[i] = (struct piece){.number = i, .is_wanted = true};
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        (void)state;
+        pgw_aside_free(s.aside);
+        pgw_loop_free(s.loop);
+        return 0;
+}
+
+static void turn_until(int ended)
+{
+        const uint64_t end_ms = pgw_mono_ms() + 10000;
+
+        while (s.ended < ended && pgw_mono_ms() < end_ms)
+                pgw_loop_turn(s.loop, 100);
+        assert_int_equal(s.ended, ended);
+}
+
+static void is_done_in_the_order_of_coming(void **state)
+{
+        (void)state;
+        for (int i = 0; i < MANY; i++)
+                pgw_aside_add(s.aside, &s.pieces[i].work, &how);
+        assert_int_equal(s.ended, 0);
+        turn_until(MANY);
+}
+
+static void what_is_not_wanted_any_more_ends_without_a_run(void **state)
+{
+        (void)state;
+        for (int i = 0; i < MANY; i++) {
+                s.pieces[i].is_wanted = i % 3 == 1;
+                pgw_aside_add(s.aside, &s.pieces[i].work, &how);
+        }
+        turn_until(MANY);
+        for (int i = 0; i < MANY; i++)
+                assert_int_equal(s.pieces[i].has_run, i % 3 == 1);
+}
+
+static void what_ends_may_add_more(void **state)
+{
+        (void)state;
+        for (int i = 0; i + 1 < MANY; i++) {
+                s.pieces[i].is_wanted = i % 2;
+                s.pieces[i].next = &s.pieces[i + 1];
+        }
+        pgw_aside_add(s.aside, &s.pieces[0].work, &how);
+        turn_until(MANY);
+}
+
+static void ends_without_work(void **state)
+{
+        (void)state;
+        assert_int_equal(s.ended, 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(is_done_in_the_order_of_coming, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(what_is_not_wanted_any_more_ends_without_a_run, set_up,
+                                            tear_down),
+            cmocka_unit_test_setup_teardown(what_ends_may_add_more, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(ends_without_work, set_up, tear_down),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
