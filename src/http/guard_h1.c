@@ -32,9 +32,8 @@ static const char *read_request_line(struct pgw_str line, struct head *h)
         if (!pgw_str_cut(line, ' ', &method, &rest) || !is_token(method) ||
             !pgw_str_cut(rest, ' ', &target, &rest))
                 return "the request line is not `METHOD target HTTP/1.x`";
-        if (pgw_str_eq_z(rest, "HTTP/1.0"))
-                h->old = true;
-        else if (!pgw_str_eq_z(rest, "HTTP/1.1"))
+        h->old = pgw_str_eq(rest, PGW_STR("HTTP/1.0"));
+        if (!h->old && !pgw_str_eq(rest, PGW_STR("HTTP/1.1")))
                 return "the version is neither HTTP/1.1 nor HTTP/1.0";
         if (target.n == 0)
                 return "the request target is empty";
@@ -53,6 +52,14 @@ static const char *misread(struct pgw_str line, size_t name_size)
                    : "a header field has no name";
 }
 
+static const char *read_encoding(struct pgw_str value, struct head *h)
+{
+        h->encodings++;
+        if (pgw_str_eq_nocase(pgw_str_trim(value), PGW_STR("chunked")))
+                return NULL;
+        return "the only transfer encoding that is taken is chunked";
+}
+
 static const char *read_field(struct pgw_str line, struct head *h)
 {
         size_t n = 0;
@@ -62,15 +69,19 @@ static const char *read_field(struct pgw_str line, struct head *h)
         if (n == 0 || n == line.n || line.p[n] != ':')
                 return misread(line, n);
         const struct pgw_str name = pgw_str_of(line.p, n);
-        if (pgw_str_eq_nocase(name, PGW_STR("host")))
-                h->hosts++;
-        else if (pgw_str_eq_nocase(name, PGW_STR("content-length")))
-                h->lengths++;
-        else if (pgw_str_eq_nocase(name, PGW_STR("transfer-encoding"))) {
-                const struct pgw_str value = pgw_str_of(line.p + n + 1, line.n - n - 1);
-                h->encodings++;
-                if (!pgw_str_eq_nocase(pgw_str_trim(value), PGW_STR("chunked")))
-                        return "the only transfer encoding that is taken is chunked";
+        switch (n) {
+        case sizeof "host" - 1:
+                h->hosts += pgw_str_eq_nocase(name, PGW_STR("host"));
+                break;
+        case sizeof "content-length" - 1:
+                h->lengths += pgw_str_eq_nocase(name, PGW_STR("content-length"));
+                break;
+        case sizeof "transfer-encoding" - 1:
+                if (pgw_str_eq_nocase(name, PGW_STR("transfer-encoding")))
+                        return read_encoding(pgw_str_of(line.p + n + 1, line.n - n - 1), h);
+                break;
+        default:
+                break;
         }
         return NULL;
 }

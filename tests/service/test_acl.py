@@ -128,6 +128,7 @@ class Scene:
             broker_password_file=str(self._secret), broker_durability="replicated",
             targets=[f"cache={cache}?password_file={self._secret}"], retry_tries=1, retry_base_ms=1,
             worker_idle_ms=1000, tags_prune_s=1, threads=1, sweep_share=20,
+            broker_replica_wait_ms=20000, broker_timeout_ms=30000,
             **hooks)
 
     def done(self, **body):
