@@ -7,8 +7,9 @@
 --
 -- KEYS  1 result hash
 -- ARGV  1 attempt   2 started_ms   3 time to live, seconds   4 attempts that were over when the
---       entry was made: an end that one of those wrote was taken back (redrive.lua)
--- returns  1 go on, 0 a later attempt owns the job, 2 it has ended already
+--       entry was made: an end that one of those wrote was taken back (redrive.lua)   5 how often
+--       it may be begun as a suspect, '' when it is none (work/suspect.c)
+-- returns  1 go on, 0 a later attempt owns the job, 2 it has ended already, 3 it was begun too often
 -- keeps    attempts only grow, a status never goes back; works on a full server
 -- cost     O(1)
 local terminal = { succeeded = true, failed = true, dead = true, cancelled = true }
@@ -20,6 +21,11 @@ if terminal[now[2]] and tonumber(now[1] or 0) > tonumber(ARGV[4] or 0) then
   return 2
 end
 redis.call('PERSIST', KEYS[1])
+local turns = tonumber(ARGV[5])
+if turns and redis.call('HINCRBY', KEYS[1], 'g', 1) > turns then
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+  return 3
+end
 redis.call('HSET', KEYS[1], 's', 'running', 'a', ARGV[1], 'b', ARGV[2])
 redis.call('HDEL', KEYS[1], 'f', 'e', 'c', 'd', 'x', 'y', 'u')
 redis.call('EXPIRE', KEYS[1], ARGV[3])

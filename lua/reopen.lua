@@ -13,6 +13,6 @@ if (now[2] ~= 'dead' and now[2] ~= 'failed') or tonumber(now[1] or 0) > tonumber
   return 0
 end
 redis.call('HSET', KEYS[1], 's', 'queued')
-redis.call('HDEL', KEYS[1], 'f', 'e', 'c', 'd', 'x', 'y', 'u')
+redis.call('HDEL', KEYS[1], 'f', 'e', 'c', 'd', 'x', 'y', 'u', 'g')
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1

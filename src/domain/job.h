@@ -15,6 +15,7 @@
  *      u when it is tried again, wall ms (only while it is retrying)
  *      c matched (only when it had patterns)   d when it is repeated (only when it is)
  *      x some of the keys that a dry run found, in the form of field k of an entry
+ *      g how often it was begun as a suspect (work/suspect.c)
  *      y what became of each target, when there are several, separated by commas: its name,
  * removed, missing, error code or "-", separated by spaces
  */

@@ -24,7 +24,7 @@ struct pgw_retry_conf {
         uint64_t base_ms;
         uint64_t cap_ms;
         uint64_t tries_max;      /* 0: for ever */
-        uint64_t deliveries_max; /* workers that may die over one entry */
+        uint64_t deliveries_max; /* workers that may die over one job (work/suspect.c) */
 };
 
 /* How often it was tried already, since it was accepted or brought back. */

@@ -189,8 +189,9 @@ N(retry_cap_ms, "retry.cap_ms", MS, 30000, 1, 3600000, false, "Longest pause bef
 N(retry_tries, "retry.tries", COUNT, 50, 0, 1000000, false,
   "Tries that may fail for want of a connection or of an answer; then the job is dead. 0 is any "
   "number.")
-N(retry_deliveries, "retry.deliveries", COUNT, 5, 1, 1000, false,
-  "Workers that may be lost over one job; then it is dead.")
+N(retry_deliveries, "retry.deliveries", COUNT, 5, 3, 1000, false,
+  "Workers that may be lost over one job; then it is dead. From the third try on it is done by "
+  "itself, and only that is held against it.")
 N(dead_max, "dead.max", COUNT, 100000, 1, 100000000, false,
   "Dead letters that are kept. When there are so many, jobs go on being tried.")
 N(audit_max, "audit.max", COUNT, 100000, 0, 1000000000, false,

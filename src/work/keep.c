@@ -224,6 +224,9 @@ static void on_announced(void *ctx, enum pgw_err err, const struct pgw_reply *re
         case 2: /* it had ended; only its acknowledgement is missing */
                 settle_ended(run);
                 break;
+        case 3:
+                pgw_run_bury(run);
+                break;
         default:
                 pgw_run_lose(run);
                 break;
@@ -238,12 +241,16 @@ static void announce_some(struct pgw_worker *w)
 
         while ((link = pgw_list_first(&w->to_announce)) && pgw_redis_is_ready(results)) {
                 struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, stage);
-                pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 4);
+                pgw_script_begin(results, PGW_SCRIPT_BEGIN, 1, 5);
                 pgw_redis_arg(results, pgw_keyspace_result(w->keyspace, &run->name, key));
                 pgw_redis_arg_u64(results, run->attempt);
                 pgw_redis_arg_u64(results, run->started_ms);
                 pgw_redis_arg_u64(results, PGW_KEEP_FENCE_TTL_S);
                 pgw_redis_arg_u64(results, run->attempts);
+                if (pgw_suspect_is_one(run))
+                        pgw_redis_arg_u64(results, pgw_suspect_turns(w));
+                else
+                        pgw_redis_arg(results, PGW_STR(""));
                 if (pgw_redis_end(results, on_announced, run))
                         return;
                 pgw_list_remove(&w->to_announce, link);

@@ -142,8 +142,8 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         return run;
 }
 
-/* Whoever takes it dies over it: it must not go round for ever. */
-static void end_poison(struct pgw_run *run)
+/* It must not go round for ever. */
+void pgw_run_bury(struct pgw_run *run)
 {
         run->error = PGW_E_POISON;
         run->state = PGW_JOB_DEAD;
@@ -186,10 +186,12 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         }
         add_parts(run, targets);
         pgw_outcome_take_over(run);
-        if (deliveries > w->conf.retry.deliveries_max)
-                end_poison(run);
+        if (run->pass && deliveries > w->conf.retry.deliveries_max)
+                pgw_run_bury(run);
         else if (run->pass)
                 pgw_repeat_begin(run); /* and has no result to fence */
+        else if (pgw_suspect_is_one(run))
+                pgw_suspect_add(run);
         else if (run->attempt > 1)
                 pgw_keep_announce(run);
         else
@@ -298,6 +300,7 @@ void pgw_part_end(struct pgw_part *part)
 void pgw_run_free(struct pgw_run *run)
 {
         PGW_ASSERT(!pgw_link_is_on(&run->stage));
+        pgw_suspect_ended(run);
         for (size_t i = 0; i < run->part_count; i++) {
                 struct pgw_part *part = &run->parts[i];
                 PGW_ASSERT(!pgw_link_is_on(&part->stage) && !part->sweep);

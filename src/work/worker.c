@@ -94,6 +94,7 @@ struct pgw_worker *pgw_worker_new(struct pgw_loop *loop, const struct pgw_worker
         pgw_list_init(&w->to_settle);
         pgw_list_init(&w->to_release);
         pgw_list_init(&w->unused_effects);
+        pgw_suspect_init(w);
         open_targets(w);
         pgw_take_init(w);
         pgw_later_init(w);
@@ -176,6 +177,7 @@ void pgw_worker_free(struct pgw_worker *w)
         pgw_watch_fini(w);
         pgw_present_fini(w);
         pgw_keep_fini(w);
+        pgw_suspect_fini(w);
         while ((link = pgw_list_first(&w->to_announce)))
                 pgw_list_remove(&w->to_announce, link);
         while ((link = pgw_list_first(&w->to_settle)))

@@ -69,7 +69,7 @@ enum pgw_fate {
 /* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
 struct pgw_run {
         struct pgw_link in_hand;
-        struct pgw_link stage; /* on to_announce, to_release or to_settle */
+        struct pgw_link stage; /* on to_announce, to_release, to_settle or among the suspects */
         struct pgw_worker *worker;
         struct pgw_job_id id;
         uint64_t attempt;
@@ -175,6 +175,13 @@ struct pgw_target {
         uint64_t torn_ms; /* since when not every master does */
 };
 
+/* Which of the jobs that were delivered too often is done, and which wait (work/suspect.c). */
+enum { PGW_SUSPECTS_PLAIN, PGW_SUSPECTS_WALKING, PGW_SUSPECTS_COUNT };
+struct pgw_suspects {
+        struct pgw_run *current;
+        struct pgw_list waiting;
+};
+
 struct pgw_worker {
         struct pgw_loop *loop;
         struct pgw_worker_links links;
@@ -188,6 +195,7 @@ struct pgw_worker {
         struct pgw_target *targets;
         size_t target_count;
         struct pgw_list unused_effects; /* work/effect.c */
+        struct pgw_suspects suspects[PGW_SUSPECTS_COUNT];
 
         /* work/take.c */
         bool grouped;           /* the consumer groups exist */
@@ -248,6 +256,7 @@ void pgw_run_take(struct pgw_worker *, const struct pgw_reply *entry, enum pgw_l
 void pgw_run_begin(struct pgw_run *); /* its parts go their ways */
 void pgw_part_end(struct pgw_part *); /* a stage is done: to the next, or it has ended */
 void pgw_run_lose(struct pgw_run *);  /* before it began: somebody else owns it */
+void pgw_run_bury(struct pgw_run *);  /* whoever takes it dies over it */
 void pgw_run_free(struct pgw_run *);  /* out of hand; nothing may be awaited */
 
 /* True when the part has nothing more to do but to end. */
@@ -255,6 +264,15 @@ static inline bool pgw_part_is_off(const struct pgw_part *part)
 {
         return part->error || part->stopped || part->run->lost;
 }
+
+/* work/suspect.c: what workers may have died over. */
+#define PGW_SUSPECT_DELIVERIES 3 /* from which on it is */
+bool pgw_suspect_is_one(const struct pgw_run *);
+uint64_t pgw_suspect_turns(const struct pgw_worker *); /* how often one may be begun as such */
+void pgw_suspect_add(struct pgw_run *);                /* announce it when its turn has come */
+void pgw_suspect_ended(struct pgw_run *);
+void pgw_suspect_init(struct pgw_worker *);
+void pgw_suspect_fini(struct pgw_worker *);
 
 /* work/outcome.c: what became of a run at its targets. */
 void pgw_outcome_take_over(struct pgw_run *); /* what earlier attempts have left */

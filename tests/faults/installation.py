@@ -5,9 +5,7 @@ from support.servers import Purgeway, Redis, program
 
 SETTINGS = {"broker_timeout_ms": 1000, "target_timeout_ms": 1000, "worker_idle_ms": 1500,
             "worker_beat_ms": 500, "results_ttl_s": 36000, "threads": 1, "drain_ms": 20000,
-            "audit_max": 100_000_000,
-            # Whoever kills workers all the time makes poison of any job that they hold.
-            "retry_deliveries": 1000}
+            "audit_max": 100_000_000}
 #: The steps at which a worker or a gateway may kill itself (src: PGW_FAILPOINT).
 WORKER_STEPS = ("take.after", "effect.after", "settle.after")
 GATEWAY_STEPS = ("accept.after_write",)

@@ -362,9 +362,21 @@ def test_begin_goes_on_with_an_open_job(r, state):
     assert r.hget(RESULT, "s") == "running"
 
 
+def test_begin_counts_the_turns_of_a_suspect(r):
+    for turn in (1, 2):
+        assert run(r, "begin", [RESULT], 2 + turn, 77, 100, 0, 2) == 1
+        assert r.hget(RESULT, "g") == str(turn)
+    assert run(r, "begin", [RESULT], 5, 77, 100, 0, "") == 1
+    assert run(r, "begin", [RESULT], 6, 78, 100, 0, 2) == 3
+    assert r.hget(RESULT, "a") == "5" and 0 < r.ttl(RESULT) <= 100
+    r.hset(RESULT, mapping={"s": "dead", "a": 6})
+    assert run(r, "reopen", [RESULT], 6, 100) == 1
+    assert not r.hexists(RESULT, "g")
+
+
 def test_begin_works_on_a_full_server(r):
     fill_up(r)
-    assert run(r, "begin", [RESULT], 2, 77, 100) == 1
+    assert run(r, "begin", [RESULT], 2, 77, 100, 0, 1) == 1
     assert r.hget(RESULT, "a") == "2" and 90 < r.ttl(RESULT) <= 100
 
 

@@ -256,26 +256,44 @@ def test_waiting_jobs_survive_a_restart_of_everything(make):
     assert broken.bad.client().exists(*[f"k{i}" for i in range(10)]) == 0
 
 
-def test_poison_is_buried_after_so_many_workers(make):
-    broken = Broken(make, retry_deliveries=2)
-    job_id = broken.purge("k1", target="default")
-    broken.ended(job_id)
-    # As if worker after worker had died over it: delivered again and again, never ended.
-    client = broken.broker.client()
-    broken.server.pause()
-    time.sleep(1)  # longer than its last question to the lanes may wait
-    try:
-        entry = client.xadd("purgeway:{main}:high", {"v": "1", "n": "00000000000000aa", "k": b"\x02k2"})
-        client.xreadgroup("purgeway", "lost", {"purgeway:{main}:high": ">"}, count=1)
-        for _ in range(3):
-            client.xclaim("purgeway:{main}:high", "purgeway", "lost", 0, [entry], idle=10**9)
-    finally:
-        broken.server.resume()
-    letter = eventually(lambda: next(iter(broken.letters()), None))
-    assert letter["error"]["code"] == "poison" and letter["status"] == "dead"
-    assert broken.good.client().exists("k2")
-    broken.api.post(f"/v1/dead-letters/{letter['job_id']}/redrive")
-    eventually(lambda: not broken.good.client().exists("k2"))
+def test_poison_is_buried_and_what_lay_beside_it_is_not(make):
+    """Worker after worker dies with all of them in hand; only the first is ever begun by itself."""
+    broker, cache = make(Redis), make(Redis)
+    settings = {"broker_url": broker.url(), "target_url": cache.url(), "rebounds": "-",
+                "retry_deliveries": 3, "worker_idle_ms": 600, "worker_beat_ms": 150, "threads": 1,
+                "target_timeout_ms": 60000}
+    gateway = make(Purgeway, "gateway", **settings)
+    cache.client().mset({f"k{i}": 1 for i in range(6)})
+    worker = make(Purgeway, "worker", **settings)
+    # Whoever writes waits; nothing else does.
+    cache.client().execute_command("CLIENT", "PAUSE", 600_000, "WRITE")
+    ids = [is_accepted(gateway.api.purge(f"k{i}"))["job_id"] for i in range(6)]
+    client = broker.client()
+
+    def turns():
+        return [client.hget(f"purgeway:{{main}}:job:{job_id}", "g") for job_id in ids]
+
+    def deliveries():
+        pending = client.xpending_range("purgeway:{main}:high", "purgeway", "-", "+", 10)
+        return [entry["times_delivered"] for entry in pending]
+
+    eventually(lambda: deliveries() == [1] * 6)
+    for first, expected in ((2, None), (3, b"1"), (4, b"2")):
+        worker.kill9()
+        worker.start()
+        eventually(lambda first=first: deliveries()[-1] == first)
+        eventually(lambda expected=expected: turns()[0] == expected)
+        assert turns()[2:] == [None] * 4
+    letters = eventually(lambda: gateway.api.get("/v1/dead-letters").json["dead_letters"])
+    assert [letter["job_id"] for letter in letters] == ids[:1]
+    assert letters[0]["error"]["code"] == "poison" and letters[0]["status"] == "dead"
+    cache.client().execute_command("CLIENT", "UNPAUSE")
+    for job_id in ids[1:]:
+        assert gateway.api.finished(job_id)["status"] == "succeeded"
+    assert cache.client().exists(*[f"k{i}" for i in range(6)]) == 1
+    gateway.api.post(f"/v1/dead-letters/{ids[0]}/redrive")
+    assert gateway.api.finished(ids[0])["status"] == "succeeded"
+    assert not cache.client().exists("k0") and turns() == [None] + [b"1"] * 5
 
 
 def test_rebounds_of_a_target_that_is_away_wait_as_well(make):
