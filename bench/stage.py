@@ -16,6 +16,8 @@ from base64 import urlsafe_b64encode
 
 PATIENCE_S = 120.0
 STREAM = "purgeway:{main}:high"
+#: What is no result.
+OTHER_KEYS = STREAM, "purgeway:{main}:normal", "purgeway:{main}:low", "purgeway:{main}:audit"
 GROUP = "purgeway"
 REDIS_SETTINGS = {
     "memory": {"appendonly": "no"},

@@ -127,7 +127,8 @@ static void end_aside(struct pgw_aside_work *work)
 {
         struct reading *r = reading_of(work);
         struct pgw_exchange *x = r->x;
-        const enum pgw_err err = x->gone ? PGW_E_REDIS_CANCELLED : r->err;
+        const bool is_off = x->gone || pgw_aside_is_stopped(x->gateway->aside);
+        const enum pgw_err err = is_off ? PGW_E_REDIS_CANCELLED : r->err;
 
         pgw_free(r->bytes);
         pgw_free(r);

@@ -134,6 +134,11 @@ void pgw_gateway_set_hooks(struct pgw_gateway *g, struct pgw_hooks *hooks)
         pgw_hooks_drop(old);
 }
 
+void pgw_gateway_stop_reading(struct pgw_gateway *g)
+{
+        pgw_aside_stop(g->aside);
+}
+
 void pgw_gateway_unlink(struct pgw_gateway *g)
 {
         pgw_refusals_fini(&g->refusals);

@@ -93,6 +93,9 @@ void pgw_gateway_free(struct pgw_gateway *); /* no exchange may be under way */
 /* Nobody comes any more; waits for a job's end are cut short. */
 void pgw_gateway_drain(struct pgw_gateway *);
 
+/* Bodies that are being read, or wait to be, are given up. */
+void pgw_gateway_stop_reading(struct pgw_gateway *);
+
 /* The links are closed: from now on nothing is written any more. */
 void pgw_gateway_unlink(struct pgw_gateway *);
 

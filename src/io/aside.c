@@ -14,9 +14,11 @@ struct pgw_aside {
         struct pgw_list waiting;
         struct pgw_aside_work *current;
         struct pgw_deferred start;
+        bool stopped;
         /* of both: handed over by the semaphore, and back by the posted call */
         sem_t is_given;
-        struct pgw_aside_work *given; /* NULL: there will be no more */
+        struct pgw_aside_work *given;
+        bool ending; /* there will be no more */
         struct pgw_posted ended;
 };
 
@@ -24,7 +26,7 @@ static struct pgw_aside_work *wait_for_work(struct pgw_aside *a)
 {
         while (sem_wait(&a->is_given))
                 PGW_ASSERT(errno == EINTR);
-        return a->given;
+        return __atomic_load_n(&a->ending, __ATOMIC_ACQUIRE) ? NULL : a->given;
 }
 
 static void *thread_main(void *ctx)
@@ -54,7 +56,7 @@ static void start(struct pgw_deferred *d)
         while (!a->current && (link = pgw_list_first(&a->waiting))) {
                 struct pgw_aside_work *work = PGW_CONTAINER(link, struct pgw_aside_work, _link);
                 pgw_list_remove(&a->waiting, link);
-                if (work->_kind->begin(work))
+                if (!a->stopped && work->_kind->begin(work))
                         give(a, work);
                 else
                         work->_kind->end(work);
@@ -66,6 +68,8 @@ static void on_ended(struct pgw_posted *posted)
         struct pgw_aside *a = PGW_CONTAINER(posted, struct pgw_aside, ended);
         struct pgw_aside_work *work = a->current;
 
+        if (a->stopped)
+                return;
         a->current = NULL;
         work->_kind->end(work);
         if (a->waiting.count)
@@ -95,13 +99,38 @@ struct pgw_aside *pgw_aside_new(struct pgw_loop *loop)
         return a;
 }
 
+void pgw_aside_stop(struct pgw_aside *a)
+{
+        struct pgw_link *link;
+
+        if (a->stopped)
+                return;
+        a->stopped = true;
+        __atomic_store_n(&a->ending, true, __ATOMIC_RELEASE);
+        PGW_ASSERT(sem_post(&a->is_given) == 0);
+        pthread_join(a->thread, NULL);
+        struct pgw_aside_work *work = a->current;
+        a->current = NULL;
+        if (work)
+                work->_kind->end(work);
+        while ((link = pgw_list_first(&a->waiting))) {
+                work = PGW_CONTAINER(link, struct pgw_aside_work, _link);
+                pgw_list_remove(&a->waiting, link);
+                work->_kind->end(work);
+        }
+}
+
+bool pgw_aside_is_stopped(const struct pgw_aside *a)
+{
+        return a->stopped;
+}
+
 void pgw_aside_free(struct pgw_aside *a)
 {
         if (!a)
                 return;
         PGW_ASSERT(!a->current && a->waiting.count == 0);
-        give(a, NULL);
-        pthread_join(a->thread, NULL);
+        pgw_aside_stop(a);
         pgw_loop_undefer(a->loop, &a->start);
         sem_destroy(&a->is_given);
         pgw_free(a);

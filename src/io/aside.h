@@ -36,6 +36,11 @@ struct pgw_aside_work {
 /* On the loop's thread, from which the new one has its rights and its signals. */
 struct pgw_aside *pgw_aside_new(struct pgw_loop *);
 
+/* End what is under way or waits, from inside this call; what has not begun is not run. What is
+ * added later ends in its turn without having been run. */
+void pgw_aside_stop(struct pgw_aside *);
+bool pgw_aside_is_stopped(const struct pgw_aside *);
+
 /* All work must have ended. */
 void pgw_aside_free(struct pgw_aside *);
 

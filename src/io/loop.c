@@ -151,7 +151,6 @@ void pgw_loop_free(struct pgw_loop *loop)
         if (!loop)
                 return;
         PGW_ASSERT(loop->deferred.count == 0);
-        PGW_ASSERT(!loop->posted);
         h2o_socket_close(loop->wake_socket);
         pgw_heap_fini(&loop->timers);
         if (h2o_timeout_is_linked(&loop->at_end_entry))

@@ -67,7 +67,8 @@ void pgw_loop_on_wake(struct pgw_loop *, pgw_loop_wake_f *, void *ctx);
 
 void pgw_posted_init(struct pgw_posted *, pgw_posted_f *);
 
-/* Make the call in one of the next turns. Any thread; what it wrote before is seen by the call. */
+/* Make the call in one of the next turns, if there is one. Any thread; what it wrote before is seen
+ * by the call. */
 void pgw_loop_post(struct pgw_loop *, struct pgw_posted *);
 
 /* Monotonic time. */

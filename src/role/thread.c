@@ -470,6 +470,8 @@ static void tear_down(struct pgw_thread *t)
 {
         pgw_timer_disarm(t->loop, &t->tick);
         bool is_quiet = stop_front(t);
+        if (t->gateway)
+                pgw_gateway_stop_reading(t->gateway);
         pgw_leader_close(t->broker);
         pgw_leader_close(t->results);
         pgw_redis_close(t->gate_broker.redis);

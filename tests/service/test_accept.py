@@ -1,5 +1,6 @@
 """POST /v1/invalidations: what is accepted, what is refused, and how that is said."""
 import json
+import signal
 
 import pytest
 
@@ -228,6 +229,22 @@ def test_who_leaves_before_a_large_body_is_read(make, beside):
     eventually(lambda: server.api.get("/readyz").status == 200)
     # Each was taken before its client left, or not at all.
     assert 1 <= redis.client().xlen("purgeway:{main}:high") <= 81
+
+
+def test_end_with_large_bodies_waiting(make, beside):
+    # So many values take long to read; so many bodies take longer than there is.
+    body = b'{"keys":[' + b"1," * 400_000 + b"1]}"
+    head = b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" \
+           b"Content-Length: %d\r\n\r\n" % len(body)
+    server, _ = beside("gateway", threads=1, drain_ms=1)
+    raws = [Raw(server.port).send(head) for _ in range(60)]
+    for raw in raws:
+        raw.send(body)
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert not server.log_contains("http.connections_left")
+    for raw in raws:
+        raw.socket.close()
 
 
 def test_answers_to_large_and_small_bodies_keep_their_order(purgeway):
