@@ -223,4 +223,5 @@ def test_large_bodies_one_behind_the_other(arena, body):
             for _ in range(100):
                 link.push(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 assert link.answer()
-    arena().beside(attack)
+    # The thread that reads them takes a processor of two from everybody.
+    arena().beside(attack, ratio_max=4)
