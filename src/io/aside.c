@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/panic.h"
+
+#define PGW_ASIDE_NICE 10
 
 struct pgw_aside {
         /* of the loop's thread */
@@ -34,6 +38,8 @@ static void *thread_main(void *ctx)
         struct pgw_aside *a = ctx;
         struct pgw_aside_work *work;
 
+        /* Without the right to do so it is as it was. */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), PGW_ASIDE_NICE);
         while ((work = wait_for_work(a))) {
                 work->_kind->run(work);
                 pgw_loop_post(a->loop, &a->ended);

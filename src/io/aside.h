@@ -8,7 +8,8 @@
  *      run     on the other thread, which shares nothing with the loop but the piece of work
  *      end     on the loop: always, and once
  *
- * So at most one piece has taken anything along, however many wait.
+ * So at most one piece has taken anything along, however many wait. The thread gives way to the
+ * loops: where there are fewer processors than threads that want one, what takes long waits.
  */
 #ifndef PGW_IO_ASIDE_H
 #define PGW_IO_ASIDE_H

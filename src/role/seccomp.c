@@ -55,7 +55,8 @@ static const char serving[] =
     "munmap mremap madvise brk mincore mlock munlock membarrier "
     /* threads */
     "futex futex_waitv set_robust_list get_robust_list rseq set_tid_address sched_yield "
-    "sched_getaffinity sched_getparam sched_getscheduler sched_setscheduler sigaltstack "
+    "sched_getaffinity sched_getparam sched_getscheduler sched_setscheduler setpriority "
+    "sigaltstack "
     "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigtimedwait rt_sigsuspend tgkill "
     "restart_syscall exit exit_group arch_prctl getcpu "
     /* time, chance, and who we are */
@@ -73,7 +74,7 @@ static const char embedding[] =
     "renameat renameat2 unlink unlinkat link linkat mkdir mkdirat rmdir chdir fchdir chmod "
     "fchmod fchmodat utimensat flock ftruncate truncate fallocate fsync fdatasync "
     "sync_file_range statfs pwrite64 pwritev preadv sendfile copy_file_range listen "
-    "prlimit64 setrlimit setitimer getitimer alarm pause sched_setaffinity setpriority "
+    "prlimit64 setrlimit setitimer getitimer alarm pause sched_setaffinity "
     "getpriority ioprio_set getdents readahead msync mbind get_mempolicy rt_sigpending "
     "rt_sigqueueinfo "
     /* the end of the start, which can only take away (role/privileges.c) */
