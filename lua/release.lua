@@ -3,10 +3,10 @@
 -- The entry becomes a record that waits: for its next try, or among the dead letters for a
 -- person. Nobody but its owner may do that, and of the owner's attempts only the last one: a worker
 -- that stood still takes over what lies in its own hands. What was changed meanwhile (the keys that
--- are left, how often it was tried, why it failed) replaces what the entry said. The entry is acknowledged
--- first: a full server allows that and lets the writes behind it pass, so that what cannot be done
--- there does not stay in hands that are needed to drain it. A job that ends here gets its record
--- in the audit with that.
+-- are left, how often it was tried, why it failed) replaces what the entry said. The entry is
+-- acknowledged first: a full server allows that and lets the writes behind it pass, so that what
+-- cannot be done there does not stay in hands that are needed to drain it. A job that ends here
+-- gets its record in the audit with that.
 --
 -- KEYS  1 stream   2 sorted set   3 hash of records   4 audit
 -- ARGV  1 group   2 entry id   3 consumer   4 how often the entry was delivered, with this attempt
@@ -15,8 +15,8 @@
 --       9 most that the set may hold, '' for any number   10 records that the audit keeps, 11 the
 --       record; '' when none is to be written   12.. names and values of fields; without a value
 --       the field is left out
--- returns  1 done, or done before and the answer was lost   0 it is not ours any more   2 the set is full   3 the entry's body is gone, and
---          nothing was done
+-- returns  1 done, or done before and the answer was lost   0 it is not ours any more   2 the set
+--          is full   3 the entry's body is gone, and nothing was done
 -- keeps    the job is in the stream's pending list or in the set, never in none
 -- cost     O(log n + bytes of the job)
 local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3])

@@ -1,8 +1,9 @@
 /* http/body.h - what a request brings becomes values, checked by the contract.
  *
- * Most bodies are small, and are read at once. A large one takes milliseconds, in which nobody
- * else on the loop would be served: it is read beside the loop (io/aside.h), from a copy, because
- * its client may leave meanwhile. Large bodies wait for each other, not others for them.
+ * Most bodies are small, and are read at once. A large one takes milliseconds (a megabyte about
+ * eight, bench/README.md), in which nobody else on the loop would be served: it is read beside the
+ * loop (io/aside.h), from a copy, because its client may leave meanwhile. Large bodies wait for
+ * each other, not others for them.
  */
 #ifndef PGW_HTTP_BODY_H
 #define PGW_HTTP_BODY_H
