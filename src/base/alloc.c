@@ -31,10 +31,11 @@ void pgw_free(void *ptr)
 
 char *pgw_memdup(const char *bytes, size_t size)
 {
-        char *copy = pgw_alloc(size + 1);
+        char *copy = pgw_realloc(NULL, size + 1);
 
         if (size)
                 memcpy(copy, bytes, size);
+        copy[size] = '\0';
         return copy;
 }
 

@@ -84,9 +84,11 @@ static enum pgw_hook_verdict verdict_of(enum pgw_err err)
         }
 }
 
-static enum pgw_err fit(struct pgw_exchange *x, const struct pgw_hook *hook,
-                        struct pgw_hook_case *c)
+enum pgw_err pgw_hook_fit(struct pgw_exchange *x, const struct pgw_hook *hook,
+                          struct pgw_hook_case *c)
 {
+        if (c->verdict != PGW_VERDICT_ACCEPTED)
+                return PGW_OK;
         json_decref(x->body);
         x->body = json_incref(c->mapped.invalidation);
         enum pgw_err err = act_as(x, hook);
@@ -97,37 +99,36 @@ static enum pgw_err fit(struct pgw_exchange *x, const struct pgw_hook *hook,
         return err;
 }
 
-static enum pgw_err map(struct pgw_exchange *x, const struct pgw_hook *hook,
-                        const struct pgw_cloud_events *events, bool wants_rules,
-                        struct pgw_hook_case *c)
+static enum pgw_err map(const struct pgw_hook *hook, const struct pgw_cloud_events *events,
+                        bool wants_rules, struct pgw_fault *fault,
+                        struct pgw_violations *violations, struct pgw_hook_case *c)
 {
         enum pgw_err err = pgw_hook_delivery_id(hook, events, &c->id);
 
         if (!err)
-                err = pgw_hook_map(hook, events, wants_rules, &x->fault, &c->mapped);
+                err = pgw_hook_map(hook, events, wants_rules, fault, &c->mapped);
         if (err) {
                 c->verdict = PGW_VERDICT_UNFIT;
-                pgw_violations_add(&x->violations, "#", "%s", x->fault.detail);
+                pgw_violations_add(violations, "#", "%s", fault->detail);
                 return PGW_E_SCHEMA;
         }
-        if (c->mapped.invalidation)
-                return fit(x, hook, c);
-        c->verdict = c->mapped.held ? PGW_VERDICT_EMPTY : PGW_VERDICT_FILTERED;
+        if (!c->mapped.invalidation)
+                c->verdict = c->mapped.held ? PGW_VERDICT_EMPTY : PGW_VERDICT_FILTERED;
         return PGW_OK;
 }
 
-enum pgw_err pgw_hook_judge(struct pgw_exchange *x, const struct pgw_hook *hook,
-                            const struct pgw_hook_message *message, bool wants_rules,
-                            struct pgw_hook_case *c)
+enum pgw_err pgw_hook_read(const struct pgw_hook *hook, const struct pgw_hook_message *message,
+                           bool wants_rules, struct pgw_fault *fault,
+                           struct pgw_violations *violations, struct pgw_hook_case *c)
 {
         struct pgw_cloud_events events;
-        enum pgw_err err = pgw_cloud_events_read(message, &x->fault, &events);
+        enum pgw_err err = pgw_cloud_events_read(message, fault, &events);
 
         if (err) {
                 c->verdict = PGW_VERDICT_MALFORMED;
                 return err;
         }
-        err = map(x, hook, &events, wants_rules, c);
+        err = map(hook, &events, wants_rules, fault, violations, c);
         pgw_cloud_events_fini(&events);
         return err;
 }

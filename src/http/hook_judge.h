@@ -29,10 +29,15 @@ void pgw_hook_case_fini(struct pgw_hook_case *);
 bool pgw_hook_is_ping(const struct pgw_hook *, const struct pgw_hook_message *);
 
 /* Read the message, which is that of who it says, and go by the rules. With the verdict ACCEPTED
- * x->body is an invalidation that may be accepted, and who asks is who the hook acts as; with
- * FILTERED and EMPTY there is nothing to do. Otherwise the refusal, with violations. */
-enum pgw_err pgw_hook_judge(struct pgw_exchange *, const struct pgw_hook *,
-                            const struct pgw_hook_message *, bool wants_rules,
-                            struct pgw_hook_case *) PGW_MUSTUSE;
+ * there is an invalidation; with FILTERED and EMPTY there is nothing to do. Otherwise the refusal,
+ * with violations. Any thread. */
+enum pgw_err pgw_hook_read(const struct pgw_hook *, const struct pgw_hook_message *,
+                           bool wants_rules, struct pgw_fault *reterr_fault,
+                           struct pgw_violations *, struct pgw_hook_case *) PGW_MUSTUSE;
+
+/* What is still ACCEPTED becomes x->body, an invalidation that may be accepted, and who asks is who
+ * the hook acts as. Otherwise the refusal. On the loop. */
+enum pgw_err pgw_hook_fit(struct pgw_exchange *, const struct pgw_hook *,
+                          struct pgw_hook_case *) PGW_MUSTUSE;
 
 #endif

@@ -1,10 +1,13 @@
 /* POST /v1/hooks/{hook}: a delivery of a webhook becomes a job.
  *
  * Nothing of the body is looked at before its signature is known to be good. Then it is parsed, the
- * rules make an invalidation of it, and that goes the way of any other. A delivery that is known by
- * an id, and comes again with the same body within a few minutes, is the job that it was: senders
- * send again what they believe lost. After that it is another one, because people have deliveries
- * sent again when something did not work.
+ * rules make an invalidation of it, and that goes the way of any other. To see that a megabyte is
+ * not signed takes milliseconds as well, so large deliveries are examined beside the loop, like
+ * other large bodies (http/body.h).
+ *
+ * A delivery that is known by an id, and comes again with the same body within a few minutes, is
+ * the job that it was: senders send again what they believe lost. After that it is another one,
+ * because people have deliveries sent again when something did not work.
  *
  * What came and asks for nothing is answered with success: senders give up on who refuses.
  */
@@ -18,9 +21,12 @@
 #include "base/clock.h"
 #include "http/accept.h"
 #include "http/actor.h"
+#include "http/body.h"
 #include "http/charge.h"
+#include "http/hook_copy.h"
 #include "http/hook_log.h"
 #include "http/operations.h"
+#include "io/aside.h"
 
 #define PGW_HOOK_ONCE_MS   300000
 #define PGW_HOOK_SCOPE_MAX (8 + PGW_HOOK_NAME_MAX)
@@ -29,10 +35,18 @@ struct delivery {
         struct pgw_exchange *x;
         struct pgw_hooks *hooks; /* held */
         const struct pgw_hook *hook;
-        struct pgw_hook_case it;
-        bool is_signed;
-        size_t secret;
+        struct pgw_hook_copy *copy; /* of a large one */
+        struct pgw_aside_work work;
         char address[PGW_ACTOR_ADDRESS_SIZE];
+
+        /* what examining it writes */
+        enum pgw_hook_seal seal;
+        bool is_ping;
+        size_t secret;
+        enum pgw_err err; /* of a signed one: why it is refused */
+        struct pgw_hook_case it;
+        bool has_once;
+        struct pgw_once once;
 };
 
 static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
@@ -69,6 +83,7 @@ static void say_why(const struct pgw_exchange *x, const struct delivery *d, enum
 static void end(struct delivery *d, enum pgw_err err, const struct pgw_job_id *job)
 {
         struct pgw_exchange *x = d->x;
+        const bool is_signed = d->seal == PGW_SEAL_GOOD;
         char why[PGW_DELIVERY_TEXT_MAX], id[PGW_JOB_ID_SIZE], secret[20];
 
         say_why(x, d, err, why, sizeof why);
@@ -79,12 +94,13 @@ static void end(struct delivery *d, enum pgw_err err, const struct pgw_job_id *j
             .job = pgw_str_of(id, job ? sizeof id : 0),
             .address = pgw_str_z(d->address),
             .detail = pgw_str_z(why),
-            .secret = pgw_str_of(secret, d->is_signed ? pgw_u64_text(d->secret, secret) : 0),
+            .secret = pgw_str_of(secret, is_signed ? pgw_u64_text(d->secret, secret) : 0),
         };
         /* What is given up when the process ends finds the link gone. */
-        pgw_hook_log(x->gateway, d->hook, d->it.verdict, d->is_signed,
+        pgw_hook_log(x->gateway, d->hook, d->it.verdict, is_signed,
                      err == PGW_E_REDIS_CANCELLED ? NULL : &line);
         pgw_hook_case_fini(&d->it);
+        pgw_hook_copy_free(d->copy);
         pgw_hooks_drop(d->hooks);
         pgw_free(d);
 }
@@ -150,7 +166,7 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job
         pgw_exchange_resume(x, err);
 }
 
-/* ---- the way there ---- */
+/* ---- what it says, on any thread ---- */
 
 /* What is known by an id: that of the delivery and its body. The body is part of the name, so that
  * a sender who gives an id to two deliveries loses neither. False when there is no id. */
@@ -176,11 +192,24 @@ static bool make_once(const struct delivery *d, struct pgw_str body, struct pgw_
         return true;
 }
 
-static enum pgw_step put(struct delivery *d, struct pgw_str body)
+static void examine(struct delivery *d, const struct pgw_hook_message *message)
 {
         struct pgw_exchange *x = d->x;
-        struct pgw_once once;
-        const bool has_once = make_once(d, body, &once);
+
+        d->seal = pgw_hook_verify(&d->hook->signing, message, pgw_wall_ms(), &d->secret);
+        d->is_ping = pgw_hook_is_ping(d->hook, message);
+        if (d->seal != PGW_SEAL_GOOD || d->is_ping)
+                return;
+        d->err = pgw_hook_read(d->hook, message, false, &x->fault, &x->violations, &d->it);
+        if (!d->err && d->it.verdict == PGW_VERDICT_ACCEPTED)
+                d->has_once = make_once(d, message->body, &d->once);
+}
+
+/* ---- what becomes of it ---- */
+
+static enum pgw_step put(struct delivery *d)
+{
+        struct pgw_exchange *x = d->x;
         const uint64_t cost = pgw_charge_of(x, x->body);
         /* A request of whom the hook acts as, who was not known when it came in. */
         enum pgw_err err = pgw_charge(x, 1, cost);
@@ -188,35 +217,99 @@ static enum pgw_step put(struct delivery *d, struct pgw_str body)
         if (err)
                 return refuse(d, err == PGW_E_BURST ? PGW_VERDICT_UNFIT : PGW_VERDICT_UNAVAILABLE,
                               err);
-        err = pgw_accept(x, has_once ? &once : NULL, on_accepted, d);
+        err = pgw_accept(x, d->has_once ? &d->once : NULL, on_accepted, d);
         if (!err)
                 return PGW_WAIT;
         pgw_charge_back(x, 1, cost);
         return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
 }
 
-static enum pgw_step check_signature(struct delivery *d, const struct pgw_hook_message *message)
+static enum pgw_step judge_unsigned(struct delivery *d)
 {
-        switch (pgw_hook_verify(&d->hook->signing, message, pgw_wall_ms(), &d->secret)) {
-        case PGW_SEAL_GOOD:
-                d->is_signed = true;
-                return PGW_NEXT;
+        switch (d->seal) {
         case PGW_SEAL_NONE:
-                if (d->hook->signing.profile != PGW_HOOK_WOOCOMMERCE ||
-                    !pgw_hook_is_ping(d->hook, message))
-                        return refuse(d, PGW_VERDICT_UNSIGNED, PGW_E_SIGNATURE);
-                d->it.verdict = PGW_VERDICT_PING;
-                return PGW_NEXT;
+                /* The first that WooCommerce sends is not signed. */
+                if (d->hook->signing.profile == PGW_HOOK_WOOCOMMERCE && d->is_ping)
+                        break;
+                return refuse(d, PGW_VERDICT_UNSIGNED, PGW_E_SIGNATURE);
         case PGW_SEAL_OUTSIDE:
                 return refuse(d, PGW_VERDICT_OUT_OF_TIME, PGW_E_SIGNATURE);
-        case PGW_SEAL_BAD:
+        default:
+                return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
+        }
+        d->it.verdict = PGW_VERDICT_PING;
+        return pass_over(d);
+}
+
+static enum pgw_step conclude(struct delivery *d)
+{
+        struct pgw_exchange *x = d->x;
+
+        if (d->seal != PGW_SEAL_GOOD)
+                return judge_unsigned(d);
+        if (d->is_ping)
+                d->it.verdict = PGW_VERDICT_PING;
+        const enum pgw_err err = d->err ? d->err : pgw_hook_fit(x, d->hook, &d->it);
+        if (err)
+                return refuse(d, d->it.verdict, err);
+        if (d->it.verdict != PGW_VERDICT_ACCEPTED)
+                return pass_over(d);
+        const enum pgw_step step = put(d);
+        json_decref(x->body);
+        x->body = NULL;
+        return step;
+}
+
+/* ---- a large one, beside the loop ---- */
+
+static struct delivery *delivery_of(struct pgw_aside_work *work)
+{
+        return PGW_CONTAINER(work, struct delivery, work);
+}
+
+static bool begin_aside(struct pgw_aside_work *work)
+{
+        struct delivery *d = delivery_of(work);
+
+        if (d->x->gone)
+                return false;
+        d->copy = pgw_hook_copy_new(d->x->req);
+        return true;
+}
+
+static void run_aside(struct pgw_aside_work *work)
+{
+        struct delivery *d = delivery_of(work);
+
+        examine(d, pgw_hook_copy_message(d->copy));
+}
+
+/* Whoever has left was told nothing, and sends it again. */
+static void end_aside(struct pgw_aside_work *work)
+{
+        struct delivery *d = delivery_of(work);
+        struct pgw_exchange *x = d->x;
+
+        if (x->gone || pgw_aside_is_stopped(x->gateway->aside)) {
+                (void)refuse(d, PGW_VERDICT_UNAVAILABLE, PGW_E_REDIS_CANCELLED);
+                pgw_exchange_resume(x, PGW_E_REDIS_CANCELLED);
+                return;
+        }
+        switch (conclude(d)) {
+        case PGW_WAIT:
+                break;
+        case PGW_NEXT:
+                pgw_exchange_resume(x, PGW_OK);
+                break;
+        case PGW_FAIL:
+                pgw_exchange_resume(x, x->err);
                 break;
         }
-        return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
 }
 
 static enum pgw_step receive(struct delivery *d)
 {
+        static const struct pgw_aside_kind how = {begin_aside, run_aside, end_aside};
         struct pgw_exchange *x = d->x;
         const h2o_req_t *req = x->req;
         const struct pgw_hook_message message = {
@@ -227,21 +320,12 @@ static enum pgw_step receive(struct delivery *d)
             .ctx = x,
         };
 
-        if (check_signature(d, &message) == PGW_FAIL)
-                return PGW_FAIL;
-        if (d->is_signed && pgw_hook_is_ping(d->hook, &message))
-                d->it.verdict = PGW_VERDICT_PING;
-        if (d->it.verdict == PGW_VERDICT_PING)
-                return pass_over(d);
-        const enum pgw_err err = pgw_hook_judge(x, d->hook, &message, false, &d->it);
-        if (err)
-                return refuse(d, d->it.verdict, err);
-        if (d->it.verdict != PGW_VERDICT_ACCEPTED)
-                return pass_over(d);
-        const enum pgw_step step = put(d, message.body);
-        json_decref(x->body);
-        x->body = NULL;
-        return step;
+        if (message.body.n >= PGW_BODY_LARGE) {
+                pgw_aside_add(x->gateway->aside, &d->work, &how);
+                return PGW_WAIT;
+        }
+        examine(d, &message);
+        return conclude(d);
 }
 
 enum pgw_step pgw_op_hook(struct pgw_exchange *x)
@@ -257,6 +341,7 @@ enum pgw_step pgw_op_hook(struct pgw_exchange *x)
         d->x = x;
         d->hooks = pgw_hooks_hold(hooks);
         d->hook = hook;
+        d->seal = PGW_SEAL_NONE;
         pgw_hook_case_init(&d->it);
         pgw_actor_address(x, d->address);
         return receive(d);

@@ -88,7 +88,9 @@ static enum pgw_err preview(struct pgw_exchange *x, const struct pgw_hook *hook,
         if (pgw_hook_is_ping(hook, &message))
                 it.verdict = PGW_VERDICT_PING;
         else
-                refusal = pgw_hook_judge(x, hook, &message, true, &it);
+                refusal = pgw_hook_read(hook, &message, true, &x->fault, &x->violations, &it);
+        if (!refusal)
+                refusal = pgw_hook_fit(x, hook, &it);
         /* The hook acted as somebody; who asks is still who they are. */
         x->who = who;
         const enum pgw_err err = write_case(x, &it, refusal);

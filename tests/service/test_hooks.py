@@ -9,7 +9,7 @@ import pytest
 
 from checks import is_problem, pointers
 from support import hooks as senders
-from support.client import Client, base64_of
+from support.client import Client, Raw, base64_of
 from support.hooks import SENDERS, Hooks, deliver
 from support.identities import Identities, Known
 from support.processes import eventually
@@ -101,26 +101,32 @@ def preview(client, hook, payload, **headers):
     return answer.json
 
 
+#: A member of a payload that is looked at on the loop, and of one that is looked at beside it.
+PADS = pytest.mark.parametrize("pad", [{}, {"pad": "x" * 100000}], ids=["small", "large"])
+
+
 # ---- every profile, from the sender to the cache ----
 
+@PADS
 @pytest.mark.parametrize("name", SENDERS)
-def test_what_is_signed_is_purged(client, stored, unique, name):
+def test_what_is_signed_is_purged(client, stored, unique, name, pad):
     key = unique()
     left = stored("product:" + key, "product:" + key + "x")
-    is_job(client, deliver(client, name, {"key": key}, SENDERS[name][0]))
+    is_job(client, deliver(client, name, {"key": key, **pad}, SENDERS[name][0]))
     assert left() == ["product:" + key + "x"]
 
 
+@PADS
 @pytest.mark.parametrize("name", SENDERS)
-def test_what_is_not_signed_is_refused(client, stored, unique, name):
+def test_what_is_not_signed_is_refused(client, stored, unique, name, pad):
     sign, _, headers = SENDERS[name]
     key = unique()
     left = stored("product:" + key)
     refused = [
-        deliver(client, name, {"key": key}, sign, headers={header: value})
+        deliver(client, name, {"key": key, **pad}, sign, headers={header: value})
         for header in headers for value in (None, "", "x", " ,", "v1,", "t=1,v1=")]
     other = senders.STANDARD_SECRET[:-4] + "AAAA" if name == "standard" else "another secret of tests"
-    refused.append(deliver(client, name, {"key": key}, sign, secret=other))
+    refused.append(deliver(client, name, {"key": key, **pad}, sign, secret=other))
     problems = [is_problem(answer, 401, "signature_refused") for answer in refused]
     for problem in problems:
         del problem["request_id"]
@@ -129,10 +135,11 @@ def test_what_is_not_signed_is_refused(client, stored, unique, name):
     assert left() == ["product:" + key]
 
 
+@PADS
 @pytest.mark.parametrize("name", SENDERS)
-def test_a_header_that_comes_twice_is_no_signature(served, unique, name):
+def test_a_header_that_comes_twice_is_no_signature(served, unique, name, pad):
     sign, _, headers = SENDERS[name]
-    body = json.dumps({"key": unique()}).encode()
+    body = json.dumps({"key": unique(), **pad}).encode()
     path = f"/v1/hooks/{name}"
     signed = sign(body, path)
     for header in headers:
@@ -146,10 +153,11 @@ def test_a_header_that_comes_twice_is_no_signature(served, unique, name):
         connection.close()
 
 
+@PADS
 @pytest.mark.parametrize("name", [name for name in SENDERS if name not in ("token", "gitlab")])
-def test_a_body_that_was_changed_is_refused(client, unique, name):
+def test_a_body_that_was_changed_is_refused(client, unique, name, pad):
     sign = SENDERS[name][0]
-    body = json.dumps({"key": unique()}).encode()
+    body = json.dumps({"key": unique(), **pad}).encode()
     for changed in (body + b" ", body[:-1], body.replace(b"test", b"tesT"), b""):
         answer = deliver(client, name, changed, lambda _, path: sign(body, path))
         assert answer.status == 401, (changed, answer)
@@ -195,9 +203,10 @@ def test_no_file_is_no_hook(api):
 
 # ---- deliveries that come again ----
 
+@PADS
 @pytest.mark.parametrize("name", [name for name in SENDERS if name not in ("stripe", "contentful")])
-def test_the_same_delivery_is_the_same_job(client, unique, name):
-    sign, payload, id = SENDERS[name][0], {"key": unique()}, senders.new_id()
+def test_the_same_delivery_is_the_same_job(client, unique, name, pad):
+    sign, payload, id = SENDERS[name][0], {"key": unique(), **pad}, senders.new_id()
     first = deliver(client, name, payload, sign, id=id)
     again = deliver(client, name, payload, sign, id=id)
     assert (first.status, again.status) == (202, 202)
@@ -335,8 +344,9 @@ def test_wildcards_of_a_payload_are_text(client, stored, unique):
     assert left() == [f"user:{id}1:a"]
 
 
-def test_a_ping_is_no_event(client):
-    is_passed_over(deliver(client, "github", {"zen": "x"}, senders.github,
+@PADS
+def test_a_ping_is_no_event(client, pad):
+    is_passed_over(deliver(client, "github", {"zen": "x", **pad}, senders.github,
                            headers={"X-GitHub-Event": "ping"}), "ping")
     answer = client.request("POST", "/v1/hooks/woocommerce", b"webhook_id=12",
                             {"Content-Type": "application/x-www-form-urlencoded"})
@@ -464,16 +474,17 @@ def test_a_preview_tells_what_is_wrong(client):
 
 # ---- the log ----
 
-def test_the_log_tells_of_every_verdict(own):
+@PADS
+def test_the_log_tells_of_every_verdict(own, pad):
     client = Client(own(settings={"threads": 1}).port)
     assert log(client, "h") == []
-    id = senders.new_id()
-    first = deliver(client, "h", {"id": 1}, senders.github, id=id)
-    deliver(client, "h", {"id": 1}, senders.github, id=id)
-    deliver(client, "h", {}, senders.github)
-    deliver(client, "h", b"{", senders.github)
-    deliver(client, "h", {"id": 1}, senders.github, secret="another secret of the tests")
-    deliver(client, "h", {"id": 1}, senders.github, headers={"X-Hub-Signature-256": None})
+    id, payload = senders.new_id(), {"id": 1, **pad}
+    first = deliver(client, "h", payload, senders.github, id=id)
+    deliver(client, "h", payload, senders.github, id=id)
+    deliver(client, "h", pad, senders.github)
+    deliver(client, "h", b"{" * (1 + len(pad) * 100000), senders.github)
+    deliver(client, "h", payload, senders.github, secret="another secret of the tests")
+    deliver(client, "h", payload, senders.github, headers={"X-Hub-Signature-256": None})
     wanted = ["unsigned", "bad_signature", "malformed", "empty", "duplicate", "accepted"]
     lines = log(client, "h")
     # Two streams may have the same millisecond.
@@ -486,6 +497,26 @@ def test_the_log_tells_of_every_verdict(own):
     assert len(log(client, "h", page_size=2)) == 2
     for verdict in wanted:
         assert client.metric("purgeway_hook_deliveries_total", verdict=verdict) == 1
+
+
+def test_large_deliveries_whose_senders_leave(own):
+    """Nothing is known of what was not answered; and the service may end beneath them."""
+    server = own(settings={"threads": 1})
+    client = Client(server.port)
+    body = json.dumps({"id": 1, "pad": "x" * 1000000}).encode()
+    head = "".join(f"{name}: {value}\r\n" for name, value in senders.github(body, "").items())
+    whole = (f"POST /v1/hooks/h HTTP/1.1\r\nHost: a\r\n{head}"
+             f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    for _ in range(20):
+        with Raw(server.port) as link:
+            link.send(whole)
+    assert deliver(client, "h", {"id": 2}, senders.github).status == 202
+    links = [Raw(server.port) for _ in range(20)]
+    for link in links:
+        link.send(whole)
+    assert server.sigterm() == 0
+    for link in links:
+        link.socket.close()
 
 
 def test_the_log_is_bounded(own):

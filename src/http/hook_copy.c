@@ -1,0 +1,85 @@
+#include "http/hook_copy.h"
+
+#include <string.h>
+
+#include <h2o.h>
+
+#include "base/alloc.h"
+
+struct field {
+        struct pgw_str name, value;
+};
+
+struct pgw_hook_copy {
+        struct pgw_hook_message message;
+        char *body;
+        size_t count;
+        struct field fields[]; /* and behind them the bytes of all but the body */
+};
+
+static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
+{
+        const struct pgw_hook_copy *copy = ctx;
+        size_t count = 0;
+
+        *ret = (struct pgw_str){NULL, 0};
+        for (size_t i = 0; i < copy->count; i++)
+                if (pgw_str_eq(copy->fields[i].name, name) && count++ == 0)
+                        *ret = copy->fields[i].value;
+        return count;
+}
+
+/* Moves *at behind the copy. */
+static struct pgw_str put(char **at, const h2o_iovec_t bytes)
+{
+        char *begin = *at;
+
+        if (bytes.len)
+                memcpy(begin, bytes.base, bytes.len);
+        *at += bytes.len;
+        return pgw_str_of(begin, bytes.len);
+}
+
+static size_t head_size(const h2o_req_t *req)
+{
+        size_t size = req->method.len + req->path.len;
+
+        for (size_t i = 0; i < req->headers.size; i++)
+                size += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
+        return size;
+}
+
+struct pgw_hook_copy *pgw_hook_copy_new(const h2o_req_t *req)
+{
+        const size_t count = req->headers.size;
+        struct pgw_hook_copy *copy =
+            pgw_alloc(sizeof *copy + count * sizeof copy->fields[0] + head_size(req));
+        char *at = (char *)&copy->fields[count];
+
+        for (size_t i = 0; i < count; i++) {
+                copy->fields[i].name = put(&at, *req->headers.entries[i].name);
+                copy->fields[i].value = put(&at, req->headers.entries[i].value);
+        }
+        copy->count = count;
+        copy->body = pgw_memdup(req->entity.base, req->entity.len);
+        copy->message = (struct pgw_hook_message){
+            .method = put(&at, req->method),
+            .path = put(&at, req->path),
+            .body = pgw_str_of(copy->body, req->entity.len),
+            .header = count_header,
+            .ctx = copy,
+        };
+        return copy;
+}
+
+void pgw_hook_copy_free(struct pgw_hook_copy *copy)
+{
+        if (copy)
+                pgw_free(copy->body);
+        pgw_free(copy);
+}
+
+const struct pgw_hook_message *pgw_hook_copy_message(const struct pgw_hook_copy *copy)
+{
+        return &copy->message;
+}
