@@ -221,6 +221,7 @@ struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_
         f->loop = loop;
         f->conf = *conf;
         pgw_list_init(&f->conns);
+        pgw_list_init(&f->pausing);
         configure(f);
         for (size_t i = 0; i < conf->listener_count; i++) {
                 bound_reads(conf->listeners[i].fd);

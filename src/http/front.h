@@ -32,6 +32,7 @@ struct pgw_front_conf {
         struct pgw_tls_server *tls; /* NULL without TLS listeners */
         bool http2;
         size_t connections_max;
+        uint64_t bytes_per_s; /* that one connection may bring */
         size_t header_bytes_max;
         size_t body_bytes_max;
         size_t bodies_bytes_max; /* on one connection at a time */

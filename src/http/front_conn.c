@@ -15,6 +15,7 @@
 
 #define PGW_CONN_EARLY_MAX     50
 #define PGW_CONN_DRAIN_IDLE_MS 1000
+#define PGW_CONN_PACED_BYTES   4096 /* smaller bodies never add up to much */
 
 struct request {
         struct pgw_link link; /* of its connection */
@@ -69,6 +70,8 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
                 drop_what_is_unread(c);
         }
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
+        /* Only who reads learns of it. */
+        pgw_front_h2_resume(c);
 }
 
 static void on_closed(void *ctx)
@@ -77,6 +80,8 @@ static void on_closed(void *ctx)
         struct pgw_front *f = c->front;
 
         c->socket = NULL;
+        pgw_timer_disarm(f->loop, &c->pause);
+        pgw_front_h2_resume(c);
         pgw_list_remove(&f->conns, &c->link);
         pgw_conn_release(c);
         pgw_front_on_room(f);
@@ -133,6 +138,8 @@ static void on_handshake(h2o_socket_t *socket, const char *err)
                 begin_http1(c);
 }
 
+static void on_pause_over(struct pgw_timer *timer);
+
 void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
 {
         struct pgw_conn *c = pgw_alloc(sizeof *c);
@@ -143,6 +150,7 @@ void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
         c->holds = 1;
         c->active_ms = now_ms;
         pgw_list_init(&c->requests);
+        pgw_timer_init(&c->pause, on_pause_over);
         pgw_list_append(&f->conns, &c->link);
         socket->on_close.cb = on_closed;
         socket->on_close.data = c;
@@ -195,6 +203,8 @@ static void on_disposed(void *ctx)
             r->req->timestamps.response_start_at.tv_sec != 0 && !c->in_read && !r->malformed;
 
         pgw_list_remove(&c->requests, &r->link);
+        if (c->phase == PGW_CONN_HTTP1)
+                pgw_timer_disarm(c->front->loop, &c->pause);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
         c->h2.held_bytes -= r->body_bytes;
         if (answered) {
@@ -371,6 +381,55 @@ void pgw_front_before_answer(h2o_req_t *req)
         h2o_socket_dont_read(socket, 0);
 }
 
+uint64_t pgw_conn_pace(struct pgw_conn *c, size_t bytes)
+{
+        const struct pgw_front_conf *conf = &c->front->conf;
+
+        if (!PGW_GUARDED)
+                return 0;
+        const uint64_t now_ms = pgw_loop_now_ms(c->front->loop);
+        const uint64_t pause_ms =
+            pgw_pace_take(&c->pace, bytes, conf->bytes_per_s, conf->body_bytes_max, now_ms);
+        if (!pause_ms)
+                return 0;
+        pgw_metric_add(PGW_M_PAUSES, 1);
+        return now_ms + pause_ms;
+}
+
+/* An HTTP/1 connection is not read while a request is acted on, so it is slowed by acting on this
+ * one later. False: go on at once. */
+static bool wait_for_its_turn(struct request *r)
+{
+        struct pgw_conn *c = r->conn;
+
+        if (c->phase != PGW_CONN_HTTP1 || r->body_bytes < PGW_CONN_PACED_BYTES)
+                return false;
+        const uint64_t until_ms = pgw_conn_pace(c, r->body_bytes);
+        if (!until_ms)
+                return false;
+        r->deadline_ms += until_ms - pgw_loop_now_ms(c->front->loop);
+        pgw_timer_arm(c->front->loop, &c->pause, until_ms);
+        return true;
+}
+
+static void on_pause_over(struct pgw_timer *timer)
+{
+        struct pgw_conn *c = PGW_CONTAINER(timer, struct pgw_conn, pause);
+
+        if (c->phase == PGW_CONN_HTTP2) {
+                pgw_front_h2_resume(c);
+                return;
+        }
+        /* HTTP/1 has one request at a time. */
+        struct request *r = PGW_CONTAINER(pgw_list_first(&c->requests), struct request, link);
+        c->holds++;
+        if (c->killed)
+                (void)reset_stream(r->req);
+        else
+                (void)judge_and_pass_on(c->front, r, c->socket);
+        pgw_conn_release(c);
+}
+
 int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
 {
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
@@ -383,7 +442,9 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
         struct request *r = register_request(c, req);
         c->holds++;
         c->answered = false;
-        const int code = judge_and_pass_on(f, r, socket);
+        int code = 0;
+        if (!wait_for_its_turn(r))
+                code = judge_and_pass_on(f, r, socket);
         if (c->phase == PGW_CONN_HTTP1)
                 hold(c);
         pgw_conn_release(c);

@@ -44,9 +44,19 @@ static bool scan(struct pgw_conn *c)
         return false;
 }
 
+static void pace(struct pgw_conn *c, size_t bytes)
+{
+        if (!c->socket || c->killed || c->closing)
+                return;
+        const uint64_t until_ms = pgw_conn_pace(c, bytes);
+        if (until_ms)
+                pgw_front_h2_pause(c, until_ms);
+}
+
 static void guarded_read(h2o_socket_t *socket, const char *err)
 {
         struct pgw_conn *c = socket->on_close.data;
+        const size_t bytes = socket->bytes_read;
 
         c->holds++;
         /* The first read is that of the close_notify itself. */
@@ -62,6 +72,7 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
                 /* The library stopped reading because the peer does not take its answers. */
                 pgw_conn_kill(c, PGW_KILL_BACKLOG, "");
         interpose(c);
+        pace(c, bytes);
         pgw_conn_release(c);
 }
 

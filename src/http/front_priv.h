@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "http/front.h"
 #include "http/guard_h2.h"
+#include "http/pace.h"
 #include "http/peer.h"
 #include "io/timer.h"
 
@@ -35,6 +36,7 @@ struct pgw_front {
         bool draining;
         uint64_t drain_began_ms;
         struct pgw_list conns;
+        struct pgw_list pausing; /* see front_pause_h2.c */
         struct pgw_timer sweep;
 };
 
@@ -62,6 +64,12 @@ struct pgw_conn {
         struct pgw_peer peer;
         struct pgw_guard_h2 h2;
         h2o_socket_cb library_read;
+        struct pgw_pace pace;
+        struct pgw_timer pause; /* until it is read on, or with HTTP/1 acted on */
+        bool is_paused;         /* HTTP/2: not read; the next three are front_pause_h2.c's */
+        bool is_unpolled;
+        struct pgw_link pause_link; /* of the front */
+        h2o_socket_cb guarded_read;
 };
 
 /* A socket was accepted. */
@@ -91,6 +99,9 @@ int pgw_conn_on_request(struct pgw_front *, h2o_req_t *);
 /* The end of our own phases: nobody else holds the socket yet. */
 void pgw_conn_close_early(struct pgw_conn *);
 
+/* It has brought so many bytes: the time until which no more is to be taken, or 0. */
+uint64_t pgw_conn_pace(struct pgw_conn *, size_t bytes);
+
 /* Let go of one of its holds. */
 void pgw_conn_release(struct pgw_conn *);
 
@@ -108,6 +119,10 @@ void pgw_front_h2_begin(struct pgw_conn *);
 /* A request of it was answered. */
 void pgw_front_h2_answered(struct pgw_conn *);
 
+/* Do not read it until then; or from now on again, or that it is closed. */
+void pgw_front_h2_pause(struct pgw_conn *, uint64_t until_ms);
+void pgw_front_h2_resume(struct pgw_conn *);
+
 void pgw_front_h2_end(struct pgw_conn *);
 #else
 static inline enum pgw_first pgw_front_h2_judge(struct pgw_str bytes)
@@ -121,6 +136,10 @@ static inline void pgw_front_h2_begin(struct pgw_conn *c)
         pgw_conn_close_early(c);
 }
 static inline void pgw_front_h2_answered(struct pgw_conn *c)
+{
+        (void)c;
+}
+static inline void pgw_front_h2_resume(struct pgw_conn *c)
 {
         (void)c;
 }

@@ -41,6 +41,8 @@ struct pgw_loop {
         int wake_fd;
         pgw_loop_wake_f *on_wake;
         void *on_wake_ctx;
+        pgw_loop_hook_f *before_wait;
+        void *before_wait_ctx;
         struct pgw_posted *posted; /* the last one first; by any thread */
 };
 
@@ -167,6 +169,8 @@ void pgw_loop_turn(struct pgw_loop *loop, int wait_ms)
         const uint64_t now_ms = pgw_mono_ms(), due_ms = first_deadline_ms(loop);
 
         __atomic_store_n(&loop->turns, loop->turns + 1, __ATOMIC_RELAXED);
+        if (loop->before_wait)
+                loop->before_wait(loop->before_wait_ctx);
         if (has_end_work(loop)) {
                 link_end_work(loop);
                 wait_ms = 0;
@@ -223,6 +227,12 @@ void pgw_loop_on_wake(struct pgw_loop *loop, pgw_loop_wake_f *on_wake, void *ctx
 {
         loop->on_wake = on_wake;
         loop->on_wake_ctx = ctx;
+}
+
+void pgw_loop_before_wait(struct pgw_loop *loop, pgw_loop_hook_f *hook, void *ctx)
+{
+        loop->before_wait = hook;
+        loop->before_wait_ctx = ctx;
 }
 
 uint64_t pgw_loop_now_ms(const struct pgw_loop *loop)

@@ -65,6 +65,12 @@ typedef void pgw_loop_wake_f(void *ctx);
 /* What a wake calls, on the loop's own thread. */
 void pgw_loop_on_wake(struct pgw_loop *, pgw_loop_wake_f *, void *ctx);
 
+typedef void pgw_loop_hook_f(void *ctx);
+
+/* What is called before each wait, when everything that happened before it is done; NULL: nothing.
+ */
+void pgw_loop_before_wait(struct pgw_loop *, pgw_loop_hook_f *, void *ctx);
+
 void pgw_posted_init(struct pgw_posted *, pgw_posted_f *);
 
 /* Make the call in one of the next turns, if there is one. Any thread; what it wrote before is seen

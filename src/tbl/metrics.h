@@ -108,6 +108,9 @@ C(KILLED_RESETS, "purgeway_connections_killed_total", "reason=\"resets\"", "")
 C(KILLED_BACKLOG, "purgeway_connections_killed_total", "reason=\"backlog\"", "")
 C(KILLED_SLOW, "purgeway_connections_killed_total", "reason=\"slow\"", "")
 C(KILLED_BODIES, "purgeway_connections_killed_total", "reason=\"bodies\"", "")
+C(PAUSES, "purgeway_connections_pauses_total", "",
+  "Times a connection was not read for a while, since it brought more than "
+  "limits.connection_bytes_per_s.")
 C(REBOUNDS, "purgeway_rebounds_total", "", "Later passes of jobs that became due.")
 C(REBOUNDS_LOST, "purgeway_rebounds_lost_total", "",
   "Later passes that could not be scheduled for want of room.")

@@ -63,6 +63,10 @@ N(limits_body_bytes, "limits.body_bytes", BYTES, 1048576, 1024, 67108864, false,
   "Largest request body.")
 N(limits_bodies_bytes, "limits.bodies_bytes", BYTES, 16777216, 1024, 1073741824, false,
   "Bodies of requests at a time on one HTTP/2 connection; never less than two of the largest.")
+N(limits_connection_bytes_per_s, "limits.connection_bytes_per_s", BYTES, 33554432, 65536,
+  17179869184, false,
+  "Bytes a second that one connection brings at the most, the largest body at once; one that "
+  "would bring more is not read for a while.")
 N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false,
   "Largest header block of a request.")
 N(limits_connections, "limits.connections", COUNT, 10000, 1, 1000000, false,

@@ -244,9 +244,9 @@ class Arena:
             self.window(50)
         self.serves()
 
-    def beside(self, attack, ratio_max=RATIO_MAX):
-        """The attack does not show beside it: all requests succeed, and p99 stays below twice (or
-        so many times) of what it is without. Of several rounds the best, each idle and attacked in turn."""
+    def beside(self, attack):
+        """The attack does not show beside it: all requests succeed, and p99 stays below twice of
+        what it is without. Of several rounds the best, each idle and attacked in turn."""
         ratios = []
         if ROUNDS == 0:
             self.answers_beside(attack)
@@ -258,10 +258,10 @@ class Arena:
                 attacked = self.window()
                 # An attack that takes long is under way, and need not have come to its end.
             ratios.append(attacked / idle)
-            if ratios[-1] < ratio_max:
+            if ratios[-1] < RATIO_MAX:
                 break
         self.serves()
-        must(min(ratios) < ratio_max, f"p99 beside the attack to idle: {ratios}")
+        must(min(ratios) < RATIO_MAX, f"p99 beside the attack to idle: {ratios}")
 
     def withstands(self, attack):
         """All of it."""

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from arena import PATIENCE_S, Link, must
+from support.hooks import Hooks
 
 HEAD = b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 BODY = b'{"keys":["a"]}'
@@ -205,23 +206,42 @@ def test_pipelined_requests_without_end(arena):
     server.serves()
 
 
-# ---- bodies that take long to read -------------------------------------------------------
+# ---- large bodies ------------------------------------------------------------------------
 
 SIZE = 1_000_000
+SPACE = b'{"keys":["a"]}'.ljust(SIZE)
 
 
-@pytest.mark.patched("it is read beside the loop, with a guard and without")
-@pytest.mark.parametrize("body", [
-    b'{"keys":["a"]}'.ljust(SIZE),
-    b'{"keys":[' + b",".join(b'"%d:%s"' % (i, b"x" * 980) for i in range(1000)) + b'],"odd":1}',
-    b'{"keys":[' + b"1," * (SIZE // 2) + b"1]}",
-    b"{" + b",".join(b'"%06d":1' % i for i in range(SIZE // 11)) + b"}"],
-    ids=["space", "keys", "values", "members"])
-def test_large_bodies_one_behind_the_other(arena, body):
+@pytest.mark.guarded
+@pytest.mark.parametrize("path, body", [
+    ("/v1/invalidations", SPACE),
+    ("/v1/invalidations",
+     b'{"keys":[' + b",".join(b'"%d:%s"' % (i, b"x" * 980) for i in range(1000)) + b'],"odd":1}'),
+    ("/v1/invalidations", b'{"keys":[' + b"1," * (SIZE // 2) + b"1]}"),
+    ("/v1/invalidations", b"{" + b",".join(b'"%06d":1' % i for i in range(SIZE // 11)) + b"}"),
+    ("/nowhere", SPACE), ("/v1/hooks/h", SPACE)],
+    ids=["space", "keys", "values", "members", "nowhere", "unsigned"])
+def test_large_bodies_as_fast_as_they_can_be_sent(arena, tmp_path, path, body):
+    """A connection brings no more than its share, and what it brings is read beside the loop; of a
+    delivery each of eight secrets is tried on it."""
+    hooks = Hooks(tmp_path)
+    hooks.add("h", "github", [{"keys": ["{/id}"]}],
+              secrets=[f"the secret number {n} of the tests" for n in range(8)])
+    whole = (f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+             f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
+             f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
     def attack(port):
         with Link(port) as link:
             for _ in range(100):
-                link.push(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                link.push(whole)
                 assert link.answer()
-    # The thread that reads them takes a processor of two from everybody.
-    arena().beside(attack, ratio_max=4)
+    slow = arena(hooks_file=hooks.path, limits_connection_bytes_per_s=1 << 20)
+    with Link(slow.port) as link:
+        began = time.monotonic()
+        for _ in range(4):
+            link.push(whole)
+            assert link.answer()
+        must(time.monotonic() - began >= 4 * len(body) / (1 << 20) - 1,
+             "it brings more than its share")
+    arena(hooks_file=hooks.path).beside(attack)

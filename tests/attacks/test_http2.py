@@ -373,8 +373,7 @@ def test_many_large_bodies_at_a_time(arena):
     server = arena()
     with server.growth(32 * 1024):
         attack(server.port)
-    # To fill and to drop sixteen megabytes as fast as can be sent is work for all processors here.
-    server.answers_beside(attack)
+    server.beside(attack)
 
 
 @pytest.mark.guarded
@@ -396,8 +395,7 @@ def test_many_large_requests_that_wait(arena):
     server = arena()
     with server.growth(48 * 1024):
         attack(server.port)
-    # To fill and to drop sixteen megabytes as fast as can be sent is work for all processors here.
-    server.answers_beside(attack)
+    server.beside(attack)
 
 
 @pytest.mark.patched("nothing is wrong with it: neither the library nor the guard may end it")
