@@ -51,6 +51,21 @@ void pgw_front_on_room(struct pgw_front *f)
         resume_listeners(f);
 }
 
+static void before_wait(void *ctx)
+{
+        struct pgw_front *f = ctx;
+
+        pgw_front_h1_watch(f);
+        pgw_conn_settle(f);
+        if (f->pausing.count == 0 && f->unwatched.count == 0)
+                pgw_loop_before_wait(f->loop, NULL, NULL);
+}
+
+void pgw_front_before_wait(struct pgw_front *f)
+{
+        pgw_loop_before_wait(f->loop, before_wait, f);
+}
+
 /* False when there is nothing more to accept, or no room for it. */
 static bool accept_one(struct pgw_front *f, size_t index)
 {
@@ -222,6 +237,7 @@ struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_
         f->conf = *conf;
         pgw_list_init(&f->conns);
         pgw_list_init(&f->pausing);
+        pgw_list_init(&f->unwatched);
         configure(f);
         for (size_t i = 0; i < conf->listener_count; i++) {
                 bound_reads(conf->listeners[i].fd);

@@ -11,11 +11,9 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "http/front_priv.h"
-#include "http/guard_h1.h"
 
 #define PGW_CONN_EARLY_MAX     50
 #define PGW_CONN_DRAIN_IDLE_MS 1000
-#define PGW_CONN_PACED_BYTES   4096 /* smaller bodies never add up to much */
 
 struct request {
         struct pgw_link link; /* of its connection */
@@ -58,6 +56,7 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
             [PGW_KILL_BACKLOG] = {"backlog", PGW_M_KILLED_BACKLOG},
             [PGW_KILL_SLOW] = {"slow", PGW_M_KILLED_SLOW},
             [PGW_KILL_BODIES] = {"bodies", PGW_M_KILLED_BODIES},
+            [PGW_KILL_FRAMING] = {"framing", PGW_M_KILLED_FRAMING},
         };
 
         if (c->killed || !c->socket)
@@ -71,7 +70,7 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
         }
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
         /* Only who reads learns of it. */
-        pgw_front_h2_resume(c);
+        pgw_conn_resume(c);
 }
 
 static void on_closed(void *ctx)
@@ -80,8 +79,8 @@ static void on_closed(void *ctx)
         struct pgw_front *f = c->front;
 
         c->socket = NULL;
-        pgw_timer_disarm(f->loop, &c->pause);
-        pgw_front_h2_resume(c);
+        pgw_conn_resume(c);
+        pgw_front_h1_forget(c);
         pgw_list_remove(&f->conns, &c->link);
         pgw_conn_release(c);
         pgw_front_on_room(f);
@@ -90,13 +89,6 @@ static void on_closed(void *ctx)
 void pgw_conn_close_early(struct pgw_conn *c)
 {
         h2o_socket_close(c->socket);
-}
-
-static void begin_http1(struct pgw_conn *c)
-{
-        c->phase = PGW_CONN_HTTP1;
-        c->partial_since_ms = c->socket->input->size ? c->active_ms : 0;
-        h2o_http1_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
 }
 
 /* ---- from the socket to the protocol ---- */
@@ -120,7 +112,7 @@ static void on_first_bytes(h2o_socket_t *socket, const char *err)
         if (first == PGW_FIRST_HTTP2)
                 pgw_front_h2_begin(c);
         else
-                begin_http1(c);
+                pgw_front_h1_begin(c);
 }
 
 static void on_handshake(h2o_socket_t *socket, const char *err)
@@ -135,10 +127,8 @@ static void on_handshake(h2o_socket_t *socket, const char *err)
         if (h2o_memis(protocol.base, protocol.len, H2O_STRLIT("h2")))
                 pgw_front_h2_begin(c);
         else
-                begin_http1(c);
+                pgw_front_h1_begin(c);
 }
-
-static void on_pause_over(struct pgw_timer *timer);
 
 void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
 {
@@ -150,7 +140,7 @@ void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
         c->holds = 1;
         c->active_ms = now_ms;
         pgw_list_init(&c->requests);
-        pgw_timer_init(&c->pause, on_pause_over);
+        pgw_conn_pause_init(c);
         pgw_list_append(&f->conns, &c->link);
         socket->on_close.cb = on_closed;
         socket->on_close.data = c;
@@ -204,7 +194,7 @@ static void on_disposed(void *ctx)
 
         pgw_list_remove(&c->requests, &r->link);
         if (c->phase == PGW_CONN_HTTP1)
-                pgw_timer_disarm(c->front->loop, &c->pause);
+                pgw_front_h1_ended(c);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
         c->h2.held_bytes -= r->body_bytes;
         if (answered) {
@@ -264,39 +254,6 @@ static size_t head_size(const h2o_req_t *req)
         return size;
 }
 
-/* The raw head lies at the start of the socket's buffer until its request is over; where the
- * fields of `req` lie differs with and without a body. */
-static struct pgw_str raw_head(const h2o_req_t *req, const h2o_socket_t *socket)
-{
-        const h2o_buffer_t *input = socket->input;
-
-        if (input->size < req->method.len ||
-            memcmp(input->bytes, req->method.base, req->method.len))
-                return (struct pgw_str){NULL, 0};
-        return pgw_str_of(input->bytes, input->size);
-}
-
-/* PGW_OK, or why the head must be refused. */
-static enum pgw_err judge_http1(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket,
-                                const char **ret_detail)
-{
-        const struct pgw_str head = raw_head(req, socket);
-        const struct pgw_h1_verdict v = pgw_guard_h1(head, f->conf.header_bytes_max);
-
-        *ret_detail = head.p ? v.reason : "the request does not begin with its method";
-        if (v.status)
-                return v.status == 431 ? PGW_E_HEAD_SIZE : PGW_E_HTTP;
-        if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("CONNECT")) ||
-            h2o_memis(req->method.base, req->method.len, H2O_STRLIT("TRACE"))) {
-                *ret_detail = "this method is not taken";
-                return PGW_E_HTTP;
-        }
-        /* The library is lax about where a chunked body ends; what follows is not trusted. */
-        if (v.chunked)
-                req->http1_is_persistent = 0;
-        return PGW_OK;
-}
-
 static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
 {
         struct request *r = h2o_mem_alloc_shared(&req->pool, sizeof *r, on_disposed);
@@ -310,6 +267,7 @@ static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
         c->holds++;
         c->h2.held_bytes += r->body_bytes;
         c->partial_since_ms = 0;
+        c->request_bytes = 0;
         pgw_list_append(&c->requests, &r->link);
         return r;
 }
@@ -332,7 +290,7 @@ static int judge_and_pass_on(struct pgw_front *f, struct request *r, const h2o_s
         const char *detail;
 
         if (PGW_GUARDED && req->version < 0x200) {
-                enum pgw_err err = judge_http1(f, req, socket, &detail);
+                enum pgw_err err = pgw_front_h1_judge(f, req, socket, &detail);
                 if (err)
                         return refuse(f, req, err, detail);
         }
@@ -349,87 +307,6 @@ static int judge_and_pass_on(struct pgw_front *f, struct request *r, const h2o_s
         return f->conf.on_request(f->conf.ctx, req, PGW_OK, NULL);
 }
 
-/* The library does not read on an HTTP/1 connection while a request is acted on, because what it
- * parsed lies in the buffer that would grow. It would take the socket out of the poll set and put
- * it back, two system calls a request; so it is left in, with nobody who reads. Only when the
- * client does say something meanwhile it is taken out. */
-static void on_readable_while_held(h2o_socket_t *socket, const char *err)
-{
-        (void)err;
-        h2o_socket_read_stop(socket);
-}
-
-static void hold(struct pgw_conn *c)
-{
-        if (!c->socket || c->killed || c->answered || c->socket->_cb.read)
-                return;
-        c->held = true;
-        h2o_socket_dont_read(c->socket, 1);
-        h2o_socket_read_start(c->socket, on_readable_while_held);
-}
-
-void pgw_front_before_answer(h2o_req_t *req)
-{
-        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-        struct pgw_conn *c = socket->on_close.data;
-
-        c->answered = true;
-        if (!c->held)
-                return;
-        c->held = false;
-        h2o_socket_read_stop(socket);
-        h2o_socket_dont_read(socket, 0);
-}
-
-uint64_t pgw_conn_pace(struct pgw_conn *c, size_t bytes)
-{
-        const struct pgw_front_conf *conf = &c->front->conf;
-
-        if (!PGW_GUARDED)
-                return 0;
-        const uint64_t now_ms = pgw_loop_now_ms(c->front->loop);
-        const uint64_t pause_ms =
-            pgw_pace_take(&c->pace, bytes, conf->bytes_per_s, conf->body_bytes_max, now_ms);
-        if (!pause_ms)
-                return 0;
-        pgw_metric_add(PGW_M_PAUSES, 1);
-        return now_ms + pause_ms;
-}
-
-/* An HTTP/1 connection is not read while a request is acted on, so it is slowed by acting on this
- * one later. False: go on at once. */
-static bool wait_for_its_turn(struct request *r)
-{
-        struct pgw_conn *c = r->conn;
-
-        if (c->phase != PGW_CONN_HTTP1 || r->body_bytes < PGW_CONN_PACED_BYTES)
-                return false;
-        const uint64_t until_ms = pgw_conn_pace(c, r->body_bytes);
-        if (!until_ms)
-                return false;
-        r->deadline_ms += until_ms - pgw_loop_now_ms(c->front->loop);
-        pgw_timer_arm(c->front->loop, &c->pause, until_ms);
-        return true;
-}
-
-static void on_pause_over(struct pgw_timer *timer)
-{
-        struct pgw_conn *c = PGW_CONTAINER(timer, struct pgw_conn, pause);
-
-        if (c->phase == PGW_CONN_HTTP2) {
-                pgw_front_h2_resume(c);
-                return;
-        }
-        /* HTTP/1 has one request at a time. */
-        struct request *r = PGW_CONTAINER(pgw_list_first(&c->requests), struct request, link);
-        c->holds++;
-        if (c->killed)
-                (void)reset_stream(r->req);
-        else
-                (void)judge_and_pass_on(c->front, r, c->socket);
-        pgw_conn_release(c);
-}
-
 int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
 {
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
@@ -442,11 +319,9 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
         struct request *r = register_request(c, req);
         c->holds++;
         c->answered = false;
-        int code = 0;
-        if (!wait_for_its_turn(r))
-                code = judge_and_pass_on(f, r, socket);
+        const int code = judge_and_pass_on(f, r, socket);
         if (c->phase == PGW_CONN_HTTP1)
-                hold(c);
+                pgw_front_h1_hold(c);
         pgw_conn_release(c);
         return code;
 }

@@ -22,6 +22,12 @@ static void interpose(struct pgw_conn *c)
         }
 }
 
+static void pace(struct pgw_conn *c, size_t bytes)
+{
+        if (c->socket && !c->killed && !c->closing)
+                pgw_conn_pace(c, bytes + c->h2.surcharge, guarded_read);
+}
+
 static bool scan(struct pgw_conn *c)
 {
         static const enum pgw_kill kills[] = {
@@ -42,15 +48,6 @@ static bool scan(struct pgw_conn *c)
                 return true;
         pgw_conn_kill(c, kills[verdict], pgw_h2_verdict_name(verdict));
         return false;
-}
-
-static void pace(struct pgw_conn *c, size_t bytes)
-{
-        if (!c->socket || c->killed || c->closing)
-                return;
-        const uint64_t until_ms = pgw_conn_pace(c, bytes);
-        if (until_ms)
-                pgw_front_h2_pause(c, until_ms);
 }
 
 static void guarded_read(h2o_socket_t *socket, const char *err)
@@ -88,6 +85,7 @@ enum pgw_first pgw_front_h2_judge(struct pgw_str bytes)
 void pgw_front_h2_begin(struct pgw_conn *c)
 {
         struct pgw_front *f = c->front;
+        const size_t bytes = c->socket->input->size;
 
         c->phase = PGW_CONN_HTTP2;
         pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
@@ -98,8 +96,10 @@ void pgw_front_h2_begin(struct pgw_conn *c)
         }
         c->holds++;
         h2o_http2_accept(&f->accept_ctx, c->socket, (struct timeval){0, 0});
-        if (PGW_GUARDED)
+        if (PGW_GUARDED) {
                 interpose(c);
+                pace(c, bytes);
+        }
         pgw_conn_release(c);
 }
 

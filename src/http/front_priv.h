@@ -1,5 +1,6 @@
-/* http/front_priv.h - between front.c (accepting), front_conn.c (connections) and front_h2.c
- * (what HTTP/2 adds to them; not there in a build without it). */
+/* http/front_priv.h - between front.c (accepting), front_conn.c (connections), front_pause.c (those
+ * that bring too much), front_h1.c and front_h2.c (what HTTP/1 and HTTP/2 add to them; the latter
+ * is not there in a build without it). */
 #ifndef PGW_HTTP_FRONT_PRIV_H
 #define PGW_HTTP_FRONT_PRIV_H
 
@@ -36,7 +37,8 @@ struct pgw_front {
         bool draining;
         uint64_t drain_began_ms;
         struct pgw_list conns;
-        struct pgw_list pausing; /* see front_pause_h2.c */
+        struct pgw_list pausing;   /* see front_pause.c */
+        struct pgw_list unwatched; /* see front_h1.c */
         struct pgw_timer sweep;
 };
 
@@ -65,11 +67,13 @@ struct pgw_conn {
         struct pgw_guard_h2 h2;
         h2o_socket_cb library_read;
         struct pgw_pace pace;
-        struct pgw_timer pause; /* until it is read on, or with HTTP/1 acted on */
-        bool is_paused;         /* HTTP/2: not read; the next three are front_pause_h2.c's */
+        struct pgw_timer pause; /* until it is read again */
+        bool is_paused;
         bool is_unpolled;
         struct pgw_link pause_link; /* of the front */
         h2o_socket_cb guarded_read;
+        struct pgw_link unwatched_link; /* of the front */
+        uint64_t request_bytes;         /* HTTP/1: read since the last request */
 };
 
 /* A socket was accepted. */
@@ -84,7 +88,8 @@ enum pgw_kill {
         PGW_KILL_RESETS,  /* requests that were reset */
         PGW_KILL_BACKLOG, /* answers that are not read */
         PGW_KILL_SLOW,    /* a request that does not end */
-        PGW_KILL_BODIES   /* bodies at a time */
+        PGW_KILL_BODIES,  /* bodies at a time */
+        PGW_KILL_FRAMING  /* what is around a body */
 };
 
 /* End it: the library will see the end of the stream. `detail` goes to the log. */
@@ -99,11 +104,43 @@ int pgw_conn_on_request(struct pgw_front *, h2o_req_t *);
 /* The end of our own phases: nobody else holds the socket yet. */
 void pgw_conn_close_early(struct pgw_conn *);
 
-/* It has brought so many bytes: the time until which no more is to be taken, or 0. */
-uint64_t pgw_conn_pace(struct pgw_conn *, size_t bytes);
-
 /* Let go of one of its holds. */
 void pgw_conn_release(struct pgw_conn *);
+
+/* ---- front_pause.c ---- */
+
+void pgw_conn_pause_init(struct pgw_conn *);
+
+/* It has brought so much. When that is more than its share, and it is read by `guarded_read` just
+ * now, it is not read for a while. */
+void pgw_conn_pace(struct pgw_conn *, uint64_t bytes, h2o_socket_cb guarded_read);
+
+/* Read it from now on again, or forget the pause of one that was closed. */
+void pgw_conn_resume(struct pgw_conn *);
+
+/* What is done before each wait for those whose pause has begun. */
+void pgw_conn_settle(struct pgw_front *);
+
+/* ---- front_h1.c ---- */
+
+/* It speaks HTTP/1 from here on. */
+void pgw_front_h1_begin(struct pgw_conn *);
+
+/* A request of it is over, and the library reads again. */
+void pgw_front_h1_ended(struct pgw_conn *);
+
+/* It was closed. */
+void pgw_front_h1_forget(struct pgw_conn *);
+
+/* What is done before each wait for those that the library reads by itself. */
+void pgw_front_h1_watch(struct pgw_front *);
+
+/* PGW_OK, or why the head must be refused. */
+enum pgw_err pgw_front_h1_judge(struct pgw_front *, h2o_req_t *, const h2o_socket_t *,
+                                const char **ret_detail);
+
+/* A request of it is acted on. */
+void pgw_front_h1_hold(struct pgw_conn *);
 
 /* ---- front_h2.c ---- */
 
@@ -118,10 +155,6 @@ void pgw_front_h2_begin(struct pgw_conn *);
 
 /* A request of it was answered. */
 void pgw_front_h2_answered(struct pgw_conn *);
-
-/* Do not read it until then; or from now on again, or that it is closed. */
-void pgw_front_h2_pause(struct pgw_conn *, uint64_t until_ms);
-void pgw_front_h2_resume(struct pgw_conn *);
 
 void pgw_front_h2_end(struct pgw_conn *);
 #else
@@ -139,17 +172,18 @@ static inline void pgw_front_h2_answered(struct pgw_conn *c)
 {
         (void)c;
 }
-static inline void pgw_front_h2_resume(struct pgw_conn *c)
-{
-        (void)c;
-}
 static inline void pgw_front_h2_end(struct pgw_conn *c)
 {
         (void)c;
 }
 #endif
 
-/* A connection is gone; front.c may accept again. */
+/* ---- front.c ---- */
+
+/* A connection is gone; it may accept again. */
 void pgw_front_on_room(struct pgw_front *);
+
+/* There is something to settle, or to watch, before the loop waits. */
+void pgw_front_before_wait(struct pgw_front *);
 
 #endif

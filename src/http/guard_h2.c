@@ -213,6 +213,8 @@ static enum pgw_h2_verdict add_to_body(struct pgw_guard_h2 *g, struct pgw_h2_bod
 {
         if (f->type != DATA)
                 return PGW_H2_FINE;
+        if (f->payload.n < PGW_H2_PIECE_MIN)
+                g->surcharge += PGW_H2_PIECE_MIN - f->payload.n;
         body->bytes += (uint32_t)f->payload.n;
         g->bodies_bytes += f->payload.n;
         return g->bodies_bytes + g->held_bytes > g->bodies_max ? PGW_H2_BODIES : PGW_H2_FINE;
@@ -275,6 +277,7 @@ enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str byt
         size_t left = bytes.n;
         enum pgw_h2_verdict verdict = PGW_H2_FINE;
 
+        g->surcharge = 0;
         refill(g, now_ms);
         if (!g->preface_seen) {
                 if (left < PGW_H2_PREFACE_SIZE)

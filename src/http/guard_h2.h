@@ -26,6 +26,7 @@
 #define PGW_H2_FIELDS_MAX       100
 #define PGW_H2_FRAME_MAX        16384
 #define PGW_H2_BODIES_MAX       256
+#define PGW_H2_PIECE_MIN        1024 /* bytes that a piece of a body counts at least */
 
 enum pgw_h2_verdict {
         PGW_H2_FINE,
@@ -59,6 +60,7 @@ struct pgw_guard_h2 {
         uint64_t bodies_bytes;  /* of the open ones */
         uint64_t held_bytes;    /* of whole ones that are acted on: the caller's to count */
         uint64_t body_moved_ms; /* when one of them last began or ended */
+        uint64_t surcharge;     /* bytes that small pieces of bodies count more; of the last scan */
         char *block;            /* what was read of the open one */
         size_t block_size;
 };

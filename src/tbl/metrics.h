@@ -108,6 +108,7 @@ C(KILLED_RESETS, "purgeway_connections_killed_total", "reason=\"resets\"", "")
 C(KILLED_BACKLOG, "purgeway_connections_killed_total", "reason=\"backlog\"", "")
 C(KILLED_SLOW, "purgeway_connections_killed_total", "reason=\"slow\"", "")
 C(KILLED_BODIES, "purgeway_connections_killed_total", "reason=\"bodies\"", "")
+C(KILLED_FRAMING, "purgeway_connections_killed_total", "reason=\"framing\"", "")
 C(PAUSES, "purgeway_connections_pauses_total", "",
   "Times a connection was not read for a while, since it brought more than "
   "limits.connection_bytes_per_s.")

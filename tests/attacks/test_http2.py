@@ -364,6 +364,31 @@ def test_body_without_end(arena):
 
 
 @pytest.mark.guarded
+@pytest.mark.parametrize("streams", [1, 90])
+def test_bodies_in_pieces_of_a_byte(arena, streams):
+    """Ten bytes are sent for one, and each piece costs as much as a large one."""
+    pieces = b"".join(frame(DATA, 0, stream, b" ")
+                      for _ in range(2700 // streams) for stream in odd(streams))
+    begin = hello() + b"".join(frame(HEADERS, END_HEADERS, stream, post())
+                               for stream in odd(streams))
+
+    def attack(port):
+        with Link(port) as link:
+            link.push(begin)
+            link.flood(itertools.repeat(pieces, 600))
+    slow = arena(limits_connection_bytes_per_s=1 << 20)
+    with Link(slow.port) as link:
+        began = time.monotonic()
+        link.push(begin + pieces)
+        time.sleep(0.1)  # what comes with them is read with them
+        link.push(frame(PING, payload=b"the last"))
+        while b"the last" not in (data := link.socket.recv(65536)):
+            assert data, "it was ended"
+        must(time.monotonic() - began >= 1, "pieces count by their bytes")
+    arena().beside(attack)
+
+
+@pytest.mark.guarded
 def test_many_large_bodies_at_a_time(arena):
     """Each of them is small enough, all together are not."""
     def attack(port):

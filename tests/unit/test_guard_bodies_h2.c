@@ -105,6 +105,24 @@ static void bounds_the_bytes_of_all_bodies_together(void **state)
         assert_int_equal(scan(), PGW_H2_BODIES);
 }
 
+/* What a piece costs does not depend on its size, so small ones count more. */
+static void charges_small_pieces_more(void **state)
+{
+        (void)state;
+        add_frame_on(1, HEADERS, END_HEADERS, PGW_STR("\x83"));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        assert_int_equal(guard.surcharge, 0);
+        add_frame_on(1, DATA, 0, blank(1));
+        add_frame_on(1, DATA, 0, blank(100));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        assert_int_equal(guard.surcharge, 2 * PGW_H2_PIECE_MIN - 101);
+        add_frame_on(1, DATA, END_STREAM, blank(1));
+        add_frame_on(3, HEADERS, END_HEADERS, PGW_STR("\x83"));
+        add_frame_on(3, DATA, END_STREAM, blank(1));
+        assert_int_equal(scan(), PGW_H2_FINE);
+        assert_int_equal(guard.surcharge, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -114,6 +132,7 @@ int main(void)
             CASE(knows_each_body_by_its_stream),
             CASE(refuses_to_open_more_than_the_library_takes),
             CASE(bounds_the_bytes_of_all_bodies_together),
+            CASE(charges_small_pieces_more),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
