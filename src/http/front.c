@@ -55,7 +55,7 @@ static void before_wait(void *ctx)
 {
         struct pgw_front *f = ctx;
 
-        pgw_front_h1_watch(f);
+        pgw_conn_watch(f);
         pgw_conn_settle(f);
         if (f->pausing.count == 0 && f->unwatched.count == 0)
                 pgw_loop_before_wait(f->loop, NULL, NULL);
@@ -238,6 +238,7 @@ struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_
         pgw_list_init(&f->conns);
         pgw_list_init(&f->pausing);
         pgw_list_init(&f->unwatched);
+        pgw_front_tls_init(f);
         configure(f);
         for (size_t i = 0; i < conf->listener_count; i++) {
                 bound_reads(conf->listeners[i].fd);
@@ -292,10 +293,10 @@ bool pgw_front_stop(struct pgw_front *f)
         f->draining = true;
         for (link = pgw_list_first(&f->conns); link; link = pgw_list_next(&f->conns, link))
                 pgw_conn_kill(PGW_CONTAINER(link, struct pgw_conn, link), PGW_KILL_STOP, "");
-        for (int i = 0; i < PGW_FRONT_STOP_TURNS && f->conns.count; i++)
+        for (int i = 0; i < PGW_FRONT_STOP_TURNS && (f->conns.count || f->is_next_called); i++)
                 pgw_loop_turn(f->loop, 10);
         pgw_timer_disarm(f->loop, &f->sweep);
-        if (f->conns.count)
+        if (f->conns.count || f->is_next_called)
                 return false;
         /* A drain that was over within a second leaves its reminder behind. */
         if (h2o_timeout_is_linked(&f->ctx.http2._graceful_shutdown_timeout))

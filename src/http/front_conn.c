@@ -80,10 +80,50 @@ static void on_closed(void *ctx)
 
         c->socket = NULL;
         pgw_conn_resume(c);
-        pgw_front_h1_forget(c);
+        pgw_front_tls_forget(c);
+        if (pgw_link_is_on(&c->unwatched_link))
+                pgw_list_remove(&f->unwatched, &c->unwatched_link);
         pgw_list_remove(&f->conns, &c->link);
         pgw_conn_release(c);
         pgw_front_on_room(f);
+}
+
+/* ---- whose callback is called ---- */
+
+void pgw_conn_watch_again(struct pgw_conn *c)
+{
+        struct pgw_front *f = c->front;
+
+        if (!PGW_GUARDED || !c->socket || pgw_link_is_on(&c->unwatched_link))
+                return;
+        pgw_list_append(&f->unwatched, &c->unwatched_link);
+        pgw_front_before_wait(f);
+}
+
+/* True once it is watched, or need not be. */
+static bool watch(struct pgw_conn *c)
+{
+        if (c->closing || c->requests.count || c->phase == PGW_CONN_HTTP2)
+                return true;
+        if (!c->socket->_cb.read)
+                return pgw_link_is_on(&c->handshake_link);
+        if (c->phase == PGW_CONN_HANDSHAKE)
+                pgw_front_tls_watch(c);
+        else
+                pgw_front_h1_watch(c);
+        return true;
+}
+
+void pgw_conn_watch(struct pgw_front *f)
+{
+        struct pgw_link *link = pgw_list_first(&f->unwatched), *next;
+
+        for (; link; link = next) {
+                struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, unwatched_link);
+                next = pgw_list_next(&f->unwatched, link);
+                if (watch(c))
+                        pgw_list_remove(&f->unwatched, link);
+        }
 }
 
 void pgw_conn_close_early(struct pgw_conn *c)
@@ -145,10 +185,7 @@ void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
         socket->on_close.cb = on_closed;
         socket->on_close.data = c;
         if (is_tls) {
-                c->phase = PGW_CONN_HANDSHAKE;
-                c->phase_deadline_ms = now_ms + f->conf.handshake_ms;
-                h2o_socket_ssl_handshake(socket, pgw_tls_server_ssl(f->conf.tls), NULL,
-                                         on_handshake);
+                pgw_front_tls_begin(c, on_handshake);
         } else {
                 c->phase = PGW_CONN_PREFACE;
                 c->phase_deadline_ms = now_ms + f->conf.request_ms;
@@ -194,7 +231,7 @@ static void on_disposed(void *ctx)
 
         pgw_list_remove(&c->requests, &r->link);
         if (c->phase == PGW_CONN_HTTP1)
-                pgw_front_h1_ended(c);
+                pgw_conn_watch_again(c);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
         c->h2.held_bytes -= r->body_bytes;
         if (answered) {

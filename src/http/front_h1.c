@@ -4,8 +4,8 @@
  * whole (guard_h1). What belongs to a request beside its body, the sizes of chunks, extensions,
  * trailers, the library takes without end and without counting; so all that is read is counted
  * here, in the place of the library's read callback. The library puts its own back whenever it
- * begins to read, which it does after an answer, and after it said 100 (Continue): such connections
- * are on a list, and watched again before the loop waits, which is before anything can be read.
+ * begins to read, which it does after an answer, and after it said 100 (Continue); such connections
+ * are watched again before anything can be read.
  */
 #include <string.h>
 
@@ -22,16 +22,6 @@ static uint64_t request_max(const struct pgw_front *f)
         return 2 * (uint64_t)f->config.max_request_entity_size + PGW_FRONT_H1_SLACK;
 }
 
-static void watch_again(struct pgw_conn *c)
-{
-        struct pgw_front *f = c->front;
-
-        if (!PGW_GUARDED || pgw_link_is_on(&c->unwatched_link))
-                return;
-        pgw_list_append(&f->unwatched, &c->unwatched_link);
-        pgw_front_before_wait(f);
-}
-
 static void guarded_read(h2o_socket_t *socket, const char *err)
 {
         struct pgw_conn *c = socket->on_close.data;
@@ -46,58 +36,26 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
         c->library_read(socket, err);
         if (c->socket && !c->killed && !c->closing) {
                 if (!c->socket->_cb.read && c->requests.count == 0)
-                        watch_again(c);
+                        pgw_conn_watch_again(c);
                 pgw_conn_pace(c, bytes, guarded_read);
         }
         pgw_conn_release(c);
 }
 
-/* True once it is, or need not be. */
-static bool watch(struct pgw_conn *c)
+void pgw_front_h1_watch(struct pgw_conn *c)
 {
-        h2o_socket_t *socket = c->socket;
-
-        if (c->closing || c->requests.count)
-                return true;
-        if (!socket->_cb.read)
-                return false;
-        if (socket->_cb.read != guarded_read) {
-                c->library_read = socket->_cb.read;
-                socket->_cb.read = guarded_read;
+        if (c->socket->_cb.read != guarded_read) {
+                c->library_read = c->socket->_cb.read;
+                c->socket->_cb.read = guarded_read;
         }
         pgw_conn_pace(c, 0, guarded_read);
-        return true;
-}
-
-void pgw_front_h1_watch(struct pgw_front *f)
-{
-        struct pgw_link *link = pgw_list_first(&f->unwatched), *next;
-
-        for (; link; link = next) {
-                struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, unwatched_link);
-                next = pgw_list_next(&f->unwatched, link);
-                if (watch(c))
-                        pgw_list_remove(&f->unwatched, link);
-        }
-}
-
-void pgw_front_h1_ended(struct pgw_conn *c)
-{
-        if (c->socket)
-                watch_again(c);
-}
-
-void pgw_front_h1_forget(struct pgw_conn *c)
-{
-        if (pgw_link_is_on(&c->unwatched_link))
-                pgw_list_remove(&c->front->unwatched, &c->unwatched_link);
 }
 
 void pgw_front_h1_begin(struct pgw_conn *c)
 {
         c->phase = PGW_CONN_HTTP1;
         c->partial_since_ms = c->socket->input->size ? c->active_ms : 0;
-        watch_again(c);
+        pgw_conn_watch_again(c);
         h2o_http1_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
 }
 

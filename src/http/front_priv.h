@@ -37,8 +37,12 @@ struct pgw_front {
         bool draining;
         uint64_t drain_began_ms;
         struct pgw_list conns;
-        struct pgw_list pausing;   /* see front_pause.c */
-        struct pgw_list unwatched; /* see front_h1.c */
+        struct pgw_list pausing; /* see front_pause.c */
+        struct pgw_list unwatched;
+        struct pgw_list handshakes; /* that wait for their turn */
+        uint64_t handshake_turn;    /* the last one of the loop with a handshake in it */
+        bool is_next_called;
+        struct pgw_posted next_handshake;
         struct pgw_timer sweep;
 };
 
@@ -73,6 +77,7 @@ struct pgw_conn {
         struct pgw_link pause_link; /* of the front */
         h2o_socket_cb guarded_read;
         struct pgw_link unwatched_link; /* of the front */
+        struct pgw_link handshake_link; /* of the front */
         uint64_t request_bytes;         /* HTTP/1: read since the last request */
 };
 
@@ -104,6 +109,12 @@ int pgw_conn_on_request(struct pgw_front *, h2o_req_t *);
 /* The end of our own phases: nobody else holds the socket yet. */
 void pgw_conn_close_early(struct pgw_conn *);
 
+/* The library reads it by itself, or will: take its callback's place before the loop waits. */
+void pgw_conn_watch_again(struct pgw_conn *);
+
+/* What is done before each wait for those that are to be watched again. */
+void pgw_conn_watch(struct pgw_front *);
+
 /* Let go of one of its holds. */
 void pgw_conn_release(struct pgw_conn *);
 
@@ -121,19 +132,26 @@ void pgw_conn_resume(struct pgw_conn *);
 /* What is done before each wait for those whose pause has begun. */
 void pgw_conn_settle(struct pgw_front *);
 
+/* ---- front_tls.c ---- */
+
+void pgw_front_tls_init(struct pgw_front *);
+
+/* It begins with a handshake; `on_done` is called after it, or without it. */
+void pgw_front_tls_begin(struct pgw_conn *, h2o_socket_cb on_done);
+
+/* The library reads its handshake by itself. */
+void pgw_front_tls_watch(struct pgw_conn *);
+
+/* It was closed. */
+void pgw_front_tls_forget(struct pgw_conn *);
+
 /* ---- front_h1.c ---- */
 
 /* It speaks HTTP/1 from here on. */
 void pgw_front_h1_begin(struct pgw_conn *);
 
-/* A request of it is over, and the library reads again. */
-void pgw_front_h1_ended(struct pgw_conn *);
-
-/* It was closed. */
-void pgw_front_h1_forget(struct pgw_conn *);
-
-/* What is done before each wait for those that the library reads by itself. */
-void pgw_front_h1_watch(struct pgw_front *);
+/* The library reads its requests by itself. */
+void pgw_front_h1_watch(struct pgw_conn *);
 
 /* PGW_OK, or why the head must be refused. */
 enum pgw_err pgw_front_h1_judge(struct pgw_front *, h2o_req_t *, const h2o_socket_t *,

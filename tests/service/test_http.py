@@ -1,7 +1,9 @@
 """HTTP as users speak it, and as those speak it who wish us ill."""
+import concurrent.futures
 import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -566,6 +568,49 @@ def test_handshake_that_does_not_come_is_cut_off(secure):
     with Raw(secure.tls_port) as raw:
         raw.send(b"\x16\x03\x01\x02\x00\x01")
         raw.until_closed()
+
+
+def client_hello(certificates):
+    sent = ssl.MemoryBIO()
+    peer = ssl.create_default_context(cafile=certificates.authority).wrap_bio(
+        ssl.MemoryBIO(), sent, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        peer.do_handshake()
+    return sent.read()
+
+
+def test_handshakes_take_turns(make, certificates):
+    """Two hundred at once, and a client that is connected is served between them."""
+    port, count = free_port(), 200
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), threads=1,
+                  tls_listen=f"127.0.0.1:{port}", tls_certificate=certificates.certificate,
+                  tls_key=certificates.key)
+    hello = client_hello(certificates)
+    links = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
+    with Raw(server.port) as served:
+        served.send(GET).answer()
+        server.stand_still()
+        for link in links:
+            link.sendall(hello)
+        served.send(GET)
+        server.resume()
+        for _ in range(10):
+            assert served.answer().status == 200
+            served.send(GET)
+        begun = len(select.select(links, [], [], 0)[0])
+        assert begun < count, "everybody waited for all of them"
+    for link in links:
+        assert link.recv(1) == b"\x16", "nobody is forgotten"
+        link.close()
+
+
+def test_many_handshakes_at_once_all_end(secure, certificates):
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        def get(_):
+            with handshake(secure, certificates, ["http/1.1"]) as peer:
+                peer.sendall(GET)
+                return peer.recv(65536)[:12]
+        assert set(pool.map(get, range(200))) == {b"HTTP/1.1 200"}
 
 
 def test_several_listeners(make, certificates):
