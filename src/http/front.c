@@ -191,6 +191,10 @@ static void bound(struct pgw_front *f)
         const size_t least = 2 * f->config.max_request_entity_size;
         if (f->conf.bodies_bytes_max < least)
                 f->conf.bodies_bytes_max = least;
+        /* Whoever sends the largest body as fast as it is read must not be found too slow. */
+        const uint64_t least_per_s = 2 * f->conf.body_bytes_max * 1000 / f->conf.request_ms;
+        if (f->conf.bytes_per_s < least_per_s)
+                f->conf.bytes_per_s = least_per_s;
 }
 
 static void configure(struct pgw_front *f)

@@ -66,7 +66,8 @@ N(limits_bodies_bytes, "limits.bodies_bytes", BYTES, 16777216, 1024, 1073741824,
 N(limits_connection_bytes_per_s, "limits.connection_bytes_per_s", BYTES, 33554432, 65536,
   17179869184, false,
   "Bytes a second that one connection brings at the most, the largest body at once; one that "
-  "would bring more is not read for a while.")
+  "would bring more is not read for a while. Never so few that the largest body takes more than "
+  "half of limits.request_ms.")
 N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false,
   "Largest header block of a request.")
 N(limits_connections, "limits.connections", COUNT, 10000, 1, 1000000, false,
