@@ -92,12 +92,10 @@ static void on_closed(void *ctx)
 
 void pgw_conn_watch_again(struct pgw_conn *c)
 {
-        struct pgw_front *f = c->front;
-
         if (!PGW_GUARDED || !c->socket || pgw_link_is_on(&c->unwatched_link))
                 return;
-        pgw_list_append(&f->unwatched, &c->unwatched_link);
-        pgw_front_before_wait(f);
+        pgw_list_append(&c->front->unwatched, &c->unwatched_link);
+        pgw_front_before_wait(c->front);
 }
 
 /* True once it is watched, or need not be. */

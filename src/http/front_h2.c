@@ -82,25 +82,37 @@ enum pgw_first pgw_front_h2_judge(struct pgw_str bytes)
         return n < PGW_H2_PREFACE_SIZE ? PGW_FIRST_UNDECIDED : PGW_FIRST_HTTP2;
 }
 
-void pgw_front_h2_begin(struct pgw_conn *c)
+static void hand_over(struct pgw_conn *c)
 {
-        struct pgw_front *f = c->front;
+        h2o_http2_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
+}
+
+static void begin_guarded(struct pgw_conn *c)
+{
         const size_t bytes = c->socket->input->size;
 
-        c->phase = PGW_CONN_HTTP2;
-        pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
-                          f->conf.bodies_bytes_max, pgw_loop_now_ms(f->loop));
-        if (PGW_GUARDED && !scan(c)) {
+        if (!scan(c)) {
                 pgw_conn_close_early(c);
                 return;
         }
         c->holds++;
-        h2o_http2_accept(&f->accept_ctx, c->socket, (struct timeval){0, 0});
-        if (PGW_GUARDED) {
-                interpose(c);
-                pace(c, bytes);
-        }
+        hand_over(c);
+        interpose(c);
+        pace(c, bytes);
         pgw_conn_release(c);
+}
+
+void pgw_front_h2_begin(struct pgw_conn *c)
+{
+        struct pgw_front *f = c->front;
+
+        c->phase = PGW_CONN_HTTP2;
+        pgw_guard_h2_init(&c->h2, f->conf.header_bytes_max * PGW_CONN_BLOCK_MAX_FACTOR,
+                          f->conf.bodies_bytes_max, pgw_loop_now_ms(f->loop));
+        if (PGW_GUARDED)
+                begin_guarded(c);
+        else
+                hand_over(c);
 }
 
 void pgw_front_h2_answered(struct pgw_conn *c)

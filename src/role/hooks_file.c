@@ -1,4 +1,4 @@
-/* Secrets are read with the file, each time anew: who writes another secret touches the file. */
+/* Secrets are read with the file, each time anew. */
 #include "role/hooks_file.h"
 
 #include <stdlib.h>
@@ -55,7 +55,6 @@ static enum pgw_err take_secret(void *ctx, struct pgw_str reference, struct pgw_
         const size_t skip = is_file ? file.n : variable.n;
         char name[PGW_SECRET_NAME_MAX + 1];
 
-        (void)ctx;
         if ((!is_file && !pgw_str_starts(reference, variable)) || reference.n == skip ||
             reference.n - skip > PGW_SECRET_NAME_MAX) {
                 pgw_fault_set(fault, "",
@@ -64,11 +63,15 @@ static enum pgw_err take_secret(void *ctx, struct pgw_str reference, struct pgw_
         }
         memcpy(name, reference.p + skip, reference.n - skip);
         name[reference.n - skip] = '\0';
-        return is_file ? take_file(name, out, fault) : take_variable(name, out, fault);
+        if (!is_file)
+                return take_variable(name, out, fault);
+        pgw_file_watch_add(ctx, name);
+        return take_file(name, out, fault);
 }
 
 enum pgw_err pgw_hooks_file_read(const struct pgw_settings *s,
-                                 const struct pgw_identities *identities, struct pgw_fault *fault,
+                                 const struct pgw_identities *identities,
+                                 struct pgw_file_watch *watch, struct pgw_fault *fault,
                                  struct pgw_hooks **ret)
 {
         struct pgw_str names[PGW_TARGETS_MAX];
@@ -78,13 +81,16 @@ enum pgw_err pgw_hooks_file_read(const struct pgw_settings *s,
             .targets = names,
             .target_count = pgw_settings_target_names(s, names),
             .secret = take_secret,
+            .ctx = watch,
         };
         char *bytes;
         size_t size;
 
         *ret = NULL;
+        pgw_file_watch_begin(watch);
         if (!s->hooks_file[0])
                 return PGW_OK;
+        pgw_file_watch_add(watch, s->hooks_file);
         enum pgw_err err = pgw_file_read(s->hooks_file, PGW_HOOKS_FILE_MAX, &bytes, &size, fault);
         if (err)
                 return err;

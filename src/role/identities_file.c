@@ -1,7 +1,5 @@
 #include "role/identities_file.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "role/file.h"
 
@@ -39,40 +37,4 @@ enum pgw_err pgw_identities_file_read(const struct pgw_settings *s, struct pgw_f
                                   pgw_str_z(s->identities_pepper), fault, ret);
         pgw_free(bytes);
         return err;
-}
-
-static struct pgw_file_state state_of(const char *path)
-{
-        struct pgw_file_state state;
-        struct stat st;
-
-        /* States are compared by their bytes. */
-        memset(&state, 0, sizeof state);
-        if (stat(path, &st) == 0) {
-                state.device = st.st_dev;
-                state.inode = st.st_ino;
-                state.size = st.st_size;
-                state.written = st.st_mtim;
-                state.changed = st.st_ctim;
-        }
-        return state;
-}
-
-static bool is_same(const struct pgw_file_state *a, const struct pgw_file_state *b)
-{
-        return memcmp(a, b, sizeof *a) == 0;
-}
-
-void pgw_file_watch_mark(struct pgw_file_watch *w, const char *path)
-{
-        w->read = w->seen = state_of(path);
-}
-
-bool pgw_file_watch_look(struct pgw_file_watch *w, const char *path)
-{
-        const struct pgw_file_state now = state_of(path);
-        const bool is_still = is_same(&now, &w->seen);
-
-        w->seen = now;
-        return is_still && !is_same(&now, &w->read);
 }

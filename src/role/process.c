@@ -29,6 +29,7 @@
 #include "redis/leader.h"
 #include "role/embedded.h"
 #include "role/file.h"
+#include "role/file_watch.h"
 #include "role/hooks_file.h"
 #include "role/identities_file.h"
 #include "role/notify.h"
@@ -328,12 +329,18 @@ static void keep_memory_private(void)
 #endif
 }
 
+static void watch_identities_from_now(struct process *p)
+{
+        pgw_file_watch_begin(&p->identities_watch);
+        pgw_file_watch_add(&p->identities_watch, p->settings->identities_file);
+}
+
 static int load_identities(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
         struct pgw_identities *identities;
 
-        pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
+        watch_identities_from_now(p);
         if (pgw_identities_file_read(p->settings, &fault, &identities))
                 return refuse(PGW_EXIT_CONFIG, &fault);
         if (identities)
@@ -346,8 +353,7 @@ static int load_hooks(struct process *p)
         struct pgw_fault fault = {"", ""};
         struct pgw_hooks *hooks;
 
-        pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
-        if (pgw_hooks_file_read(p->settings, p->identities, &fault, &hooks))
+        if (pgw_hooks_file_read(p->settings, p->identities, &p->hooks_watch, &fault, &hooks))
                 return refuse(PGW_EXIT_CONFIG, &fault);
         if (hooks)
                 hand_out_hooks(p, hooks);
@@ -361,10 +367,9 @@ static bool watch_identities(struct process *p)
         struct pgw_fault fault = {"", ""};
         struct pgw_identities *fresh;
 
-        if (!p->identities ||
-            !pgw_file_watch_look(&p->identities_watch, p->settings->identities_file))
+        if (!p->identities || !pgw_file_watch_look(&p->identities_watch))
                 return false;
-        pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
+        watch_identities_from_now(p);
         if (pgw_identities_file_read(p->settings, &fault, &fresh)) {
                 PGW_LOG(PGW_LOG_ERROR, "identities.reload_failed",
                         PGW_L_STR("where", fault.pointer), PGW_L_STR("detail", fault.detail));
@@ -380,11 +385,9 @@ static void watch_hooks(struct process *p, bool has_new_identities)
         struct pgw_fault fault = {"", ""};
         struct pgw_hooks *fresh;
 
-        if (!p->hooks ||
-            (!pgw_file_watch_look(&p->hooks_watch, p->settings->hooks_file) && !has_new_identities))
+        if (!p->hooks || (!pgw_file_watch_look(&p->hooks_watch) && !has_new_identities))
                 return;
-        pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
-        if (pgw_hooks_file_read(p->settings, p->identities, &fault, &fresh))
+        if (pgw_hooks_file_read(p->settings, p->identities, &p->hooks_watch, &fault, &fresh))
                 PGW_LOG(PGW_LOG_ERROR, "hooks.reload_failed", PGW_L_STR("where", fault.pointer),
                         PGW_L_STR("detail", fault.detail));
         else
@@ -398,7 +401,7 @@ static void watch_files(struct process *p)
 
         if (now_ms < p->files_at_ms)
                 return;
-        p->files_at_ms = now_ms + PGW_IDENTITIES_LOOK_MS;
+        p->files_at_ms = now_ms + PGW_FILE_WATCH_MS;
         watch_hooks(p, watch_identities(p));
 }
 
@@ -416,12 +419,11 @@ static void reload(struct process *p)
         if (!err && p->tls)
                 err = load_tls(fresh, &fault, &tls);
         if (!err && p->identities) {
-                pgw_file_watch_mark(&p->identities_watch, p->settings->identities_file);
+                watch_identities_from_now(p);
                 err = pgw_identities_file_read(p->settings, &fault, &identities);
         }
         if (!err && p->hooks) {
-                pgw_file_watch_mark(&p->hooks_watch, p->settings->hooks_file);
-                err = pgw_hooks_file_read(p->settings, identities, &fault, &hooks);
+                err = pgw_hooks_file_read(p->settings, identities, &p->hooks_watch, &fault, &hooks);
         }
         if (err) {
                 pgw_identities_drop(identities);
@@ -650,6 +652,8 @@ static void tear_down(struct process *p)
         pgw_identities_drop(p->identities);
         pgw_limits_free(p->limits);
         pgw_hooks_drop(p->hooks);
+        pgw_file_watch_fini(&p->identities_watch);
+        pgw_file_watch_fini(&p->hooks_watch);
         pgw_contract_free(p->contract);
         pgw_plan_end(&p->plan);
         pgw_embedded_stop(p->embedded);

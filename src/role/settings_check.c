@@ -185,13 +185,15 @@ static enum pgw_err check_identities(const struct pgw_settings *s, struct pgw_fa
         struct pgw_fault inner = {"", ""};
         struct pgw_identities *identities = NULL;
         struct pgw_hooks *hooks = NULL;
+        struct pgw_file_watch watch = {.paths = NULL};
         const char *name = "identities.file";
         enum pgw_err err = pgw_identities_file_read(s, &inner, &identities);
 
         if (!err) {
                 name = "hooks.file";
-                err = pgw_hooks_file_read(s, identities, &inner, &hooks);
+                err = pgw_hooks_file_read(s, identities, &watch, &inner, &hooks);
         }
+        pgw_file_watch_fini(&watch);
         pgw_identities_drop(identities);
         pgw_hooks_drop(hooks);
         if (err)

@@ -1,6 +1,7 @@
 """Webhooks in: what services sign is purged, what is not signed is not even read, and what became of
 each delivery can be seen."""
 import json
+import os
 import re
 import signal
 import time
@@ -268,6 +269,26 @@ def test_secrets_rotate(own):
                what="the new secret")
     assert status("the second of the secrets") == 202
     assert status("the first of the secrets") == 401
+
+
+def test_a_secret_is_read_again_when_its_file_has_changed(own):
+    """As when a directory of secrets is mounted: a link is turned to another file."""
+    server = own()
+    client = Client(server.port)
+    path = server.hooks.secret(senders.SECRET).removeprefix("file:")
+
+    def status(secret):
+        return deliver(client, "h", {"id": 1}, senders.github, secret=secret).status
+    for secret in ("another secret of the tests", "a third secret of the tests"):
+        os.symlink(server.hooks.secret(secret).removeprefix("file:"), path + ".new")
+        os.replace(path + ".new", path)
+        eventually(lambda: all(status(secret) == 202 for _ in range(10)), what="the new secret")
+        assert status(senders.SECRET) == 401
+    os.remove(path)
+    eventually(lambda: server.log_contains("hooks.reload_failed", path), what="what is wrong")
+    assert status("a third secret of the tests") == 202
+    server.hooks.secret(senders.SECRET)
+    eventually(lambda: status(senders.SECRET) == 202, what="the first secret")
 
 
 def test_a_secret_may_stand_in_the_environment(make, tmp_path):
