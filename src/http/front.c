@@ -174,6 +174,7 @@ static void on_sweep(struct pgw_timer *timer)
         struct pgw_front *f = PGW_CONTAINER(timer, struct pgw_front, sweep);
 
         pgw_conn_sweep(f);
+        pgw_conn_make_room(f);
         resume_listeners(f);
         pgw_metric_set(PGW_G_CONNECTIONS_OPEN, (int64_t)f->conns.count);
         pgw_timer_arm(f->loop, timer, pgw_loop_now_ms(f->loop) + PGW_FRONT_SWEEP_MS);
@@ -191,6 +192,8 @@ static void bound(struct pgw_front *f)
         const size_t least = 2 * f->config.max_request_entity_size;
         if (f->conf.bodies_bytes_max < least)
                 f->conf.bodies_bytes_max = least;
+        if (f->conf.bodies_total_max < 2 * f->conf.bodies_bytes_max)
+                f->conf.bodies_total_max = 2 * f->conf.bodies_bytes_max;
         /* Whoever sends the largest body as fast as it is read must not be found too slow. */
         const uint64_t least_per_s = 2 * f->conf.body_bytes_max * 1000 / f->conf.request_ms;
         if (f->conf.bytes_per_s < least_per_s)

@@ -32,7 +32,8 @@ struct pgw_front_conf {
         struct pgw_tls_server *tls; /* NULL without TLS listeners */
         bool http2;
         size_t connections_max;
-        uint64_t bytes_per_s; /* that one connection may bring */
+        uint64_t bodies_total_max; /* on all of its connections */
+        uint64_t bytes_per_s;      /* that one connection may bring */
         size_t header_bytes_max;
         size_t body_bytes_max;
         size_t bodies_bytes_max; /* on one connection at a time */
@@ -66,6 +67,9 @@ bool pgw_front_stop(struct pgw_front *);
 
 /* A request that may take longer than request_ms, until then (monotonic). */
 void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
+
+/* It has cost as much as so many bytes more, which its connection could as well have brought. */
+void pgw_front_charge(struct st_h2o_req_t *, uint64_t bytes);
 
 /* Every answer begins with this. */
 void pgw_front_before_answer(struct st_h2o_req_t *);

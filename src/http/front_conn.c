@@ -79,6 +79,7 @@ static void on_closed(void *ctx)
         struct pgw_front *f = c->front;
 
         c->socket = NULL;
+        pgw_conn_count(c);
         pgw_conn_resume(c);
         pgw_front_tls_forget(c);
         if (pgw_link_is_on(&c->unwatched_link))
@@ -232,6 +233,7 @@ static void on_disposed(void *ctx)
                 pgw_conn_watch_again(c);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
         c->h2.held_bytes -= r->body_bytes;
+        pgw_conn_count(c);
         if (answered) {
                 pgw_front_h2_answered(c);
                 if (c->early)
@@ -303,6 +305,7 @@ static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
         c->h2.held_bytes += r->body_bytes;
         c->partial_since_ms = 0;
         c->request_bytes = 0;
+        pgw_conn_count(c);
         pgw_list_append(&c->requests, &r->link);
         return r;
 }

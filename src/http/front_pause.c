@@ -1,4 +1,7 @@
-/* A connection that brings more than its share is not read for some milliseconds.
+/* A connection that brings more than its share is not read for some milliseconds, and one that
+ * holds much is not read as long as all together hold too much: what it sends stays with the kernel
+ * and with its peer. If nobody ends a request then, the time for one (limits.request_ms) makes
+ * room.
  *
  * With HTTP/2 the library reads all the time. Whenever it has written something and finds that
  * nobody reads, it starts to, with its own callback, past the guard. So there must be a callback in
@@ -17,7 +20,9 @@
 #include "base/metric.h"
 #include "http/front_priv.h"
 
-#define PGW_CONN_PACED_BYTES 1024 /* reads of less do not add up to much */
+#define PGW_CONN_PACED_BYTES 1024   /* reads of less do not add up to much */
+#define PGW_CONN_ROOM_BYTES  16384  /* for which there is always room on a connection */
+#define PGW_CONN_READ_BYTES  131072 /* about as much as comes with a read */
 
 static void take_out(struct pgw_conn *c)
 {
@@ -50,6 +55,41 @@ void pgw_conn_settle(struct pgw_front *f)
         }
 }
 
+/* ---- room ---- */
+
+void pgw_conn_count(struct pgw_conn *c)
+{
+        const uint64_t arriving =
+            c->phase == PGW_CONN_HTTP1 ? c->request_bytes : c->h2.bodies_bytes;
+        const uint64_t now = c->socket ? arriving + c->h2.held_bytes : 0;
+
+        c->front->in_hand += now - c->in_hand;
+        c->in_hand = now;
+}
+
+static bool has_room(const struct pgw_conn *c)
+{
+        return c->front->in_hand <= c->front->conf.bodies_total_max ||
+               c->in_hand <= PGW_CONN_ROOM_BYTES;
+}
+
+void pgw_conn_make_room(struct pgw_front *f)
+{
+        const uint64_t max = f->conf.bodies_total_max;
+        uint64_t room = f->in_hand < max ? max - f->in_hand : 0;
+        struct pgw_link *link = pgw_list_first(&f->conns);
+
+        for (; link && room >= PGW_CONN_READ_BYTES; link = pgw_list_next(&f->conns, link)) {
+                struct pgw_conn *c = PGW_CONTAINER(link, struct pgw_conn, link);
+                if (!c->waits_for_room)
+                        continue;
+                room -= PGW_CONN_READ_BYTES;
+                pgw_conn_resume(c);
+        }
+}
+
+/* ---- pauses ---- */
+
 static void on_pause_over(struct pgw_timer *timer)
 {
         pgw_conn_resume(PGW_CONTAINER(timer, struct pgw_conn, pause));
@@ -60,7 +100,7 @@ void pgw_conn_pause_init(struct pgw_conn *c)
         pgw_timer_init(&c->pause, on_pause_over);
 }
 
-static void pause_until(struct pgw_conn *c, uint64_t until_ms)
+static void stop_reading(struct pgw_conn *c)
 {
         struct pgw_front *f = c->front;
 
@@ -72,28 +112,48 @@ static void pause_until(struct pgw_conn *c, uint64_t until_ms)
         if (!pgw_link_is_on(&c->pause_link))
                 pgw_list_append(&f->pausing, &c->pause_link);
         pgw_front_before_wait(f);
-        pgw_timer_arm(f->loop, &c->pause, until_ms);
 }
 
-void pgw_conn_pace(struct pgw_conn *c, uint64_t bytes, h2o_socket_cb guarded_read)
+/* For how long it is not to be read. */
+static uint64_t owed_ms(struct pgw_conn *c, uint64_t bytes, uint64_t now_ms)
 {
         const struct pgw_front_conf *conf = &c->front->conf;
 
         if (bytes < PGW_CONN_PACED_BYTES && c->pace.owed <= conf->body_bytes_max)
-                return;
-        const uint64_t now_ms = pgw_loop_now_ms(c->front->loop);
-        const uint64_t wait_ms =
-            pgw_pace_take(&c->pace, bytes, conf->bytes_per_s, conf->body_bytes_max, now_ms);
+                return 0;
+        return pgw_pace_take(&c->pace, bytes, conf->bytes_per_s, conf->body_bytes_max, now_ms);
+}
 
-        if (wait_ms && c->socket->_cb.read == guarded_read)
-                pause_until(c, now_ms + wait_ms);
+void pgw_conn_pace(struct pgw_conn *c, uint64_t bytes, h2o_socket_cb guarded_read)
+{
+        struct pgw_loop *loop = c->front->loop;
+        const uint64_t now_ms = pgw_loop_now_ms(loop), wait_ms = owed_ms(c, bytes, now_ms);
+
+        pgw_conn_count(c);
+        if (c->socket->_cb.read != guarded_read || (!wait_ms && has_room(c)))
+                return;
+        stop_reading(c);
+        c->waits_for_room = !has_room(c);
+        if (c->waits_for_room)
+                pgw_timer_disarm(loop, &c->pause);
+        else
+                pgw_timer_arm(loop, &c->pause, now_ms + wait_ms);
+}
+
+void pgw_front_charge(h2o_req_t *req, uint64_t bytes)
+{
+        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        struct pgw_conn *c = socket->on_close.data;
+
+        if (PGW_GUARDED)
+                (void)owed_ms(c, bytes, pgw_loop_now_ms(c->front->loop));
 }
 
 void pgw_conn_resume(struct pgw_conn *c)
 {
         if (!c->is_paused)
                 return;
-        c->is_paused = false;
+        c->is_paused = c->waits_for_room = false;
         pgw_timer_disarm(c->front->loop, &c->pause);
         take_out(c);
         if (c->socket && !c->closing)

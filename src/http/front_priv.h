@@ -39,6 +39,7 @@ struct pgw_front {
         struct pgw_list conns;
         struct pgw_list pausing; /* see front_pause.c */
         struct pgw_list unwatched;
+        uint64_t in_hand;           /* bytes of requests on all its connections */
         struct pgw_list handshakes; /* that wait for their turn */
         uint64_t handshake_turn;    /* the last one of the loop with a handshake in it */
         bool is_next_called;
@@ -73,12 +74,14 @@ struct pgw_conn {
         struct pgw_pace pace;
         struct pgw_timer pause; /* until it is read again */
         bool is_paused;
+        bool waits_for_room; /* and no timer is armed */
         bool is_unpolled;
         struct pgw_link pause_link; /* of the front */
         h2o_socket_cb guarded_read;
         struct pgw_link unwatched_link; /* of the front */
         struct pgw_link handshake_link; /* of the front */
         uint64_t request_bytes;         /* HTTP/1: read since the last request */
+        uint64_t in_hand;               /* as it was last added to the front's */
 };
 
 /* A socket was accepted. */
@@ -122,8 +125,14 @@ void pgw_conn_release(struct pgw_conn *);
 
 void pgw_conn_pause_init(struct pgw_conn *);
 
-/* It has brought so much. When that is more than its share, and it is read by `guarded_read` just
- * now, it is not read for a while. */
+/* What it holds of requests may have changed. */
+void pgw_conn_count(struct pgw_conn *);
+
+/* Read those again for which there was no room, as far as there is some. */
+void pgw_conn_make_room(struct pgw_front *);
+
+/* It has brought so much. When that is more than its share, or there is no room for more, and it is
+ * read by `guarded_read` just now, it is not read for a while. */
 void pgw_conn_pace(struct pgw_conn *, uint64_t bytes, h2o_socket_cb guarded_read);
 
 /* Read it from now on again, or forget the pause of one that was closed. */

@@ -23,6 +23,7 @@
 #include "http/actor.h"
 #include "http/body.h"
 #include "http/charge.h"
+#include "http/front.h"
 #include "http/hook_copy.h"
 #include "http/hook_log.h"
 #include "http/operations.h"
@@ -224,6 +225,14 @@ static enum pgw_step put(struct delivery *d)
         return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
 }
 
+/* Each secret was tried on the whole of it. */
+static void charge_for_trying(const struct delivery *d)
+{
+        struct pgw_exchange *x = d->x;
+
+        pgw_front_charge(x->req, x->req->entity.len * d->hook->signing.secret_count);
+}
+
 static enum pgw_step judge_unsigned(struct delivery *d)
 {
         switch (d->seal) {
@@ -235,6 +244,7 @@ static enum pgw_step judge_unsigned(struct delivery *d)
         case PGW_SEAL_OUTSIDE:
                 return refuse(d, PGW_VERDICT_OUT_OF_TIME, PGW_E_SIGNATURE);
         default:
+                charge_for_trying(d);
                 return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
         }
         d->it.verdict = PGW_VERDICT_PING;

@@ -130,6 +130,7 @@ static void build_front(struct pgw_thread *t)
             .tls = t->conf.tls,
             .http2 = s->http2,
             .connections_max = (t->conf.plan->connections + threads - 1) / threads,
+            .bodies_total_max = s->limits_bodies_total_bytes / threads,
             .bytes_per_s = s->limits_connection_bytes_per_s,
             .header_bytes_max = s->limits_header_bytes,
             .body_bytes_max = s->limits_body_bytes,

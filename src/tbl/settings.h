@@ -63,6 +63,10 @@ N(limits_body_bytes, "limits.body_bytes", BYTES, 1048576, 1024, 67108864, false,
   "Largest request body.")
 N(limits_bodies_bytes, "limits.bodies_bytes", BYTES, 16777216, 1024, 1073741824, false,
   "Bodies of requests at a time on one HTTP/2 connection; never less than two of the largest.")
+N(limits_bodies_total_bytes, "limits.bodies_total_bytes", BYTES, 268435456, 1048576, 1099511627776,
+  false,
+  "Bodies of requests at a time on all connections together; more wait to be read. Never less for "
+  "each thread than twice limits.bodies_bytes.")
 N(limits_connection_bytes_per_s, "limits.connection_bytes_per_s", BYTES, 33554432, 65536,
   17179869184, false,
   "Bytes a second that one connection brings at the most, the largest body at once; one that "

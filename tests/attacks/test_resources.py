@@ -9,7 +9,7 @@ import time
 import pytest
 
 from arena import MEMORY_COUNTS, PATIENCE_S, Link, must
-from frames import (END_HEADERS, HEADERS, frame, get, hello, long_field, odd, post, whole_get)
+from frames import (DATA, END_HEADERS, HEADERS, frame, get, hello, long_field, odd, post, whole_get)
 from support.processes import eventually, free_port
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -174,6 +174,52 @@ def test_cap_of_connections_below_the_descriptors(arena):
         for link in links:
             link.close()
     server.serves()
+
+
+# ---- bodies ------------------------------------------------------------------------------
+
+SIZE = 4_000_000
+
+
+def unfinished(protocol):
+    """All of a request but its last byte."""
+    body = b'{"keys":["a"]}'.ljust(SIZE)
+    if protocol == "http1":
+        return (b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n" % SIZE + body[:-1])
+    return hello() + frame(HEADERS, END_HEADERS, 1, post()) + b"".join(
+        frame(DATA, 0, 1, body[at:at + 16384]) for at in range(0, SIZE, 16384))
+
+
+def send_to_all(links, data, patience_s):
+    """As much as they take at once, to each in turn."""
+    left, deadline = {link: 0 for link in links}, time.monotonic() + patience_s
+    for link in links:
+        link.socket.setblocking(False)
+    while left and time.monotonic() < deadline:
+        for link, at in list(left.items()):
+            with contextlib.suppress(BlockingIOError):
+                left[link] = at + link.socket.send(data[at:at + 200_000])
+            if left[link] == len(data):
+                del left[link]
+        time.sleep(0.001)
+
+
+@pytest.mark.guarded
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+def test_large_bodies_on_many_connections(arena, protocol):
+    """Each is within its bounds; all together are not, and wait outside."""
+    server = arena(limits_body_bytes=4 << 20, limits_bodies_bytes=1 << 20,
+                   limits_bodies_total_bytes=1 << 20, limits_request_ms=3000)
+    with contextlib.ExitStack() as stack, server.growth(128 * 1024):
+        links = [stack.enter_context(Link(server.port)) for _ in range(100)]
+        send_to_all(links, unfinished(protocol), 2)
+        server.window(100)
+    eventually(lambda: server.sample()[("purgeway_connections_open", frozenset())] <= 2,
+               what="the end of those that left")
+    whole = server.server.api.request("POST", "/v1/invalidations", b'{"keys":["a"]}'.ljust(SIZE),
+                                      {"Content-Type": "application/json"})
+    must(whole.status == 202, f"there is room again, and it says {whole.status}")
 
 
 # ---- the wall clock ----------------------------------------------------------------------
