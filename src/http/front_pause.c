@@ -144,9 +144,9 @@ void pgw_front_charge(h2o_req_t *req, uint64_t bytes)
 {
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
         struct pgw_conn *c = socket->on_close.data;
+        const uint64_t now_ms = pgw_loop_now_ms(c->front->loop);
 
-        if (PGW_GUARDED)
-                (void)owed_ms(c, bytes, pgw_loop_now_ms(c->front->loop));
+        (void)owed_ms(c, PGW_GUARDED ? bytes : 0, now_ms);
 }
 
 void pgw_conn_resume(struct pgw_conn *c)
