@@ -1,5 +1,6 @@
 """A connection that brings more than its share is slowed, and nothing of it is lost."""
 import asyncio
+import contextlib
 import socket
 import time
 
@@ -98,13 +99,16 @@ def test_who_leaves_meanwhile_is_forgotten(slow, http2):
     data = flood(http2, 8)
     for _ in range(10):
         with socket.create_connection(("127.0.0.1", slow.port), 60) as link:
-            link.settimeout(0.2)
-            try:
-                link.sendall(data)
-            except TimeoutError:
-                pass
+            pour(link, data)
     eventually(lambda: open_connections(slow) <= 1, what="the end of what was left")
     assert slow.api.get("/livez").status == 200
+
+
+def pour(link, data):
+    """As much of it as is taken without being read."""
+    link.settimeout(0.2)
+    with contextlib.suppress(TimeoutError):
+        link.sendall(data)
 
 
 def flood(http2, count, body=BODY):
@@ -137,11 +141,7 @@ def test_the_service_can_end_meanwhile(make, http2):
     data = flood(http2, 8)
     links = [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(5)]
     for link in links:
-        link.settimeout(0.2)
-        try:
-            link.sendall(data)
-        except TimeoutError:
-            pass
+        pour(link, data)
     eventually(lambda: server.api.metric("purgeway_connections_pauses_total") >= 5,
                what="the pauses")
     assert server.sigterm() == 0
@@ -157,11 +157,7 @@ def test_who_is_ended_meanwhile_is_ended(make):
                   limits_request_ms=1000)
     data = flood(True, 1, BODY.ljust(1_200_000))
     with socket.create_connection(("127.0.0.1", server.port), 60) as link:
-        link.settimeout(0.2)
-        try:
-            link.sendall(data)
-        except TimeoutError:
-            pass
+        pour(link, data)
         eventually(lambda: server.api.metric("purgeway_connections_killed_total", reason="slow")
                    == 1, what="the end of a connection that takes too long")
         eventually(lambda: open_connections(server) <= 1, what="its place being free again")
