@@ -166,11 +166,11 @@ void pgw_loop_free(struct pgw_loop *loop)
 
 void pgw_loop_turn(struct pgw_loop *loop, int wait_ms)
 {
-        const uint64_t now_ms = pgw_mono_ms(), due_ms = first_deadline_ms(loop);
-
         __atomic_store_n(&loop->turns, loop->turns + 1, __ATOMIC_RELAXED);
+        /* It may arm a timer, which the wait must not outlast. */
         if (loop->before_wait)
                 loop->before_wait(loop->before_wait_ctx);
+        const uint64_t now_ms = pgw_mono_ms(), due_ms = first_deadline_ms(loop);
         if (has_end_work(loop)) {
                 link_end_work(loop);
                 wait_ms = 0;

@@ -168,6 +168,29 @@ static void lets_a_timer_arm_itself(void **state)
         assert_false(pgw_timer_is_armed(&timer));
 }
 
+static void arm_soon(void *ctx)
+{
+        struct marked *m = ctx;
+
+        pgw_timer_arm(seen.loop, &m->timer, pgw_mono_ms() + 1);
+        pgw_loop_before_wait(seen.loop, NULL, NULL);
+}
+
+static void waits_no_longer_than_for_a_timer_armed_before_the_wait(void **state)
+{
+        const int longest_ms = 5000;
+        const uint64_t begin_ms = pgw_mono_ms();
+        struct marked m = {.mark = 1};
+
+        (void)state;
+        mark(&m, 1);
+        pgw_loop_before_wait(seen.loop, arm_soon, &m);
+        pgw_loop_turn(seen.loop, longest_ms);
+        assert_true(pgw_mono_ms() - begin_ms < (uint64_t)longest_ms);
+        turn_until(1);
+        assert_int_equal(seen.count, 1);
+}
+
 static void calls_deferred_once_and_later(void **state)
 {
         struct marked a, b;
@@ -378,6 +401,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(fires_a_past_deadline_at_once, set_up, tear_down),
             cmocka_unit_test_setup_teardown(moves_and_disarms_timers, set_up, tear_down),
             cmocka_unit_test_setup_teardown(lets_a_timer_arm_itself, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(waits_no_longer_than_for_a_timer_armed_before_the_wait,
+                                            set_up, tear_down),
             cmocka_unit_test_setup_teardown(calls_deferred_once_and_later, set_up, tear_down),
             cmocka_unit_test_setup_teardown(lets_a_deferred_call_defer_itself, set_up, tear_down),
             cmocka_unit_test_setup_teardown(runs_deferred_calls_behind_the_timers_of_a_turn, set_up,
