@@ -14,7 +14,7 @@
 #include "base/rand.h"
 #include "http/front_priv.h"
 
-#define PGW_FRONT_ACCEPT_PER_TURN 16
+#define PGW_FRONT_ACCEPT_PER_TURN 64
 #define PGW_FRONT_SWEEP_MS        250
 #define PGW_FRONT_BODY_SLACK      (1u << 20)
 #define PGW_FRONT_STOP_TURNS      200

@@ -104,6 +104,7 @@ static bool watch(struct pgw_conn *c)
 {
         if (c->closing || c->requests.count || c->phase == PGW_CONN_HTTP2)
                 return true;
+        /* Either it waits for its turn, and is watched after it, or something is being written. */
         if (!c->socket->_cb.read)
                 return pgw_link_is_on(&c->handshake_link);
         if (c->phase == PGW_CONN_HANDSHAKE)

@@ -146,7 +146,7 @@ void pgw_front_charge(h2o_req_t *req, uint64_t bytes)
         struct pgw_conn *c = socket->on_close.data;
         const uint64_t now_ms = pgw_loop_now_ms(c->front->loop);
 
-        (void)owed_ms(c, PGW_GUARDED ? bytes : 0, now_ms);
+        (void)owed_ms(c, bytes, now_ms);
 }
 
 void pgw_conn_resume(struct pgw_conn *c)

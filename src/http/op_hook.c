@@ -235,20 +235,18 @@ static void charge_for_trying(const struct delivery *d)
 
 static enum pgw_step judge_unsigned(struct delivery *d)
 {
-        switch (d->seal) {
-        case PGW_SEAL_NONE:
-                /* The first that WooCommerce sends is not signed. */
-                if (d->hook->signing.profile == PGW_HOOK_WOOCOMMERCE && d->is_ping)
-                        break;
-                return refuse(d, PGW_VERDICT_UNSIGNED, PGW_E_SIGNATURE);
-        case PGW_SEAL_OUTSIDE:
-                return refuse(d, PGW_VERDICT_OUT_OF_TIME, PGW_E_SIGNATURE);
-        default:
-                charge_for_trying(d);
-                return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
+        /* The first that WooCommerce sends is not signed. */
+        if (d->seal == PGW_SEAL_NONE && d->is_ping &&
+            d->hook->signing.profile == PGW_HOOK_WOOCOMMERCE) {
+                d->it.verdict = PGW_VERDICT_PING;
+                return pass_over(d);
         }
-        d->it.verdict = PGW_VERDICT_PING;
-        return pass_over(d);
+        if (d->seal == PGW_SEAL_NONE)
+                return refuse(d, PGW_VERDICT_UNSIGNED, PGW_E_SIGNATURE);
+        if (d->seal == PGW_SEAL_OUTSIDE)
+                return refuse(d, PGW_VERDICT_OUT_OF_TIME, PGW_E_SIGNATURE);
+        charge_for_trying(d);
+        return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
 }
 
 static enum pgw_step conclude(struct delivery *d)

@@ -39,7 +39,7 @@ struct pgw_loop {
         bool stopping;
         h2o_socket_t *wake_socket;
         int wake_fd;
-        pgw_loop_wake_f *on_wake;
+        pgw_loop_hook_f *on_wake;
         void *on_wake_ctx;
         pgw_loop_hook_f *before_wait;
         void *before_wait_ctx;
@@ -223,7 +223,7 @@ void pgw_loop_stop(struct pgw_loop *loop)
         pgw_loop_wake(loop);
 }
 
-void pgw_loop_on_wake(struct pgw_loop *loop, pgw_loop_wake_f *on_wake, void *ctx)
+void pgw_loop_on_wake(struct pgw_loop *loop, pgw_loop_hook_f *on_wake, void *ctx)
 {
         loop->on_wake = on_wake;
         loop->on_wake_ctx = ctx;

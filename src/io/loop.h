@@ -60,12 +60,10 @@ void pgw_loop_stop(struct pgw_loop *);
 /* Make the loop turn now and call its wake hook. Any thread, any number of times. */
 void pgw_loop_wake(struct pgw_loop *);
 
-typedef void pgw_loop_wake_f(void *ctx);
+typedef void pgw_loop_hook_f(void *ctx);
 
 /* What a wake calls, on the loop's own thread. */
-void pgw_loop_on_wake(struct pgw_loop *, pgw_loop_wake_f *, void *ctx);
-
-typedef void pgw_loop_hook_f(void *ctx);
+void pgw_loop_on_wake(struct pgw_loop *, pgw_loop_hook_f *, void *ctx);
 
 /* What is called before each wait, when everything that happened before it is done; NULL: nothing.
  */
