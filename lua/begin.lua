@@ -21,6 +21,9 @@ if terminal[now[2]] and tonumber(now[1] or 0) > tonumber(ARGV[4] or 0) then
   return 2
 end
 redis.call('PERSIST', KEYS[1])
+if terminal[now[2]] then
+  redis.call('HDEL', KEYS[1], 'g')
+end
 local turns = tonumber(ARGV[5])
 if turns and redis.call('HINCRBY', KEYS[1], 'g', 1) > turns then
   redis.call('EXPIRE', KEYS[1], ARGV[3])

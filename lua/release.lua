@@ -8,13 +8,13 @@
 -- cannot be done there does not stay in hands that are needed to drain it. A job that ends here
 -- gets its record in the audit with that.
 --
--- KEYS  1 stream   2 sorted set   3 hash of records   4 audit
+-- KEYS  1 stream   2 sorted set   3 hash of records   4 audit   5 hash of places, which may be the 3rd
 -- ARGV  1 group   2 entry id   3 consumer   4 how often the entry was delivered, with this attempt
 --       5 number of the lane it goes back to   6 id of the job, '' when it has none: then the
---       record itself is the member (see wake.lua)   7 what the set calls the job   8 score
---       9 most that the set may hold, '' for any number   10 records that the audit keeps, 11 the
---       record; '' when none is to be written   12.. names and values of fields; without a value
---       the field is left out
+--       record itself is the member (see wake.lua)   7 what the set calls the job   8 after how
+--       many ms it is due, by the server's clock   9 most that the set may hold, '' for any number
+--       10 records that the audit keeps, 11 the record; '' when none is to be written   12.. names
+--       and values of fields; without a value the field is left out
 -- returns  1 done, or done before and the answer was lost   0 it is not ours any more   2 the set
 --          is full   3 the entry's body is gone, and nothing was done
 -- keeps    the job is in the stream's pending list or in the set, never in none
@@ -62,13 +62,16 @@ for i = 12, #ARGV - 1, 2 do
   end
 end
 local record = table.concat(parts)
+local time = redis.call('TIME')
+local due = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[8]))
 
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 if ARGV[6] == '' then
-  redis.call('ZADD', KEYS[2], ARGV[8], record)
+  redis.call('ZADD', KEYS[2], due, record)
 else
-  redis.call('HSET', KEYS[3], ARGV[6], ARGV[8] .. ' ' .. record)
-  redis.call('ZADD', KEYS[2], ARGV[8], ARGV[7])
+  redis.call('HDEL', KEYS[5], ARGV[6])
+  redis.call('HSET', KEYS[3], ARGV[6], due .. ' ' .. record)
+  redis.call('ZADD', KEYS[2], due, ARGV[7])
 end
 if ARGV[10] ~= '' then
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[10], '*', 'd', ARGV[11])

@@ -1,7 +1,7 @@
 -- reopen.lua - a job that was dead is brought back: its result promises an end no more.
 --
--- Called before the letter becomes an entry again (redrive.lua), so that what the job comes to then
--- is not written over.
+-- Called when the letter has become an entry again (redrive.lua): the result of a letter that stays
+-- one must go on saying so. What the job has come to since is not written over.
 --
 -- KEYS  1 result hash
 -- ARGV  1 attempts that were over when it was buried   2 time to live, seconds

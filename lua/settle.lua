@@ -10,21 +10,24 @@
 -- which costs as much as the record. A worker that stood still for longer than results are kept,
 -- while somebody else did its job, is the one that can write a second record.
 --
--- KEYS  1..n result hashes, n+1 the stream (only when the results live beside the queue), n+2 the
---       audit (only then)
+-- The place of a job that was put off goes with its entry, unless it is that of a later entry.
+--
+-- KEYS  1..n result hashes; and only when the results live beside the queue n+1 the stream, n+2 the
+--       audit, n+3 the hash of places
 -- ARGV  1 n   2 time to live of a result, seconds   3 consumer group, '' when not beside
 --       4 records that the audit keeps, '' when none is to be written   5 '1' when some of the
 --       jobs may have been settled before, else ''
---       then twelve for each job: entry id, attempt, status, started_ms, requested,
+--       then thirteen for each job: entry id, attempt, status, started_ms, requested,
 --       removed, missing, error code ('' for none), matched by patterns ('' for none),
 --       when it is repeated ('' for never), some keys of a dry run ('' for none), what
---       became of each target ('' when there is one); and, when there is an audit, its record
+--       became of each target ('' when there is one), its id if it has a place ('' for none);
+--       and, when there is an audit, its record
 -- returns  n integers: 1 settled, 0 refused because a later attempt owns the job
 -- keeps    a status never goes back, a finished result never changes; an entry leaves the pending
 --          list together with its record
 -- cost     O(n), n at most a few hundred
 local n, ttl, group, audit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local size = audit == '' and 12 or 13
+local size = audit == '' and 13 or 14
 local terminal = { succeeded = true, failed = true, dead = true, cancelled = true }
 local settled, write, acks, records = {}, {}, {}, {}
 
@@ -36,7 +39,7 @@ for i = 1, n do
   else
     settled[i] = 1
     acks[#acks + 1] = ARGV[at + 1]
-    records[#acks] = audit ~= '' and ARGV[at + 13]
+    records[#acks] = audit ~= '' and ARGV[at + 14]
     if not terminal[now[2]] then
       write[#write + 1] = i
     end
@@ -59,6 +62,15 @@ if audit ~= '' then
     end
   end
   redis.call('XTRIM', KEYS[n + 2], 'MAXLEN', '~', audit)
+end
+
+for i = 1, group ~= '' and n or 0 do
+  local at = 5 + (i - 1) * size
+  local id, suffix = ARGV[at + 13], ' ' .. ARGV[at + 1]
+  local place = settled[i] == 1 and id ~= '' and redis.call('HGET', KEYS[n + 3], id)
+  if place and string.sub(place, 1, 1) == '=' and string.sub(place, -#suffix) == suffix then
+    redis.call('HDEL', KEYS[n + 3], id)
+  end
 end
 
 local time = redis.call('TIME')

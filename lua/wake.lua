@@ -8,13 +8,12 @@
 -- behind it pass. Else what waits here would keep the server full, and the full server keep it here.
 --
 -- KEYS  1 sorted set, score is the wall ms when it is due   2 hash   3.. the lanes' streams
--- ARGV  1 at most so many
--- returns  how many
+-- ARGV  1 at most so many   2 bytes of records after which there is an end
+-- returns  how many; when that is 0 nothing is due
 -- keeps    what is due is in the set or in its lane, never in none
 -- cost     O(log n + bytes moved)
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
 
 local function texts(record)
   local found, at = {}, 1
@@ -37,7 +36,12 @@ local function add(record)
   return fields[1], redis.pcall('XADD', KEYS[3 + tonumber(fields[1])], '*', unpack(fields, 2))
 end
 
-for _, member in ipairs(due) do
+local count, bytes = 0, 0
+while count < tonumber(ARGV[1]) and bytes < tonumber(ARGV[2]) do
+  local member = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1)[1]
+  if not member then
+    break
+  end
   redis.call('ZREM', KEYS[1], member)
   local id = string.sub(member, 1, 1) == '@' and string.sub(member, 2)
   local kept = id and redis.call('HGET', KEYS[2], id)
@@ -54,5 +58,7 @@ for _, member in ipairs(due) do
   if kept then
     redis.call('HSET', KEYS[2], id, '=' .. lane .. ' ' .. entry)
   end
+  count = count + 1
+  bytes = bytes + #(kept or member)
 end
-return #due
+return count

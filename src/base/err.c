@@ -74,6 +74,13 @@ bool pgw_err_is_transient(enum pgw_err err)
                class == PGW_CLASS_SERVER;
 }
 
+bool pgw_err_waits(enum pgw_err err)
+{
+        const enum pgw_err_class class = pgw_err_class(err);
+
+        return class == PGW_CLASS_SERVER || class == PGW_CLASS_REFUSED;
+}
+
 enum pgw_err pgw_err_of_slug(const char *slug, size_t n)
 {
         if (n == 0)

@@ -51,6 +51,9 @@ const char *pgw_err_class_name(enum pgw_err_class);
 /* Tried again it may succeed, without anybody's help. */
 bool pgw_err_is_transient(enum pgw_err);
 
+/* Somebody is there and cannot serve just now: a job waits for that, and uses up no try. */
+bool pgw_err_waits(enum pgw_err);
+
 /* The error of a slug; PGW_OK for "", PGW_E_INTERNAL for one that is not known. */
 enum pgw_err pgw_err_of_slug(const char *slug, size_t n);
 

@@ -12,8 +12,8 @@
 #include "base/str.h"
 
 /* PGW_E_JSON with line and column in the fault; PGW_E_SCHEMA for what is valid JSON and still
- * refused: a member that stands twice, a NUL in a member's name. Give the value to json_decref().
- */
+ * refused: a member that stands twice, a NUL in a member's name, a number that fits neither 64 bits
+ * nor a double. Give the value to json_decref(). */
 enum pgw_err pgw_json_parse(const char *bytes, size_t size, struct pgw_fault *reterr_fault,
                             json_t **ret) PGW_MUSTUSE;
 

@@ -63,6 +63,18 @@ static struct set *sets[PGW_METRIC_THREADS_MAX];
 static unsigned set_count;
 static _Thread_local struct set *mine;
 static _Thread_local struct set unregistered;
+/* A ratio of 0 would be a statement; until somebody knows it, it is none. */
+#undef C
+#undef G
+#undef M
+#undef H
+#define C(name, family, labels, help)
+#define G(name, family, labels, help)
+#define M(name, family, labels, help) [PGW_G_##name] = true,
+#define H(name, family, labels, help)
+static bool is_unknown[PGW_GAUGE_COUNT] = {
+#include "tbl/metrics.h"
+};
 static uint64_t started_ms;
 static const char *queue_name;
 
@@ -97,8 +109,15 @@ void pgw_metric_add(enum pgw_counter counter, uint64_t n)
         bump(&own()->counters[counter], n);
 }
 
+void pgw_metric_forget(enum pgw_gauge gauge)
+{
+        __atomic_store_n(&is_unknown[gauge], true, __ATOMIC_RELAXED);
+}
+
 void pgw_metric_set(enum pgw_gauge gauge, int64_t value)
 {
+        if (__atomic_load_n(&is_unknown[gauge], __ATOMIC_RELAXED))
+                __atomic_store_n(&is_unknown[gauge], false, __ATOMIC_RELAXED);
         __atomic_store_n(&own()->gauges[gauge], value, __ATOMIC_RELAXED);
 }
 
@@ -129,13 +148,30 @@ uint64_t pgw_metric_counter(enum pgw_counter counter)
         return SUM(uint64_t, counters[counter]);
 }
 
-/* HELP and TYPE once for a family, whose rows stand together in the table. */
-static enum pgw_err head(struct pgw_buf *out, const struct row *rows, size_t at, const char *type)
+static bool is_known(size_t gauge)
 {
-        if (at && strcmp(rows[at].family, rows[at - 1].family) == 0)
-                return PGW_OK;
-        return pgw_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", rows[at].family, rows[at].help,
-                              rows[at].family, type);
+        return !__atomic_load_n(&is_unknown[gauge], __ATOMIC_RELAXED);
+}
+
+/* The help stands with the first row of a family; the others say nothing of their own. */
+static size_t first_of_family(const struct row *rows, size_t at)
+{
+        while (at && strcmp(rows[at].family, rows[at - 1].family) == 0)
+                at--;
+        return at;
+}
+
+static enum pgw_err head(struct pgw_buf *out, const struct row *row, const char *type)
+{
+        return pgw_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->family, row->help,
+                              row->family, type);
+}
+
+/* HELP and TYPE once for a family, whose rows stand together in the table. */
+static enum pgw_err head_once(struct pgw_buf *out, const struct row *rows, size_t at,
+                              const char *type)
+{
+        return first_of_family(rows, at) == at ? head(out, &rows[at], type) : PGW_OK;
 }
 
 static enum pgw_err sample(struct pgw_buf *out, const struct row *row, long long value)
@@ -149,11 +185,16 @@ static enum pgw_err render_gauge(struct pgw_buf *out, size_t at)
 {
         const struct row *row = &gauge_rows[at];
         const int64_t value = SUM(int64_t, gauges[at]);
-        enum pgw_err err;
+        size_t first = first_of_family(gauge_rows, at), known = first;
+        enum pgw_err err = PGW_OK;
 
-        if (row->milli && value == 0)
+        if (!is_known(at))
                 return PGW_OK;
-        err = head(out, gauge_rows, at, "gauge");
+        /* Another thread may forget it meanwhile. */
+        while (known < at && !is_known(known))
+                known++;
+        if (known == at)
+                err = head(out, &gauge_rows[first], "gauge");
         if (err || !row->milli)
                 return err ? err : sample(out, row, (long long)value);
         return pgw_buf_printf(out, row->labels[0] ? "%s{%s} %.3f\n" : "%s%s %.3f\n", row->family,
@@ -166,7 +207,7 @@ static enum pgw_err render_histogram(struct pgw_buf *out, size_t at)
         const char *comma = row->labels[0] ? "," : "", *open = row->labels[0] ? "{" : "",
                    *close = row->labels[0] ? "}" : "";
         uint64_t total = 0;
-        enum pgw_err err = head(out, histogram_rows, at, "histogram");
+        enum pgw_err err = head_once(out, histogram_rows, at, "histogram");
 
         for (size_t b = 0; b <= BOUND_COUNT && !err; b++) {
                 total += SUM(uint64_t, histograms[at].buckets[b]);
@@ -241,6 +282,8 @@ static enum pgw_err render_queue_length(struct pgw_buf *out)
                                 SUM(int64_t, gauges[PGW_G_QUEUE_WAITING_NORMAL]) +
                                 SUM(int64_t, gauges[PGW_G_QUEUE_WAITING_LOW]);
 
+        if (!is_known(PGW_G_QUEUE_WAITING_LOW))
+                return PGW_OK;
         return pgw_buf_printf(out,
                               "# HELP celery_task_queue_length Jobs that no worker has taken yet.\n"
                               "# TYPE celery_task_queue_length gauge\n"
@@ -254,7 +297,7 @@ enum pgw_err pgw_metric_render(struct pgw_buf *out)
         enum pgw_err err = PGW_OK;
 
         for (size_t i = 0; i < PGW_COUNTER_COUNT && !err; i++) {
-                err = head(out, counter_rows, i, "counter");
+                err = head_once(out, counter_rows, i, "counter");
                 if (!err)
                         err = sample(out, &counter_rows[i], (long long)SUM(uint64_t, counters[i]));
         }

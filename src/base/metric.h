@@ -52,6 +52,11 @@ void pgw_metric_thread_register(void);
 
 void pgw_metric_add(enum pgw_counter, uint64_t n);
 void pgw_metric_set(enum pgw_gauge, int64_t value);
+
+/* Nobody knows it any more: it is not shown until it is set again. A number that stands still
+ * looks like one that is true. */
+void pgw_metric_forget(enum pgw_gauge);
+
 void pgw_metric_observe_us(enum pgw_histogram, uint64_t us);
 
 /* The queue's name, for the one family that has it as a label; `name` holds no quotes and

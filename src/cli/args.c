@@ -6,9 +6,20 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/codec.h"
 #include "base/str.h"
 
-enum kind { TEXT, FLAG, SECONDS, COUNT, LIST };
+enum kind { TEXT, PATH, FLAG, LIST, WAIT, DELAY, COUNT };
+
+/* Of the kinds that are numbers. */
+static const struct {
+        const char *what;
+        uint32_t min, max;
+} ranges[] = {
+    [WAIT] = {"whole seconds", 0, PGW_CLI_WAIT_S_MAX},
+    [DELAY] = {"whole seconds", 1, PGW_CLI_DELAY_S_MAX},
+    [COUNT] = {"a number", 1, PGW_CLI_EXPECT_MAX},
+};
 
 struct option {
         const char *name;
@@ -24,14 +35,14 @@ static const struct option options[] = {
     {"-h", 0, FLAG, AT(help)},
     {"--json", 0, FLAG, AT(json)},
     {"--url", 0, TEXT, AT(url)},
-    {"--cacert", 0, TEXT, AT(cacert)},
-    {"--wait", PGW_CLI_TAKES_WAIT, SECONDS, AT(wait_s)},
+    {"--cacert", 0, PATH, AT(cacert)},
+    {"--wait", PGW_CLI_TAKES_WAIT, WAIT, AT(wait_s)},
     {"--cancel-rebounds", PGW_CLI_TAKES_CANCEL, FLAG, AT(cancel_rebounds)},
     {"--pattern", PGW_CLI_TAKES_KEYS, LIST, AT(patterns)},
     {"--tag", PGW_CLI_TAKES_KEYS, LIST, AT(tags)},
     {"--dry-run", PGW_CLI_TAKES_KEYS, FLAG, AT(dry_run)},
     {"--target", PGW_CLI_TAKES_KEYS, LIST, AT(targets)},
-    {"--delay", PGW_CLI_TAKES_KEYS, TEXT, AT(delay)},
+    {"--delay", PGW_CLI_TAKES_KEYS, DELAY, AT(delay_s)},
     {"--not-before", PGW_CLI_TAKES_KEYS, TEXT, AT(not_before)},
     {"--rebounds", PGW_CLI_TAKES_KEYS, TEXT, AT(rebounds)},
     {"--tombstone", PGW_CLI_TAKES_KEYS, FLAG, AT(tombstone)},
@@ -83,23 +94,25 @@ static enum pgw_err set_value(const struct option *option, const char *value,
                               struct pgw_cli_args *args, struct pgw_fault *reterr_fault)
 {
         char *field = (char *)args + option->at;
-        const bool is_time = option->kind == SECONDS;
         uint64_t number;
 
+        if (option->kind != PATH && !pgw_utf8_is_valid(pgw_str_z(value))) {
+                pgw_fault_set(reterr_fault, option->name, "%s must be UTF-8", option->name);
+                return PGW_E_INVALID;
+        }
         if (option->kind == LIST) {
                 struct pgw_cli_list *list = (void *)field;
                 list->items[list->count++] = value;
                 return PGW_OK;
         }
-        if (option->kind == TEXT) {
+        if (option->kind == TEXT || option->kind == PATH) {
                 memcpy(field, &value, sizeof value);
                 return PGW_OK;
         }
-        const uint64_t most = is_time ? PGW_CLI_WAIT_S_MAX : PGW_CLI_EXPECT_MAX;
-        if (pgw_str_to_u64(pgw_str_z(value), most, &number) || (!is_time && number == 0)) {
-                pgw_fault_set(reterr_fault, option->name, "%s takes %s, %d to %llu", option->name,
-                              is_time ? "whole seconds" : "a number", !is_time,
-                              (unsigned long long)most);
+        const uint32_t min = ranges[option->kind].min, max = ranges[option->kind].max;
+        if (pgw_str_to_u64(pgw_str_z(value), max, &number) || number < min) {
+                pgw_fault_set(reterr_fault, option->name, "%s takes %s, %u to %u", option->name,
+                              ranges[option->kind].what, min, max);
                 return PGW_E_INVALID;
         }
         memcpy(field, &(uint32_t){(uint32_t)number}, sizeof(uint32_t));

@@ -1,7 +1,8 @@
 /* cli/args.h - the command line of a client verb as a value.
  *
  * Pure: reads argv only. Options may stand anywhere, as --name VALUE or --name=VALUE;
- * behind `--` everything is an operand. Texts are borrowed from argv.
+ * behind `--` everything is an operand. Texts are borrowed from argv. Values are UTF-8 unless they
+ * name a file; operands are bytes.
  */
 #ifndef PGW_CLI_ARGS_H
 #define PGW_CLI_ARGS_H
@@ -12,8 +13,9 @@
 
 #include "base/err.h"
 
-#define PGW_CLI_WAIT_S_MAX 3600
-#define PGW_CLI_EXPECT_MAX 1000000000
+#define PGW_CLI_WAIT_S_MAX  3600
+#define PGW_CLI_EXPECT_MAX  1000000000
+#define PGW_CLI_DELAY_S_MAX 2592000 /* of the contract */
 
 /* Which options a verb takes; --help, --url, --cacert and --json always are. */
 enum {
@@ -38,11 +40,11 @@ struct pgw_cli_args {
         const char *priority;
         const char *reason;
         const char *idempotency_key;
-        const char *delay; /* seconds, as it was given; so are the next ones */
-        const char *not_before;
+        const char *not_before; /* as it was given; so are the next ones */
         const char *rebounds;
         const char *row_version;
-        uint32_t wait_s; /* 0: do not wait */
+        uint32_t wait_s;  /* 0: do not wait */
+        uint32_t delay_s; /* 0: not given */
         bool json, help;
         bool from_stdin;
         bool nul_separated;    /* -0; implies from_stdin */

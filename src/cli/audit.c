@@ -8,6 +8,7 @@
 #include "cli/pages.h"
 #include "cli/say.h"
 #include "cli/table.h"
+#include "cli/value.h"
 
 #define LIMIT_DEFAULT 50
 #define PAGE_SIZE     500
@@ -77,7 +78,7 @@ static json_t *what_of(const json_t *record)
 {
         const json_t *selectors = json_object_get(record, "selectors");
         json_int_t count = 0;
-        const json_t *first = NULL;
+        const char *first = NULL;
 
         for (const char *const *name =
                  (const char *const[]){"key_count", "pattern_count", "tag_count", NULL};
@@ -86,25 +87,24 @@ static json_t *what_of(const json_t *record)
         for (const char *const *name =
                  (const char *const[]){"keys", "keys_base64", "patterns", "tags", NULL};
              *name && !first; name++)
-                first = json_array_get(json_object_get(selectors, *name), 0);
+                first = json_string_value(json_array_get(json_object_get(selectors, *name), 0));
         if (!first)
                 return json_string("");
-        return count > 1 ? json_sprintf("%s +%lld", json_string_value(first), (long long)count - 1)
-                         : json_string(json_string_value(first));
+        return count > 1 ? json_sprintf("%s +%lld", first, (long long)count - 1)
+                         : json_string(first);
 }
 
 /* What fits on a line. */
 static json_t *row_of(const json_t *record)
 {
-        json_t *row = json_object();
+        json_t *row = pgw_cli_object();
 
-        PGW_ASSERT(row);
         for (const char *const *name =
                  (const char *const[]){"at", "action", "who", "address", "status", "job_id", NULL};
              *name; name++)
-                json_object_set_new(row, *name, json_string(pgw_cli_text(record, *name)));
-        json_object_set_new(row, "what", what_of(record));
-        json_object_set_new(row, "reason", json_string(pgw_cli_text(record, "reason")));
+                pgw_cli_set_text(row, *name, pgw_cli_text(record, *name));
+        pgw_cli_set(row, "what", what_of(record));
+        pgw_cli_set_text(row, "reason", pgw_cli_text(record, "reason"));
         return row;
 }
 
@@ -120,7 +120,7 @@ static bool take_page(void *ctx, const json_t *page)
                         return false;
                 l->left--;
                 if (l->rows)
-                        json_array_append_new(l->rows, row_of(record));
+                        pgw_cli_add(l->rows, row_of(record));
                 else
                         pgw_cli_print_json(stdout, record);
         }
@@ -141,7 +141,7 @@ static int run(const struct pgw_cli_args *args)
         if (args->exports)
                 l.left = UINT64_MAX;
         else if (!args->json)
-                l.rows = json_array();
+                l.rows = pgw_cli_array();
         const int status = pgw_cli_pages(&verb, gateway, write_path, take_page, &l);
         if (l.rows && json_array_size(l.rows))
                 pgw_cli_print_table(l.rows);

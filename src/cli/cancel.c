@@ -4,9 +4,7 @@
 #include "cli/cli.h"
 #include "cli/job.h"
 #include "cli/say.h"
-#include "cli/verb.h"
 
-#define HTTP_OK       200
 #define HTTP_ACCEPTED 202
 
 static const struct pgw_cli_verb verb = {
@@ -26,31 +24,26 @@ static const struct pgw_cli_verb verb = {
 
 static int cancel(struct pgw_cli_gateway *gateway, const char *id, bool as_json)
 {
-        char path[128];
-        const struct pgw_cli_request request = {.method = "POST", .path = path};
-        struct pgw_fault fault = {"", ""};
-        json_t *job = NULL;
-        int http_status = 0, status = PGW_EXIT_OK;
+        char path[PGW_CLI_JOB_PATH_SIZE];
+        const struct pgw_cli_request request = {.method = "POST", .path = path, .about = id};
+        struct pgw_cli_answer answer;
 
         snprintf(path, sizeof path, "/v1/jobs/%s/cancel", id);
-        if (pgw_cli_gateway_ask(gateway, &request, &http_status, &job, &fault)) {
-                pgw_cli_say_error(verb.name, "%s", fault.detail);
-                return PGW_EXIT_UNAVAILABLE;
-        }
-        if (http_status != HTTP_OK && http_status != HTTP_ACCEPTED) {
-                status = pgw_cli_say_problem(verb.name, http_status, job);
-        } else if (as_json) {
-                pgw_cli_print_json(stdout, job);
+        int status = pgw_cli_job_ask(&verb, gateway, &request, &answer);
+        if (status)
+                return status;
+        if (as_json) {
+                pgw_cli_print_json(stdout, answer.body);
         } else {
                 printf("%s ", id);
-                pgw_cli_print_clean(stdout, pgw_cli_text(job, "status"));
+                pgw_cli_print_clean(stdout, pgw_cli_text(answer.body, "status"));
                 putchar('\n');
         }
-        if (http_status == HTTP_ACCEPTED) {
+        if (answer.status == HTTP_ACCEPTED) {
                 pgw_cli_say_error(verb.name, "%s: its worker has not stopped yet", id);
                 status = PGW_EXIT_FAILED;
         }
-        json_decref(job);
+        json_decref(answer.body);
         return status;
 }
 

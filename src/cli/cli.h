@@ -12,10 +12,15 @@
 
 enum {
         PGW_EXIT_OK = 0,
-        PGW_EXIT_FAILED = 1,      /* a job failed, did not end in time, or was refused */
-        PGW_EXIT_USAGE = 2,       /* the command line is wrong */
-        PGW_EXIT_UNAVAILABLE = 69 /* no gateway, or it cannot serve now (503) */
+        PGW_EXIT_FAILED = 1,       /* a job failed, did not end in time, or was refused */
+        PGW_EXIT_USAGE = 2,        /* the command line is wrong */
+        PGW_EXIT_UNAVAILABLE = 69, /* no gateway, or it cannot serve now (503) */
+        PGW_EXIT_INTERRUPTED = 130 /* by SIGINT, while something was waited for */
 };
+
+/* Flush stdout; `status`, or a failure, which is said, when what was printed could not be written.
+ */
+int pgw_cli_end(const char *verb, int status);
 
 int pgw_cli_purge(int argc, char *argv[]);
 int pgw_cli_status(int argc, char *argv[]);

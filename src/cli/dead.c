@@ -9,8 +9,7 @@
 #include "cli/pages.h"
 #include "cli/say.h"
 #include "cli/table.h"
-
-#define HTTP_OK 200
+#include "cli/value.h"
 
 static const struct pgw_cli_verb verb = {
     .name = "dead",
@@ -32,8 +31,11 @@ static const struct pgw_cli_verb verb = {
         "  --target NAME        that failed at this target\n"
         "  --tag TAG            that were to purge this tag\n"
         "  --request-id ID      of the request with this X-Request-Id\n"
+        "  --client NAME        that this identity asked for\n"
         "  --after TIME         that ended after this time (RFC 3339)\n"
         "  --before TIME        that ended before it\n"
+        "  --all                all there are\n"
+        "  --expect N           how many those are\n"
         "  --json               print the gateway's answers\n"
         "  --url URL            the gateway (default $PURGEWAY_URL or http://127.0.0.1:7780)\n"
         "  --cacert FILE        trust the authorities in FILE (PEM) for https\n"
@@ -74,9 +76,14 @@ static bool has_filter(const struct pgw_cli_args *args)
 
 /* ---- listing ---- */
 
+struct listing {
+        const struct pgw_cli_args *args;
+        struct pgw_cli_table table;
+};
+
 static bool write_path(void *ctx, const char *token, char path[PGW_CLI_PATH_SIZE])
 {
-        const struct pgw_cli_args *args = *(const struct pgw_cli_args *const *)ctx;
+        const struct pgw_cli_args *args = ((const struct listing *)ctx)->args;
         struct pgw_cli_param params[FILTERS + 1];
 
         list_filters(args, params);
@@ -89,67 +96,89 @@ static json_t *row_of(json_t *letter)
 {
         const json_t *error = json_object_get(letter, "error");
         const json_t *selectors = json_object_get(letter, "selectors");
-        json_t *row = json_object();
+        json_t *row = pgw_cli_object();
 
-        PGW_ASSERT(row);
         for (const char *const *name =
                  (const char *const[]){"job_id", "status", "buried_at", "attempts", NULL};
              *name; name++)
-                json_object_set(row, *name, json_object_get(letter, *name));
-        json_object_set(row, "code", json_object_get(error, "code"));
-        json_object_set(row, "keys", json_object_get(selectors, "key_count"));
-        json_object_set(row, "patterns", json_object_get(selectors, "pattern_count"));
-        json_object_set(row, "tags", json_object_get(selectors, "tag_count"));
+                pgw_cli_copy(row, *name, letter, *name);
+        pgw_cli_copy(row, "code", error, "code");
+        pgw_cli_copy(row, "keys", selectors, "key_count");
+        pgw_cli_copy(row, "patterns", selectors, "pattern_count");
+        pgw_cli_copy(row, "tags", selectors, "tag_count");
         return row;
 }
 
 static bool print_page(void *ctx, const json_t *page)
 {
-        const bool as_json = (*(const struct pgw_cli_args *const *)ctx)->json;
-        json_t *rows = json_array(), *letter;
+        struct listing *l = ctx;
+        json_t *rows = pgw_cli_array(), *letter;
         size_t i;
 
-        PGW_ASSERT(rows);
         json_array_foreach(json_object_get(page, "dead_letters"), i, letter)
         {
-                if (as_json)
+                if (l->args->json)
                         pgw_cli_print_json(stdout, letter);
                 else
-                        json_array_append_new(rows, row_of(letter));
+                        pgw_cli_add(rows, row_of(letter));
         }
-        if (json_array_size(rows))
-                pgw_cli_print_table(rows);
+        pgw_cli_table_print(&l->table, rows);
         json_decref(rows);
         return true;
 }
 
+/* Page by page as they come: there may be more of them than memory for them. */
+static int list(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args)
+{
+        struct listing l = {.args = args};
+
+        pgw_cli_table_init(&l.table);
+        const int status = pgw_cli_pages(&verb, gateway, write_path, print_page, &l);
+        pgw_cli_table_fini(&l.table);
+        return status;
+}
+
 static int show(struct pgw_cli_gateway *gateway, const char *id)
 {
-        char path[128];
+        char path[PGW_CLI_JOB_PATH_SIZE];
         const struct pgw_cli_request request = {.method = "GET", .path = path};
-        json_t *letter;
+        struct pgw_cli_answer letter;
 
         snprintf(path, sizeof path, "/v1/dead-letters/%s", id);
-        const int status = pgw_cli_verb_ask(&verb, gateway, &request, HTTP_OK, &letter);
-        if (letter)
-                pgw_cli_print_json(stdout, letter);
-        json_decref(letter);
+        const int status = pgw_cli_verb_ask(&verb, gateway, &request, &letter);
+        if (letter.body)
+                pgw_cli_print_json(stdout, letter.body);
+        json_decref(letter.body);
         return status;
 }
 
 /* ---- bringing back, dropping ---- */
 
-static int end_one(struct pgw_cli_gateway *gateway, const char *id, bool drops)
+/* What was brought back or dropped, for people; or the answer as it is. */
+static void print_ended(const struct pgw_cli_args *args, const json_t *answer, const char *what,
+                        bool drops)
 {
-        char path[128];
-        const struct pgw_cli_request request = {.method = drops ? "DELETE" : "POST", .path = path};
-        json_t *answer;
+        if (args->json) {
+                pgw_cli_print_json(stdout, answer);
+                return;
+        }
+        pgw_cli_print_clean(stdout, what);
+        puts(drops ? " dropped" : " brought back");
+}
+
+static int end_one(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args, const char *id,
+                   bool drops)
+{
+        char path[PGW_CLI_JOB_PATH_SIZE];
+        const struct pgw_cli_request request = {
+            .method = drops ? "DELETE" : "POST", .path = path, .about = id};
+        struct pgw_cli_answer answer;
 
         snprintf(path, sizeof path, "/v1/dead-letters/%s%s", id, drops ? "" : "/redrive");
-        const int status = pgw_cli_verb_ask(&verb, gateway, &request, HTTP_OK, &answer);
-        if (answer)
-                printf("%s %s\n", id, drops ? "dropped" : "brought back");
-        json_decref(answer);
+        const int status = pgw_cli_verb_ask(&verb, gateway, &request, &answer);
+        if (answer.body)
+                print_ended(args, answer.body, id, drops);
+        json_decref(answer.body);
         return status;
 }
 
@@ -158,7 +187,7 @@ static int end_each(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *
         int status = PGW_EXIT_OK;
 
         for (size_t i = 1; i < args->operand_count; i++) {
-                const int one = end_one(gateway, args->operands[i], drops);
+                const int one = end_one(gateway, args, args->operands[i], drops);
                 status = one ? one : status;
         }
         return status;
@@ -167,25 +196,23 @@ static int end_each(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *
 static int end_all(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args, bool drops)
 {
         struct pgw_cli_param filters[FILTERS];
-        json_t *body = json_object(), *answer;
+        struct pgw_cli_answer answer;
+        json_t *body = pgw_cli_object();
 
-        PGW_ASSERT(body);
         list_filters(args, filters);
         for (size_t i = 0; i < FILTERS; i++)
-                if (filters[i].value)
-                        json_object_set_new(body, filters[i].name, json_string(filters[i].value));
+                pgw_cli_set_text(body, filters[i].name, filters[i].value);
         if (args->all)
-                json_object_set_new(body, "all", json_true());
-        json_object_set_new(body, "expected_count", json_integer((json_int_t)args->expect));
+                pgw_cli_set(body, "all", json_true());
+        pgw_cli_set(body, "expected_count", json_integer((json_int_t)args->expect));
         const struct pgw_cli_request request = {.method = "POST",
                                                 .path = drops ? "/v1/dead-letter-drops"
                                                               : "/v1/dead-letter-redrives",
                                                 .body = body};
-        const int status = pgw_cli_verb_ask(&verb, gateway, &request, HTTP_OK, &answer);
-        if (answer)
-                printf("%s %s\n", pgw_cli_text(answer, "count"),
-                       drops ? "dropped" : "brought back");
-        json_decref(answer);
+        const int status = pgw_cli_verb_ask(&verb, gateway, &request, &answer);
+        if (answer.body)
+                print_ended(args, answer.body, pgw_cli_text(answer.body, "count"), drops);
+        json_decref(answer.body);
         json_decref(body);
         return status;
 }
@@ -226,7 +253,7 @@ static int run(const struct pgw_cli_args *args)
                 return PGW_EXIT_USAGE;
         const bool drops = strcmp(action, "drop") == 0;
         if (!*action)
-                status = pgw_cli_pages(&verb, gateway, write_path, print_page, &args);
+                status = list(gateway, args);
         else if (strcmp(action, "show") == 0)
                 status = show(gateway, args->operands[1]);
         else if (args->operand_count > 1)

@@ -13,15 +13,17 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "cli/address.h"
+#include "cli/interrupt.h"
+#include "cli/query.h"
 
 #define ANSWER_SIZE_MAX (64UL * 1024 * 1024)
-#define URL_SIZE_MAX    4096
 #define CONNECT_WAIT_MS 5000L
 #define ANSWER_WAIT_S   30
 
 struct pgw_cli_gateway {
         CURL *curl;
-        char address[URL_SIZE_MAX]; /* without a slash at the end */
+        struct pgw_cli_address address;
         char *cacert;
         char *authorization; /* the whole header; NULL: none */
         struct pgw_buf answer;
@@ -52,20 +54,15 @@ enum pgw_err pgw_cli_gateway_open(const char *url, const char *cacert, const cha
                                   struct pgw_cli_gateway **ret_gateway,
                                   struct pgw_fault *reterr_fault)
 {
-        struct pgw_str address = pgw_str_z(url);
+        struct pgw_cli_gateway *gateway = pgw_alloc(sizeof *gateway);
 
-        while (address.n && address.p[address.n - 1] == '/')
-                address.n--;
-        if (address.n >= URL_SIZE_MAX || (!pgw_str_starts(address, PGW_STR("http://")) &&
-                                          !pgw_str_starts(address, PGW_STR("https://")))) {
-                pgw_fault_set(reterr_fault, "", "%s is not an http:// or https:// address", url);
+        if (pgw_cli_address_read(url, &gateway->address, reterr_fault)) {
+                pgw_free(gateway);
                 return PGW_E_INVALID;
         }
-        struct pgw_cli_gateway *gateway = pgw_alloc(sizeof *gateway);
         curl_global_init(CURL_GLOBAL_DEFAULT);
         gateway->curl = curl_easy_init();
         PGW_ASSERT(gateway->curl);
-        snprintf(gateway->address, sizeof gateway->address, "%.*s", (int)address.n, address.p);
         gateway->cacert = cacert ? pgw_strdup(cacert) : NULL;
         gateway->authorization = secret ? authorization_of(secret) : NULL;
         pgw_buf_init(&gateway->answer, ANSWER_SIZE_MAX);
@@ -126,17 +123,27 @@ static struct curl_slist *compose_headers(const struct pgw_cli_gateway *gateway,
         return headers;
 }
 
+/* libcurl's calling convention: anything but 0 aborts. */
+static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+        (void)context, (void)a, (void)b, (void)c, (void)d;
+        return pgw_cli_is_interrupted();
+}
+
 static CURLcode perform(struct pgw_cli_gateway *gateway, const struct pgw_cli_request *request,
                         const char *body)
 {
-        char url[URL_SIZE_MAX + 1024];
+        char url[PGW_CLI_ADDRESS_SIZE + PGW_CLI_PATH_SIZE];
         struct curl_slist *headers = compose_headers(gateway, request);
         CURL *curl = gateway->curl;
 
         curl_easy_reset(curl);
-        snprintf(url, sizeof url, "%s%s", gateway->address, request->path);
+        snprintf(url, sizeof url, "%s%s", gateway->address.url, request->path);
         curl_easy_setopt(curl, CURLOPT_URL, url);
         curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+        /* What never leaves this machine is nothing that a proxy could deliver, or should see. */
+        if (gateway->address.is_here)
+                curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
         curl_easy_setopt(curl, CURLOPT_USERAGENT, "purgeway/" PGW_VERSION);
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -145,6 +152,8 @@ static CURLcode perform(struct pgw_cli_gateway *gateway, const struct pgw_cli_re
         curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)request->wait_s + ANSWER_WAIT_S);
         curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, gateway);
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, gateway->problem);
         if (gateway->cacert)
                 curl_easy_setopt(curl, CURLOPT_CAINFO, gateway->cacert);
@@ -172,24 +181,43 @@ static char *compose_body(const json_t *body)
         return text;
 }
 
-enum pgw_err pgw_cli_gateway_ask(struct pgw_cli_gateway *gateway,
-                                 const struct pgw_cli_request *request, int *ret_status,
-                                 json_t **ret_body, struct pgw_fault *reterr_fault)
+static enum pgw_err fail(const struct pgw_cli_gateway *gateway, CURLcode rc,
+                         struct pgw_fault *fault)
 {
+        static const CURLcode lasting[] = {CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL,
+                                           CURLE_PEER_FAILED_VERIFICATION,
+                                           CURLE_SSL_CACERT_BADFILE};
+        const char *why = rc == CURLE_ABORTED_BY_CALLBACK ? "interrupted before it had answered"
+                          : gateway->problem[0]           ? gateway->problem
+                                                          : curl_easy_strerror(rc);
+
+        pgw_fault_set(fault, "", "%s: %s", gateway->address.shown, why);
+        for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
+                if (rc == lasting[i])
+                        return PGW_E_INVALID;
+        return PGW_E_INTERNAL;
+}
+
+enum pgw_err pgw_cli_gateway_ask(struct pgw_cli_gateway *gateway,
+                                 const struct pgw_cli_request *request,
+                                 struct pgw_cli_answer *ret_answer, struct pgw_fault *reterr_fault)
+{
+        static const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY;
+        const struct pgw_buf *text = &gateway->answer;
         char *body = compose_body(request->body);
         long status = 0;
+        curl_off_t retry_after_s = 0;
 
         const CURLcode rc = perform(gateway, request, body);
         pgw_free(body);
-        if (rc != CURLE_OK) {
-                pgw_fault_set(reterr_fault, "", "%s: %s", gateway->address,
-                              gateway->problem[0] ? gateway->problem : curl_easy_strerror(rc));
-                return PGW_E_INTERNAL;
-        }
+        if (rc != CURLE_OK)
+                return fail(gateway, rc, reterr_fault);
         curl_easy_getinfo(gateway->curl, CURLINFO_RESPONSE_CODE, &status);
-        *ret_status = (int)status;
-        *ret_body = gateway->answer.n ? json_loadb(gateway->answer.p, gateway->answer.n,
-                                                   JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL)
-                                      : NULL;
+        curl_easy_getinfo(gateway->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+        *ret_answer = (struct pgw_cli_answer){
+            .status = (int)status,
+            .body = text->n ? json_loadb(text->p, text->n, flags, NULL) : NULL,
+            .retry_after_s = retry_after_s < UINT32_MAX ? (uint32_t)retry_after_s : UINT32_MAX,
+            .from = gateway->address.shown};
         return PGW_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/identity_name.h"
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/secret.h"
@@ -59,7 +60,7 @@ static void make(const char *name, struct pgw_str pepper)
         pgw_api_key_make(key);
         printf("%.*s\n", (int)sizeof key, key);
         if (name)
-                printf("  - name: %s\n", name);
+                printf("  - name: \"%s\"\n", name); /* for 7 and true are names, too */
         print_hash(name ? "    keys: [" : "", pgw_str_of(key, sizeof key), pepper,
                    name ? "]\n" : "\n");
         explicit_bzero(key, sizeof key);
@@ -76,7 +77,7 @@ static int take_names(int argc, char *argv[])
                         name = argv[++i];
                 else if (strncmp(argv[i], "--name=", 7) == 0)
                         name = argv[i] + 7;
-                if (!name || !*name)
+                if (!name || !pgw_identity_name_is_valid(pgw_str_z(name)))
                         return -1;
                 argv[count++] = (char *)(uintptr_t)name;
         }
@@ -89,7 +90,9 @@ static int run_new(int argc, char *argv[])
         char pepper[PGW_SECRET_SIZE_MAX + 1];
 
         if (count < 0)
-                return pgw_cli_verb_misused(&verb, "new takes --name NAME and nothing else");
+                return pgw_cli_verb_misused(&verb,
+                                            "new takes --name NAME and nothing else; a name has 1 "
+                                            "to 64 letters, digits, '-', '_' or '.'");
         if (!read_pepper(pepper))
                 return PGW_EXIT_FAILED;
         if (count == 0)
@@ -135,7 +138,7 @@ int pgw_cli_key(int argc, char *argv[])
         const char *word = argc > 1 ? argv[1] : "";
 
         for (int i = 1; i < argc; i++)
-                if (strcmp(argv[i], "--help") == 0) {
+                if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
                         fputs(verb.help, stdout);
                         return pgw_cli_verb_end(&verb, PGW_EXIT_OK);
                 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/codec.h"
+#include "cli/value.h"
 
 bool pgw_cli_key_next(struct pgw_cli_key_reader *reader, struct pgw_str *ret_key)
 {
@@ -37,9 +38,7 @@ size_t pgw_cli_key_cost(struct pgw_str key)
 
 void pgw_cli_batch_init(struct pgw_cli_batch *batch)
 {
-        *batch = (struct pgw_cli_batch){.keys = json_array(), .keys_base64 = json_array()};
-        PGW_ASSERT(batch->keys);
-        PGW_ASSERT(batch->keys_base64);
+        *batch = (struct pgw_cli_batch){.keys = pgw_cli_array(), .keys_base64 = pgw_cli_array()};
 }
 
 void pgw_cli_batch_fini(struct pgw_cli_batch *batch)
@@ -66,10 +65,10 @@ bool pgw_cli_batch_add(struct pgw_cli_batch *batch, struct pgw_str key)
         if (batch->key_count == PGW_CLI_KEYS_MAX ||
             (batch->key_count > 0 && batch->cost + cost > PGW_CLI_BODY_BYTES_MAX))
                 return false;
-        const int rc = pgw_utf8_is_valid(key)
-                           ? json_array_append_new(batch->keys, json_stringn_nocheck(key.p, key.n))
-                           : json_array_append_new(batch->keys_base64, base64_value(key));
-        PGW_ASSERT(rc == 0);
+        if (pgw_utf8_is_valid(key))
+                pgw_cli_add(batch->keys, json_stringn_nocheck(key.p, key.n));
+        else
+                pgw_cli_add(batch->keys_base64, base64_value(key));
         batch->key_count++;
         batch->cost += cost;
         return true;
@@ -77,19 +76,14 @@ bool pgw_cli_batch_add(struct pgw_cli_batch *batch, struct pgw_str key)
 
 json_t *pgw_cli_batch_take(struct pgw_cli_batch *batch, const char *priority, const char *reason)
 {
-        json_t *body = json_object();
-        int rc = 0;
+        json_t *body = pgw_cli_object();
 
-        PGW_ASSERT(body);
         if (json_array_size(batch->keys))
-                rc |= json_object_set(body, "keys", batch->keys);
+                pgw_cli_set(body, "keys", json_incref(batch->keys));
         if (json_array_size(batch->keys_base64))
-                rc |= json_object_set(body, "keys_base64", batch->keys_base64);
-        if (priority)
-                rc |= json_object_set_new(body, "priority", json_string(priority));
-        if (reason)
-                rc |= json_object_set_new(body, "reason", json_string(reason));
-        PGW_ASSERT(rc == 0);
+                pgw_cli_set(body, "keys_base64", json_incref(batch->keys_base64));
+        pgw_cli_set_text(body, "priority", priority);
+        pgw_cli_set_text(body, "reason", reason);
         pgw_cli_batch_fini(batch);
         pgw_cli_batch_init(batch);
         return body;

@@ -43,7 +43,7 @@ void pgw_cli_batch_fini(struct pgw_cli_batch *);
 bool pgw_cli_batch_add(struct pgw_cli_batch *, struct pgw_str key) PGW_MUSTUSE;
 
 /* The body, to be released with json_decref; the batch is empty again. `priority` and
- * `reason` may be NULL. */
+ * `reason` are UTF-8; each may be NULL. */
 json_t *pgw_cli_batch_take(struct pgw_cli_batch *, const char *priority, const char *reason);
 
 #endif

@@ -11,56 +11,57 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/codec.h"
 #include "cli/cli.h"
+#include "cli/interrupt.h"
 #include "cli/job.h"
 #include "cli/keys.h"
 #include "cli/say.h"
-#include "cli/verb.h"
+#include "cli/value.h"
 
 #define STDIN_SIZE_MAX  (256UL * 1024 * 1024)
 #define READ_SIZE       (64UL * 1024)
-#define POST_WAIT_S_MAX 30
+#define POST_WAIT_S_MAX 1 /* longer than most jobs take; then it is asked for by its id */
 #define KEY_SIZE_MAX    (PGW_CLI_KEY_SIZE_MAX - 21) /* with room for the number of a request */
-#define HTTP_OK         200
-#define HTTP_ACCEPTED   202
 
 static const struct pgw_cli_verb verb = {
     .name = "purge",
     .takes = PGW_CLI_TAKES_WAIT | PGW_CLI_TAKES_KEYS,
-    .help = "usage: purgeway purge KEY... [options]\n"
-            "       purgeway purge --tag TAG... [options]\n"
-            "       purgeway purge --pattern PATTERN... [options]\n"
-            "       purgeway purge --stdin [options] < KEYS\n"
-            "\n"
-            "Remove keys from the caches. Keys are bytes; more than 1000 become several jobs.\n"
-            "\n"
-            "  --tag TAG      remove what is under TAG as well; again for each further tag\n"
-            "  --all-tags     only what is under all of the tags\n"
-            "  --pattern P    remove what matches P as well (* ? [a-c] as in Redis); again for\n"
-            "                 each further pattern; quote it from the shell\n"
-            "  --wait N       wait up to N seconds for the end\n"
-            "  --soft         leave the keys ten seconds, so that not all readers miss at once\n"
-            "  --tombstone    leave markers that keep old values from being stored again\n"
-            "  --row-version N  the same, against rows older than version N\n"
-            "  --dry-run      only count what would go\n"
-            "  --target NAME  of this cache only; again for each further one\n"
-            "  --delay N      in N seconds\n"
-            "  --not-before T at the time T (RFC 3339)\n"
-            "  --rebounds L   remove the same again after L, ms, as 1000,3000; - is never\n"
-            "  --priority P   high, normal or low\n"
-            "  --reason TEXT  why, for the record\n"
-            "  --idempotency-key K  the same command again with K is the same job, for a day\n"
-            "  --stdin        read more keys from standard input, one a line\n"
-            "  -0             as --stdin, but each key ends with a NUL byte\n"
-            "  --json         print the job objects, one a line\n"
-            "  --url URL      the gateway (default $PURGEWAY_URL or http://127.0.0.1:7780)\n"
-            "  --cacert FILE  trust the authorities in FILE (PEM) for https\n"
-            "\n"
-            "exit status: 0 done (without --wait: accepted), 1 a job failed, was refused or did\n"
-            "not end within --wait, 2 usage, 69 no gateway or it cannot serve now\n",
+    .help =
+        "usage: purgeway purge KEY... [options]\n"
+        "       purgeway purge --tag TAG... [options]\n"
+        "       purgeway purge --pattern PATTERN... [options]\n"
+        "       purgeway purge --stdin [options] < KEYS\n"
+        "\n"
+        "Remove keys from the caches. Keys are bytes; more than 1000 become several jobs.\n"
+        "\n"
+        "  --tag TAG      remove what is under TAG as well; again for each further tag\n"
+        "  --all-tags     only what is under all of the tags\n"
+        "  --pattern P    remove what matches P as well (* ? [a-c] as in Redis); again for\n"
+        "                 each further pattern; quote it from the shell\n"
+        "  --wait N       wait up to N seconds for the end\n"
+        "  --soft         leave the keys ten seconds, so that not all readers miss at once\n"
+        "  --tombstone    leave markers that keep old values from being stored again\n"
+        "  --row-version N  the same, against rows older than version N only\n"
+        "  --dry-run      only count what would go\n"
+        "  --target NAME  of this cache only; again for each further one\n"
+        "  --delay N      in N seconds, up to 30 days\n"
+        "  --not-before T at the time T (RFC 3339)\n"
+        "  --rebounds L   remove the same again after L, ms, as 1000,3000; - is never\n"
+        "  --priority P   high, normal or low\n"
+        "  --reason TEXT  why, for the record\n"
+        "  --idempotency-key K  the same command again with K is the same job, for a day\n"
+        "  --stdin        read more keys from standard input, one a line\n"
+        "  -0             as --stdin, but each key ends with a NUL byte\n"
+        "  --json         print the job objects, one a line\n"
+        "  --url URL      the gateway (default $PURGEWAY_URL or http://127.0.0.1:7780)\n"
+        "  --cacert FILE  trust the authorities in FILE (PEM) for https\n"
+        "\n"
+        "exit status: 0 done (without --wait: accepted), 1 a job failed, was refused or did\n"
+        "not end within --wait, 2 usage, 69 no gateway or it cannot serve now, 130 interrupted\n"
+        "while it waited\n",
 };
 
 /* Operands first, then standard input. */
@@ -73,7 +74,8 @@ struct key_source {
 struct purge {
         const struct pgw_cli_args *args;
         struct pgw_cli_gateway *gateway;
-        json_t *jobs; /* the answers, in order */
+        json_t *jobs;  /* the answers, in order */
+        bool *awaited; /* which of them are as they were at the end of the wait; NULL: none */
         uint64_t deadline_ms;
         size_t accepted_keys;
         size_t request_count;
@@ -106,13 +108,12 @@ static const char *read_input(struct pgw_buf *into)
 
 static void add_texts(json_t *body, const char *member, const struct pgw_cli_list *texts)
 {
-        json_t *array = json_array();
-
+        if (!texts->count)
+                return;
+        json_t *array = pgw_cli_array();
         for (size_t i = 0; i < texts->count; i++)
-                json_array_append_new(array, json_string(texts->items[i]));
-        if (texts->count)
-                json_object_set(body, member, array);
-        json_decref(array);
+                pgw_cli_add(array, json_string(texts->items[i]));
+        pgw_cli_set(body, member, array);
 }
 
 static bool has_walks(const struct pgw_cli_args *args)
@@ -128,36 +129,30 @@ static void add_walks(struct purge *purge, json_t *body)
         add_texts(body, "patterns", &purge->args->patterns);
         add_texts(body, "tags", &purge->args->tags);
         if (purge->args->all_tags)
-                json_object_set_new(body, "tags_match", json_string("all"));
+                pgw_cli_set_text(body, "tags_match", "all");
         purge->are_walks_sent = true;
 }
 
-static void add_text(json_t *body, const char *member, const char *text)
-{
-        if (text)
-                json_object_set_new(body, member, json_string(text));
-}
-
 /* What is no number goes as it is: the gateway says what is wrong with it. */
-static json_t *number_or_text(struct pgw_str text, unsigned scale)
+static json_t *number_or_text(struct pgw_str text)
 {
         uint64_t number;
 
-        if (pgw_str_to_u64(text, INT32_MAX, &number))
+        if (pgw_str_to_u64(text, PGW_JSON_INTEGER_MAX, &number))
                 return json_stringn(text.p, text.n);
-        return json_integer((json_int_t)number * (json_int_t)scale);
+        return json_integer((json_int_t)number);
 }
 
 /* "1000,3000", or "-" for none. */
 static json_t *times_of(const char *text)
 {
         struct pgw_str rest = pgw_str_z(text), item;
-        json_t *times = json_array();
+        json_t *times = pgw_cli_array();
         bool more = rest.n > 0 && !pgw_str_eq_z(rest, "-");
 
         while (more) {
                 more = pgw_str_cut(rest, ',', &item, &rest);
-                json_array_append_new(times, number_or_text(more ? item : rest, 1));
+                pgw_cli_add(times, number_or_text(more ? item : rest));
         }
         return times;
 }
@@ -166,18 +161,18 @@ static void add_manner(const struct pgw_cli_args *args, json_t *body)
 {
         add_texts(body, "targets", &args->targets);
         if (args->dry_run)
-                json_object_set_new(body, "dry_run", json_true());
-        add_text(body, "mode",
-                 args->soft          ? "soft"
-                 : args->tombstone   ? "tombstone"
-                 : args->row_version ? "versioned"
-                                     : NULL);
-        add_text(body, "version", args->row_version);
-        add_text(body, "not_before", args->not_before);
-        if (args->delay)
-                json_object_set_new(body, "delay_ms", number_or_text(pgw_str_z(args->delay), 1000));
+                pgw_cli_set(body, "dry_run", json_true());
+        pgw_cli_set_text(body, "mode",
+                         args->soft          ? "soft"
+                         : args->tombstone   ? "tombstone"
+                         : args->row_version ? "versioned"
+                                             : NULL);
+        pgw_cli_set_text(body, "version", args->row_version);
+        pgw_cli_set_text(body, "not_before", args->not_before);
+        if (args->delay_s)
+                pgw_cli_set(body, "delay_ms", json_integer((json_int_t)args->delay_s * 1000));
         if (args->rebounds)
-                json_object_set_new(body, "rebounds_ms", times_of(args->rebounds));
+                pgw_cli_set(body, "rebounds_ms", times_of(args->rebounds));
 }
 
 /* Each request of a command has a key of its own, the same whenever the command is repeated. */
@@ -205,21 +200,13 @@ static int post(struct purge *purge, struct pgw_cli_batch *batch, uint32_t wait_
                                                 .body = body,
                                                 .wait_s = wait_s,
                                                 .idempotency_key = key_of_request(purge, room)};
-        struct pgw_fault fault = {"", ""};
-        json_t *answer = NULL;
-        int http_status = 0, status = PGW_EXIT_OK;
+        struct pgw_cli_answer answer;
 
-        if (pgw_cli_gateway_ask(purge->gateway, &request, &http_status, &answer, &fault)) {
-                pgw_cli_say_error(verb.name, "%s", fault.detail);
-                status = PGW_EXIT_UNAVAILABLE;
-        } else if ((http_status != HTTP_OK && http_status != HTTP_ACCEPTED) ||
-                   !pgw_cli_job_id_is_plain(pgw_cli_text(answer, "job_id"))) {
-                status = pgw_cli_say_problem(verb.name, http_status, answer);
-        } else {
-                json_array_append(purge->jobs, answer);
+        const int status = pgw_cli_job_ask(&verb, purge->gateway, &request, &answer);
+        if (status == PGW_EXIT_OK) {
+                pgw_cli_add(purge->jobs, answer.body);
                 purge->accepted_keys += key_count;
         }
-        json_decref(answer);
         json_decref(body);
         return status;
 }
@@ -239,7 +226,8 @@ static int post_all(struct purge *purge, struct key_source *source)
                 const bool is_added = pgw_cli_batch_add(&batch, key);
                 PGW_ASSERT(is_added);
         }
-        /* Only a lone request waits itself: the usual purge is then one round trip. */
+        /* Only a lone request waits itself: the usual purge is then one round trip. It does not
+         * wait for long, because until it is answered nobody knows the job's id. */
         const bool has_more = batch.key_count || (has_walks(purge->args) && !purge->are_walks_sent);
         if (status == PGW_EXIT_OK && has_more) {
                 const bool is_lone = json_array_size(purge->jobs) == 0;
@@ -253,21 +241,34 @@ static int post_all(struct purge *purge, struct key_source *source)
         return status;
 }
 
-static int await_all(struct purge *purge)
+/* One that is not known any more does not end the wait for the others; a gateway that is not there
+ * would not answer for them either. */
+static int await_all(struct purge *purge, int so_far)
 {
+        int worst = so_far;
+
+        purge->awaited = pgw_alloc(json_array_size(purge->jobs) + 1);
         for (size_t i = 0; i < json_array_size(purge->jobs); i++) {
                 const json_t *job = json_array_get(purge->jobs, i);
                 json_t *newer = NULL;
                 if (pgw_cli_job_is_over(job))
                         continue;
+                const char *id = pgw_cli_text(job, "job_id");
+                if (worst == PGW_EXIT_INTERRUPTED) {
+                        pgw_cli_job_abandon(&verb, id);
+                        continue;
+                }
                 const int status =
-                    pgw_cli_job_follow(purge->gateway, verb.name, pgw_cli_text(job, "job_id"),
-                                       purge->deadline_ms, &newer);
-                if (status != PGW_EXIT_OK)
-                        return status;
-                json_array_set_new(purge->jobs, i, newer);
+                    pgw_cli_job_follow(&verb, purge->gateway, id, purge->deadline_ms, &newer);
+                worst = status ? status : worst;
+                if (status == PGW_EXIT_UNAVAILABLE)
+                        break;
+                if (status)
+                        continue;
+                pgw_cli_replace(purge->jobs, i, newer);
+                purge->awaited[i] = true;
         }
-        return PGW_EXIT_OK;
+        return worst;
 }
 
 static void print_job(const struct purge *purge, const json_t *job)
@@ -289,6 +290,8 @@ static void print_job(const struct purge *purge, const json_t *job)
 
 static int report(const struct purge *purge)
 {
+        const uint32_t wait_s = purge->args->wait_s;
+        bool all_over = wait_s > 0;
         json_int_t removed = 0, missing = 0;
         int worst = PGW_EXIT_OK;
         size_t i;
@@ -297,16 +300,18 @@ static int report(const struct purge *purge)
         json_array_foreach(purge->jobs, i, job)
         {
                 const json_t *result = json_object_get(job, "result");
+                const bool awaited = purge->awaited && purge->awaited[i];
                 if (purge->args->json)
                         pgw_cli_print_json(stdout, job);
                 else
                         print_job(purge, job);
                 removed += json_integer_value(json_object_get(result, "removed"));
                 missing += json_integer_value(json_object_get(result, "missing"));
-                const int status = pgw_cli_job_verdict(verb.name, job, purge->args->wait_s);
+                all_over = all_over && pgw_cli_job_is_over(job);
+                const int status = pgw_cli_job_verdict(verb.name, job, awaited ? wait_s : 0);
                 worst = status ? status : worst;
         }
-        if (!purge->args->json && purge->args->wait_s && json_array_size(purge->jobs) > 1)
+        if (!purge->args->json && all_over && json_array_size(purge->jobs) > 1)
                 printf("removed %lld, missing %lld in %zu jobs\n", (long long)removed,
                        (long long)missing, json_array_size(purge->jobs));
         return worst;
@@ -314,24 +319,28 @@ static int report(const struct purge *purge)
 
 static int run(const struct pgw_cli_args *args, struct pgw_buf *input)
 {
-        struct purge purge = {.args = args, .jobs = json_array()};
+        struct purge purge = {.args = args, .jobs = pgw_cli_array()};
         struct key_source source = {
             .args = args, .input = {pgw_buf_str(input), args->nul_separated ? '\0' : '\n'}};
         int status;
 
-        PGW_ASSERT(purge.jobs);
         purge.deadline_ms = args->wait_s ? pgw_mono_ms() + args->wait_s * UINT64_C(1000) : 0;
         purge.gateway = pgw_cli_verb_gateway(&verb, args);
         if (!purge.gateway) {
                 json_decref(purge.jobs);
                 return PGW_EXIT_USAGE;
         }
+        if (args->wait_s)
+                pgw_cli_interrupt_start();
         status = post_all(&purge, &source);
-        if (status == PGW_EXIT_OK && args->wait_s)
-                status = await_all(&purge);
+        if (args->wait_s && (status == PGW_EXIT_OK || status == PGW_EXIT_INTERRUPTED))
+                status = await_all(&purge, status);
+        if (args->wait_s)
+                pgw_cli_interrupt_stop();
         const int verdict = report(&purge);
         pgw_cli_gateway_close(purge.gateway);
         json_decref(purge.jobs);
+        pgw_free(purge.awaited);
         return pgw_cli_verb_end(&verb, status ? status : verdict);
 }
 
@@ -348,23 +357,18 @@ static const char *find_misuse(const struct pgw_cli_args *args)
 {
         if (!args->operand_count && !args->from_stdin && !has_walks(args))
                 return "give at least one key, --pattern, --tag, or --stdin";
-        for (size_t i = 0; i < args->patterns.count; i++)
-                if (!pgw_utf8_is_valid(pgw_str_z(args->patterns.items[i])))
-                        return "--pattern must be UTF-8";
-        for (size_t i = 0; i < args->tags.count; i++)
-                if (!pgw_utf8_is_valid(pgw_str_z(args->tags.items[i])))
-                        return "--tag must be UTF-8";
         if (args->all_tags && !args->tags.count)
                 return "--all-tags goes with --tag only";
+        if (args->soft + args->tombstone + !!args->row_version > 1)
+                return "only one of --soft, --tombstone and --row-version can be";
+        if (args->delay_s && args->not_before)
+                return "only one of --delay and --not-before can be";
         for (size_t i = 0; i < args->operand_count; i++)
                 if (!args->operands[i][0])
                         return "a key must not be empty";
         const char *key = args->idempotency_key;
         if (key && (!*key || strlen(key) > KEY_SIZE_MAX || !is_printable(key)))
                 return "--idempotency-key must be 1 to 234 printable ASCII characters";
-        if (!pgw_utf8_is_valid(pgw_str_z(args->reason)) ||
-            !pgw_utf8_is_valid(pgw_str_z(args->priority)))
-                return "--reason and --priority must be UTF-8";
         return NULL;
 }
 

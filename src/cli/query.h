@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PGW_CLI_PATH_SIZE 1024
+/* A key of an audit may have 512 characters, of up to four bytes, each of which takes three. */
+#define PGW_CLI_PATH_SIZE 8192
 
 struct pgw_cli_param {
         const char *name;

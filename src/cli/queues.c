@@ -9,9 +9,8 @@
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/table.h"
+#include "cli/value.h"
 #include "cli/verb.h"
-
-#define HTTP_OK 200
 
 static const struct pgw_cli_verb queues_verb = {
     .name = "queues",
@@ -62,20 +61,19 @@ static json_t *find_rows(json_t *object)
 /* Queues with lanes as one flat list of rows. */
 static json_t *flatten(json_t *answer)
 {
-        json_t *flat = json_array(), *queue, *part;
+        json_t *flat = pgw_cli_array(), *queue, *part;
         size_t i, k;
 
-        PGW_ASSERT(flat);
         json_array_foreach(find_rows(answer), i, queue)
         {
                 json_t *parts = find_rows(queue);
                 if (!parts)
-                        json_array_append(flat, queue);
+                        pgw_cli_add(flat, json_incref(queue));
                 json_array_foreach(parts, k, part)
                 {
                         json_t *row = json_copy(queue);
                         json_object_update(row, part);
-                        json_array_append_new(flat, row);
+                        pgw_cli_add(flat, row);
                 }
         }
         return flat;
@@ -87,8 +85,10 @@ static void print_answer(json_t *answer)
 
         if (json_array_size(rows))
                 pgw_cli_print_table(rows);
-        else if (json_object_get(answer, "count"))
-                printf("%s jobs dropped\n", pgw_cli_text(answer, "count"));
+        else if (json_object_get(answer, "count")) {
+                pgw_cli_print_clean(stdout, pgw_cli_text(answer, "count"));
+                puts(" jobs dropped");
+        }
         json_decref(rows);
 }
 
@@ -96,16 +96,16 @@ static int run(const struct pgw_cli_verb *verb, const struct pgw_cli_args *args,
                const struct pgw_cli_request *request)
 {
         struct pgw_cli_gateway *gateway = pgw_cli_verb_gateway(verb, args);
-        json_t *answer = NULL;
+        struct pgw_cli_answer answer;
 
         if (!gateway)
                 return PGW_EXIT_USAGE;
-        int status = pgw_cli_verb_ask(verb, gateway, request, HTTP_OK, &answer);
-        if (answer && args->json)
-                pgw_cli_print_json(stdout, answer);
-        else if (answer)
-                print_answer(answer);
-        json_decref(answer);
+        int status = pgw_cli_verb_ask(verb, gateway, request, &answer);
+        if (answer.body && args->json)
+                pgw_cli_print_json(stdout, answer.body);
+        else if (answer.body)
+                print_answer(answer.body);
+        json_decref(answer.body);
         pgw_cli_gateway_close(gateway);
         return pgw_cli_verb_end(verb, status);
 }
@@ -142,12 +142,11 @@ static int act(const struct pgw_cli_args *args)
                 return pgw_cli_verb_misused(&queues_verb, purges ? "purge needs --expect N"
                                                                  : "--expect goes with purge only");
         snprintf(path, sizeof path, "/v1/queues/%s/%s", queue, action);
-        json_t *body = json_object();
-        PGW_ASSERT(body);
+        json_t *body = pgw_cli_object();
         if (purges)
-                json_object_set_new(body, "expected_count", json_integer((json_int_t)args->expect));
+                pgw_cli_set(body, "expected_count", json_integer((json_int_t)args->expect));
         if (args->priority)
-                json_object_set_new(body, "lanes", json_pack("[s]", args->priority));
+                pgw_cli_set(body, "lanes", json_pack("[s]", args->priority));
         const struct pgw_cli_request request = {.method = "POST", .path = path, .body = body};
         const int status = run(&queues_verb, args, &request);
         json_decref(body);

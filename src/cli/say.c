@@ -9,10 +9,7 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 
-#define LINE_SIZE_MAX   1500
-#define POINTERS_SHOWN  5
-#define HTTP_OVERLOADED 503
-#define HTTP_LIMITED    429
+#define POINTERS_SHOWN 5
 
 static void clean(char *text)
 {
@@ -27,7 +24,7 @@ static void clean(char *text)
 
 void pgw_cli_say_error(const char *verb, const char *format, ...)
 {
-        char line[LINE_SIZE_MAX];
+        char line[PGW_CLI_LINE_SIZE];
         va_list args;
 
         va_start(args, format);
@@ -48,19 +45,25 @@ static PGW_PRINTF(3, 4) void append(char *out, size_t size, const char *format, 
         va_end(args);
 }
 
-void pgw_cli_problem_line(int http_status, const json_t *body, char *out, size_t size)
+void pgw_cli_problem_line(const struct pgw_cli_answer *answer, char *out, size_t size)
 {
-        const char *title = json_string_value(json_object_get(body, "title"));
-        const char *detail = json_string_value(json_object_get(body, "detail"));
-        const json_t *errors = json_object_get(body, "errors");
+        const char *title = json_string_value(json_object_get(answer->body, "title"));
+        const char *detail = json_string_value(json_object_get(answer->body, "detail"));
+        const json_t *errors = json_object_get(answer->body, "errors");
         const size_t count = json_array_size(errors);
 
         PGW_ASSERT(size > 0);
         out[0] = 0;
+        if (answer->status / 100 == 2) {
+                append(out, size, "%s answered %d with %s; perhaps it is no Purgeway", answer->from,
+                       answer->status,
+                       answer->body ? "something else than was asked for" : "what is not JSON");
+                return;
+        }
         if (title)
                 append(out, size, "%s", title);
         else
-                append(out, size, "the gateway answered %d", http_status);
+                append(out, size, "%s answered %d", answer->from, answer->status);
         if (detail && (!title || strcmp(title, detail) != 0))
                 append(out, size, " %s", detail);
         for (size_t i = 0; i < count && i < POINTERS_SHOWN; i++) {
@@ -74,14 +77,24 @@ void pgw_cli_problem_line(int http_status, const json_t *body, char *out, size_t
                 append(out, size, "; and %zu more", count - POINTERS_SHOWN);
 }
 
-int pgw_cli_say_problem(const char *verb, int http_status, const json_t *body)
+int pgw_cli_problem_exit(const struct pgw_cli_answer *answer)
 {
-        char line[LINE_SIZE_MAX];
+        /* The gateway, or what stands before it, cannot serve now. */
+        static const int unavailable[] = {429, 502, 503, 504};
 
-        pgw_cli_problem_line(http_status, body, line, sizeof line);
-        pgw_cli_say_error(verb, "%s", line);
-        return http_status == HTTP_OVERLOADED || http_status == HTTP_LIMITED ? PGW_EXIT_UNAVAILABLE
-                                                                             : PGW_EXIT_FAILED;
+        for (size_t i = 0; i < sizeof unavailable / sizeof unavailable[0]; i++)
+                if (answer->status == unavailable[i])
+                        return PGW_EXIT_UNAVAILABLE;
+        return PGW_EXIT_FAILED;
+}
+
+int pgw_cli_say_problem(const char *verb, const char *about, const struct pgw_cli_answer *answer)
+{
+        char line[PGW_CLI_LINE_SIZE];
+
+        pgw_cli_problem_line(answer, line, sizeof line);
+        pgw_cli_say_error(verb, "%s%s%s", about ? about : "", about ? ": " : "", line);
+        return pgw_cli_problem_exit(answer);
 }
 
 const char *pgw_cli_text(const json_t *object, const char *name)

@@ -11,16 +11,23 @@
 #include <stdio.h>
 
 #include "base/panic.h"
+#include "cli/gateway.h"
 
-/* Cut at 1500 bytes. */
+#define PGW_CLI_LINE_SIZE 1500
+
+/* Cut at PGW_CLI_LINE_SIZE. */
 void pgw_cli_say_error(const char *verb, const char *format, ...) PGW_PRINTF(2, 3);
 
-/* The line for an answer that is no success: title, detail and pointers of a problem
- * document, as far as `body` (may be NULL) is one. Pure; `out` is always terminated. */
-void pgw_cli_problem_line(int http_status, const json_t *body, char *out, size_t size);
+/* The line for an answer that is not what was asked for: title, detail and pointers of a problem
+ * document, as far as it is one. A success that a verb can do nothing with comes from something
+ * else than a gateway. Pure; `out` is always terminated. */
+void pgw_cli_problem_line(const struct pgw_cli_answer *, char *out, size_t size);
 
-/* Print that line; returns the exit status that belongs to it. */
-int pgw_cli_say_problem(const char *verb, int http_status, const json_t *body);
+/* The exit status that belongs to it. */
+int pgw_cli_problem_exit(const struct pgw_cli_answer *);
+
+/* Print that line, behind what it is `about` (NULL: nothing); returns that exit status. */
+int pgw_cli_say_problem(const char *verb, const char *about, const struct pgw_cli_answer *);
 
 /* A member of an object as text: strings as they are, integers in decimal, else "". Valid
  * as long as the object, or, for integers, until the third next call. */

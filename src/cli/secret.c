@@ -1,8 +1,11 @@
 #include "cli/secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_secret(const char *text, size_t size)
 {
@@ -40,6 +43,40 @@ enum pgw_err pgw_cli_secret_read(FILE *file, char out[PGW_SECRET_SIZE_MAX + 1],
         return err;
 }
 
+/* A FIFO that nobody writes to would keep open() for ever, and a terminal read(). */
+static FILE *open_file(const char *path, const char **ret_why)
+{
+        const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        struct stat st;
+
+        if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+                close(fd);
+                *ret_why = "it is not a regular file";
+                return NULL;
+        }
+        FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+        *ret_why = strerrordesc_np(errno);
+        return file;
+}
+
+static enum pgw_err read_file(const char *name, const char *path, char out[PGW_SECRET_SIZE_MAX + 1],
+                              struct pgw_fault *fault)
+{
+        struct pgw_fault inner = {"", ""};
+        const char *why = inner.detail;
+        FILE *file = open_file(path, &why);
+        enum pgw_err err = PGW_E_INVALID;
+
+        if (file) {
+                why = inner.detail;
+                err = pgw_cli_secret_read(file, out, &inner);
+                fclose(file);
+        }
+        if (err)
+                pgw_fault_set(fault, "", "%s: %.120s: %s", name, path, why);
+        return err;
+}
+
 /* Of the variable NAME, or of the file that NAME_FILE names. */
 static enum pgw_err read_variable(const char *name, const char *file_name,
                                   char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)
@@ -53,16 +90,7 @@ static enum pgw_err read_variable(const char *name, const char *file_name,
                 memcpy(out, text, strlen(text) + 1);
                 return PGW_OK;
         }
-        if (!path || !*path)
-                return PGW_OK;
-        FILE *file = fopen(path, "re");
-        if (!file) {
-                pgw_fault_set(fault, "", "%s: %.120s: %s", file_name, path, strerrordesc_np(errno));
-                return PGW_E_INVALID;
-        }
-        enum pgw_err err = pgw_cli_secret_read(file, out, fault);
-        fclose(file);
-        return err;
+        return path && *path ? read_file(file_name, path, out, fault) : PGW_OK;
 }
 
 enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1], struct pgw_fault *fault)

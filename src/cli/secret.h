@@ -9,8 +9,9 @@
 
 #include "base/api_key.h"
 
-/* $PURGEWAY_API_KEY, or what the file that $PURGEWAY_API_KEY_FILE names holds; empty without
- * either. PGW_E_INVALID, with the reason, when it cannot be one. */
+/* $PURGEWAY_API_KEY, or what the regular file that $PURGEWAY_API_KEY_FILE names holds; empty
+ * without either. PGW_E_INVALID, with the reason and with what it was read from, when it cannot be
+ * one. */
 enum pgw_err pgw_cli_secret(char out[PGW_SECRET_SIZE_MAX + 1],
                             struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 

@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/interrupt.h"
 #include "cli/job.h"
 #include "cli/say.h"
-#include "cli/verb.h"
 
 static const struct pgw_cli_verb verb = {
     .name = "status",
@@ -21,52 +21,95 @@ static const struct pgw_cli_verb verb = {
             "  --cacert FILE  trust the authorities in FILE (PEM) for https\n"
             "\n"
             "exit status: 0 succeeded or still on its way, 1 failed, unknown or not ended\n"
-            "within --wait, 2 usage, 69 no gateway or it cannot serve now\n",
+            "within --wait, 2 usage, 69 no gateway or it cannot serve now, 130 interrupted while\n"
+            "it waited\n",
 };
+
+static void begin_line(const char *name)
+{
+        printf("%-15s ", name);
+}
 
 static void print_line(const char *name, const char *value)
 {
         if (!*value)
                 return;
-        printf("%-12s", name);
+        begin_line(name);
+        putchar(' ');
         pgw_cli_print_clean(stdout, value);
         putchar('\n');
+}
+
+static void print_times(const char *name, const json_t *times)
+{
+        const json_t *time;
+        size_t i;
+
+        if (json_array_size(times) == 0)
+                return;
+        begin_line(name);
+        json_array_foreach(times, i, time)
+        {
+                putchar(' ');
+                pgw_cli_print_clean(stdout, json_is_string(time) ? json_string_value(time) : "?");
+        }
+        putchar('\n');
+}
+
+static void print_progress(const json_t *progress)
+{
+        char line[96];
+
+        if (!progress)
+                return;
+        snprintf(line, sizeof line, "%.20s %%, matched %.20s, removed %.20s",
+                 pgw_cli_text(progress, "percent"), pgw_cli_text(progress, "matched"),
+                 pgw_cli_text(progress, "removed"));
+        print_line("progress", line);
 }
 
 static void print_job(const json_t *job)
 {
         static const char *const fields[] = {"job_id",      "status",        "priority",
                                              "accepted_at", "scheduled_for", "started_at",
-                                             "finished_at", "attempts"};
+                                             "finished_at", "attempts",      "next_attempt_at"};
         static const char *const counts[] = {"requested", "matched", "removed", "missing"};
         const json_t *result = json_object_get(job, "result");
 
         for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
                 print_line(fields[i], pgw_cli_text(job, fields[i]));
-        print_line("due_at", pgw_cli_text(job, "scheduled_for"));
+        print_progress(json_object_get(job, "progress"));
         for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
                 print_line(counts[i], pgw_cli_text(result, counts[i]));
+        print_times("rebounds_at", json_object_get(job, "rebounds_at"));
 }
 
 /* Ask that the job be repeated no more; *ret_job is the job as it is now. */
 static int cancel_rebounds(struct pgw_cli_gateway *gateway, const char *id, json_t **ret_job)
 {
-        char path[128];
+        char path[PGW_CLI_JOB_PATH_SIZE];
         const struct pgw_cli_request request = {.method = "DELETE", .path = path};
-        struct pgw_fault fault = {"", ""};
-        int http_status = 0;
+        struct pgw_cli_answer answer;
 
         snprintf(path, sizeof path, "/v1/jobs/%s/rebounds", id);
-        if (pgw_cli_gateway_ask(gateway, &request, &http_status, ret_job, &fault)) {
-                pgw_cli_say_error(verb.name, "%s", fault.detail);
-                return PGW_EXIT_UNAVAILABLE;
-        }
-        if (http_status == 200)
-                return PGW_EXIT_OK;
-        const int status = pgw_cli_say_problem(verb.name, http_status, *ret_job);
-        json_decref(*ret_job);
-        *ret_job = NULL;
+        const int status = pgw_cli_job_ask(&verb, gateway, &request, &answer);
+        *ret_job = answer.body;
         return status;
+}
+
+static int find(struct pgw_cli_gateway *gateway, const struct pgw_cli_args *args, json_t **ret_job)
+{
+        const char *id = args->operands[0];
+        const uint64_t deadline_ms =
+            args->wait_s ? pgw_mono_ms() + args->wait_s * UINT64_C(1000) : 0;
+
+        if (args->cancel_rebounds) {
+                const int status = cancel_rebounds(gateway, id, ret_job);
+                if (status || !args->wait_s)
+                        return status;
+                json_decref(*ret_job);
+        }
+        return pgw_cli_job_follow(&verb, gateway, id, deadline_ms, ret_job);
 }
 
 int pgw_cli_status(int argc, char *argv[])
@@ -83,12 +126,11 @@ int pgw_cli_status(int argc, char *argv[])
         }
         struct pgw_cli_gateway *gateway = pgw_cli_verb_gateway(&verb, &args);
         if (gateway) {
-                const uint64_t deadline_ms =
-                    args.wait_s ? pgw_mono_ms() + args.wait_s * UINT64_C(1000) : 0;
-                status = args.cancel_rebounds
-                             ? cancel_rebounds(gateway, args.operands[0], &job)
-                             : pgw_cli_job_follow(gateway, verb.name, args.operands[0], deadline_ms,
-                                                  &job);
+                if (args.wait_s)
+                        pgw_cli_interrupt_start();
+                status = find(gateway, &args, &job);
+                if (args.wait_s)
+                        pgw_cli_interrupt_stop();
                 if (job) {
                         if (args.json)
                                 pgw_cli_print_json(stdout, job);

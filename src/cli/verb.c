@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/interrupt.h"
 #include "cli/say.h"
 #include "cli/secret.h"
 
@@ -51,31 +52,42 @@ struct pgw_cli_gateway *pgw_cli_verb_gateway(const struct pgw_cli_verb *verb,
         return gateway;
 }
 
-int pgw_cli_verb_ask(const struct pgw_cli_verb *verb, struct pgw_cli_gateway *gateway,
-                     const struct pgw_cli_request *request, int wanted, json_t **ret_answer)
+int pgw_cli_verb_refuse(const struct pgw_cli_verb *verb, const struct pgw_cli_request *request,
+                        struct pgw_cli_answer *answer)
 {
-        struct pgw_fault fault = {"", ""};
-        json_t *answer = NULL;
-        int http_status = 0;
+        const int status = pgw_cli_say_problem(verb->name, request->about, answer);
 
-        *ret_answer = NULL;
-        if (pgw_cli_gateway_ask(gateway, request, &http_status, &answer, &fault)) {
-                pgw_cli_say_error(verb->name, "%s", fault.detail);
-                return PGW_EXIT_UNAVAILABLE;
-        }
-        if (http_status == wanted && json_is_object(answer)) {
-                *ret_answer = answer;
-                return PGW_EXIT_OK;
-        }
-        const int status = pgw_cli_say_problem(verb->name, http_status, answer);
-        json_decref(answer);
+        json_decref(answer->body);
+        answer->body = NULL;
         return status;
+}
+
+int pgw_cli_verb_ask(const struct pgw_cli_verb *verb, struct pgw_cli_gateway *gateway,
+                     const struct pgw_cli_request *request, struct pgw_cli_answer *ret_answer)
+{
+        const char *about = request->about;
+        struct pgw_fault fault = {"", ""};
+
+        *ret_answer = (struct pgw_cli_answer){.body = NULL};
+        if (pgw_cli_gateway_ask(gateway, request, ret_answer, &fault)) {
+                pgw_cli_say_error(verb->name, "%s%s%s", about ? about : "", about ? ": " : "",
+                                  fault.detail);
+                return pgw_cli_is_interrupted() ? PGW_EXIT_INTERRUPTED : PGW_EXIT_UNAVAILABLE;
+        }
+        if (ret_answer->status / 100 == 2 && json_is_object(ret_answer->body))
+                return PGW_EXIT_OK;
+        return pgw_cli_verb_refuse(verb, request, ret_answer);
+}
+
+int pgw_cli_end(const char *verb, int status)
+{
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        pgw_cli_say_error(verb, "cannot write the output: %s", strerrordesc_np(errno));
+        return status ? status : PGW_EXIT_FAILED;
 }
 
 int pgw_cli_verb_end(const struct pgw_cli_verb *verb, int status)
 {
-        if (fflush(stdout) == 0 && !ferror(stdout))
-                return status;
-        pgw_cli_say_error(verb->name, "cannot write the output: %s", strerrordesc_np(errno));
-        return status ? status : PGW_EXIT_FAILED;
+        return pgw_cli_end(verb->name, status);
 }

@@ -25,12 +25,16 @@ int pgw_cli_verb_misused(const struct pgw_cli_verb *, const char *why);
 struct pgw_cli_gateway *pgw_cli_verb_gateway(const struct pgw_cli_verb *,
                                              const struct pgw_cli_args *);
 
-/* Ask, and say what is wrong: no gateway, or another status than `wanted`. Returns the exit status;
- * *ret_answer is the body of a success, to be released, else NULL. */
+/* Ask, and say what is wrong: no gateway, or no success. Returns the exit status; the body is an
+ * object after a success, else NULL. */
 int pgw_cli_verb_ask(const struct pgw_cli_verb *, struct pgw_cli_gateway *,
-                     const struct pgw_cli_request *, int wanted, json_t **ret_answer);
+                     const struct pgw_cli_request *, struct pgw_cli_answer *ret_answer);
 
-/* Flush stdout; `status`, or a failure when what was printed could not be written. */
+/* The same, when what succeeded is to say something else; releases the body. */
+int pgw_cli_verb_refuse(const struct pgw_cli_verb *, const struct pgw_cli_request *,
+                        struct pgw_cli_answer *);
+
+/* pgw_cli_end() of this verb. */
 int pgw_cli_verb_end(const struct pgw_cli_verb *, int status);
 
 #endif

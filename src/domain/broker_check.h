@@ -5,6 +5,10 @@
  * state are read when a connection becomes ready and every few seconds from then on, and nothing
  * is accepted on a connection that has not passed.
  *
+ * An append-only file that was turned on while the server ran is nothing to lean on until it has
+ * been written as a whole; until it was seen so, in this run of the server, the check says
+ * `aof_is_partial`.
+ *
  * The judgement (pgw_broker_judge) is a pure function over the facts. What else may be wrong
  * with the broker is in domain/broker_alarm.h.
  */

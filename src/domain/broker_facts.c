@@ -29,6 +29,9 @@ static const struct place info_places[] = {
     TEXT("aof_last_write_status", aof_write),
     TEXT("aof_last_bgrewrite_status", aof_rewrite),
     TEXT("rdb_last_bgsave_status", rdb_save),
+    TEXT("run_id", run_id),
+    NUMBER("aof_rewrite_in_progress", is_rewriting),
+    NUMBER("aof_rewrite_scheduled", rewrite_scheduled),
     NUMBER("connected_slaves", replicas),
     NUMBER("loading", loading),
     NUMBER("evicted_keys", evicted_keys),
@@ -43,6 +46,7 @@ static const struct place info_places[] = {
 static const struct place config_places[] = {
     TEXT("appendonly", appendonly),
     TEXT("appendfsync", appendfsync),
+    TEXT("no-appendfsync-on-rewrite", rest_on_rewrite),
     TEXT("save", save),
 };
 

@@ -61,30 +61,29 @@ void pgw_delivery_write(struct pgw_redis *redis, const struct pgw_keyspace *ks, 
 }
 
 enum pgw_err pgw_delivery_ask(struct pgw_redis *redis, const struct pgw_keyspace *ks,
-                              struct pgw_str hook, bool is_signed, pgw_redis_reply_f *done,
-                              void *ctx)
+                              struct pgw_str hook, bool is_signed, struct pgw_entry_id from,
+                              size_t count, pgw_redis_reply_f *done, void *ctx)
 {
-        char key[PGW_HOOK_KEY_MAX];
+        char key[PGW_HOOK_KEY_MAX], id[PGW_ENTRY_ID_SIZE];
 
+        PGW_ASSERT(count >= 1 && count <= PGW_DELIVERIES_ASKED);
         pgw_redis_begin(redis, 6);
         pgw_redis_arg(redis, PGW_STR("XREVRANGE"));
         pgw_redis_arg(redis, pgw_keyspace_hook(ks, hook, is_signed, key));
-        pgw_redis_arg(redis, PGW_STR("+"));
+        pgw_redis_arg(redis, pgw_str_of(id, pgw_entry_id_text(from, id)));
         pgw_redis_arg(redis, PGW_STR("-"));
         pgw_redis_arg(redis, PGW_STR("COUNT"));
-        pgw_redis_arg_u64(redis, PGW_DELIVERIES_LOOKED_AT);
+        pgw_redis_arg_u64(redis, count);
         return pgw_redis_end(redis, done, ctx);
 }
 
 bool pgw_delivery_read(const struct pgw_reply *reply, size_t index, struct pgw_delivery *ret)
 {
         const struct pgw_reply *entry = pgw_reply_at(reply, index), *pairs = pgw_reply_at(entry, 1);
-        struct pgw_entry_id id;
 
-        *ret = (struct pgw_delivery){.at_ms = 0};
-        if (pgw_entry_id_parse(pgw_reply_str(pgw_reply_at(entry, 0)), &id))
+        *ret = (struct pgw_delivery){.place = {0, 0}};
+        if (pgw_entry_id_parse(pgw_reply_str(pgw_reply_at(entry, 0)), &ret->place))
                 return false;
-        ret->at_ms = id.ms;
         for (size_t i = 0; pgw_reply_at(pairs, i + 1); i += 2)
                 for (size_t f = 0; f < FIELD_COUNT; f++)
                         if (pgw_str_eq_z(pgw_reply_str(pgw_reply_at(pairs, i)), fields[f].name))

@@ -12,13 +12,14 @@
 #ifndef PGW_DOMAIN_DELIVERY_H
 #define PGW_DOMAIN_DELIVERY_H
 
+#include "domain/job_id.h"
 #include "domain/keyspace.h"
 #include "redis/client.h"
 
-#define PGW_DELIVERY_ID_SHOWN    256
-#define PGW_DELIVERY_TEXT_MAX    336
-#define PGW_DELIVERIES_REFUSED   200 /* kept of those not signed */
-#define PGW_DELIVERIES_LOOKED_AT 1000
+#define PGW_DELIVERY_ID_SHOWN  256
+#define PGW_DELIVERY_TEXT_MAX  336
+#define PGW_DELIVERIES_REFUSED 200 /* kept of those not signed */
+#define PGW_DELIVERIES_ASKED   500 /* at most, at a time */
 
 struct pgw_delivery_conf {
         uint64_t kept_max; /* of each hook; 0: there is no log */
@@ -27,7 +28,7 @@ struct pgw_delivery_conf {
 
 /* Texts are empty when there is nothing to say. */
 struct pgw_delivery {
-        uint64_t at_ms;
+        struct pgw_entry_id place; /* and time; only of one that was read */
         struct pgw_str verdict, id, job, address, detail, secret;
 };
 
@@ -36,9 +37,10 @@ void pgw_delivery_write(struct pgw_redis *, const struct pgw_keyspace *, struct 
                         bool is_signed, const struct pgw_delivery_conf *,
                         const struct pgw_delivery *);
 
-/* Ask for the newest PGW_DELIVERIES_LOOKED_AT of one of the two, the newest first. */
+/* Ask one of the two for at most `count`, from the one at `from` on, the newest first. */
 enum pgw_err pgw_delivery_ask(struct pgw_redis *, const struct pgw_keyspace *, struct pgw_str hook,
-                              bool is_signed, pgw_redis_reply_f *, void *ctx) PGW_MUSTUSE;
+                              bool is_signed, struct pgw_entry_id from, size_t count,
+                              pgw_redis_reply_f *, void *ctx) PGW_MUSTUSE;
 
 /* The one at `index` of the answer; false when there is none, or it cannot be read. Slices point
  * into the reply. */

@@ -3,6 +3,18 @@
 
 #include "domain/hold.h"
 
+#define PGW_ENTRY_BESIDES_BYTES (1u << 20) /* all but the selectors, of which each has a bound */
+
+size_t pgw_entry_selectors_max(size_t body_bytes)
+{
+        return body_bytes > PGW_SELECTORS_BYTES_MIN ? body_bytes : PGW_SELECTORS_BYTES_MIN;
+}
+
+size_t pgw_entry_bytes_max(size_t body_bytes)
+{
+        return pgw_entry_selectors_max(body_bytes) + PGW_ENTRY_BESIDES_BYTES;
+}
+
 /* The values of the fields, by their one-letter names (domain/invalidation.h). */
 struct raw {
         struct pgw_str of['z' - 'A' + 1];
@@ -174,20 +186,27 @@ bool pgw_entry_takes_long(const struct pgw_reply *fields)
         return find(fields, "p") != NULL || find(fields, "g") != NULL;
 }
 
-uint64_t pgw_entry_attempts(const struct pgw_reply *fields)
+static uint64_t number_of(const struct pgw_reply *fields, const char *name)
 {
-        const struct pgw_reply *attempts = find(fields, "e");
+        const struct pgw_reply *value = find(fields, name);
         uint64_t number;
 
-        return attempts && !read_number(pgw_reply_str(attempts), &number) ? number : 0;
+        return value && !read_number(pgw_reply_str(value), &number) ? number : 0;
 }
 
-uint64_t pgw_entry_record_attempts(struct pgw_str record)
+uint64_t pgw_entry_attempts(const struct pgw_reply *fields)
 {
-        struct pgw_entry entry;
-        bool has_nonce;
+        return number_of(fields, "e");
+}
 
-        return pgw_entry_read_record(record, &entry, &has_nonce) ? 0 : entry.attempts;
+uint64_t pgw_entry_requested(const struct pgw_reply *fields)
+{
+        return number_of(fields, "i");
+}
+
+struct pgw_str pgw_entry_history(const struct pgw_reply *fields)
+{
+        return pgw_reply_str(find(fields, "l"));
 }
 
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret)

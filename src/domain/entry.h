@@ -8,6 +8,21 @@
 #include "domain/retry.h"
 #include "redis/wire.h"
 
+/* A script that answers with entries ends its answer behind the one that comes to so many bytes of
+ * them. So there is always one, and an answer is no longer than this and the largest entry. */
+#define PGW_ENTRIES_BYTES (4u << 20)
+
+/* Bytes that the selectors of a job may have in all, as lists, where bodies may have so many. A
+ * list is no longer than the JSON or the form that it came in; but what a webhook or an event is
+ * mapped to may be, and keys of several jobs are repeated together. */
+#define PGW_SELECTORS_BYTES_MIN (4u << 20)
+size_t pgw_entry_selectors_max(size_t body_bytes);
+
+/* And those of its whole entry, or record. Who only reads does not know how large bodies may be
+ * where it came in: no limits.body_bytes is more than 64 MiB. */
+#define PGW_ENTRY_BYTES_MAX (65u << 20)
+size_t pgw_entry_bytes_max(size_t body_bytes);
+
 /* Slices point into the reply. */
 struct pgw_entry {
         struct pgw_job_id id;
@@ -57,10 +72,11 @@ enum pgw_err pgw_entry_read_record(struct pgw_str record, struct pgw_entry *ret,
 /* Whether `[field, value, ...]` has patterns or tags, which take their time. */
 bool pgw_entry_takes_long(const struct pgw_reply *fields);
 
-/* How many attempts were over when the entry of `[field, value, ...]` was made, and that of a
- * record; 0 for anything else. */
+/* How many attempts were over when the entry of `[field, value, ...]` was made, how many selectors
+ * it had at first, and why it failed; 0, and empty, when that is not said. */
 uint64_t pgw_entry_attempts(const struct pgw_reply *fields);
-uint64_t pgw_entry_record_attempts(struct pgw_str record);
+uint64_t pgw_entry_requested(const struct pgw_reply *fields);
+struct pgw_str pgw_entry_history(const struct pgw_reply *fields);
 
 /* The nonce among `[field, value, ...]`; PGW_E_CODEC when there is none. */
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret) PGW_MUSTUSE;

@@ -4,6 +4,7 @@
 
 #include "base/codec.h"
 #include "base/rand.h"
+#include "domain/script.h"
 
 #define GROUP_BYTES 16
 
@@ -34,11 +35,11 @@ enum pgw_err pgw_group_keep(struct pgw_redis *r, const struct pgw_keyspace *ks,
 {
         char key[PGW_GROUP_KEY_MAX];
 
-        pgw_redis_begin(r, 5);
-        pgw_redis_arg(r, PGW_STR("SET"));
+        pgw_script_begin(r, PGW_SCRIPT_JOIN, 1, 4);
         pgw_redis_arg(r, pgw_keyspace_group(ks, group, key));
         pgw_redis_arg(r, ids);
-        pgw_redis_arg(r, PGW_STR("EX"));
+        pgw_redis_arg_u64(r, PGW_JOB_ID_SIZE);
+        pgw_redis_arg_u64(r, PGW_GROUP_JOBS_MAX);
         pgw_redis_arg_u64(r, PGW_GROUP_TTL_S);
         return pgw_redis_end(r, done, ctx);
 }

@@ -19,7 +19,7 @@ void pgw_group_name(const uint32_t *mark, char out[PGW_GROUP_ID_SIZE]);
 /* PGW_E_NO_JOB when no group can have this id. */
 enum pgw_err pgw_group_mark(struct pgw_str group, uint32_t *ret) PGW_MUSTUSE;
 
-/* `ids` are the texts of `count` job ids, one behind the other. */
+/* `ids` are the texts of job ids, one behind the other; those that are there already stay there. */
 enum pgw_err pgw_group_keep(struct pgw_redis *, const struct pgw_keyspace *, struct pgw_str group,
                             struct pgw_str ids, pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 

@@ -2,6 +2,10 @@
  * a ticket whose XADD was answered joins `confirming`; the WAIT of the turn is sent
  * behind the XADDs of the turn and answered behind them, so what stands in `confirming`
  * when a WAIT is answered is covered by it.
+ *
+ * That holds only if the WAIT goes down the same link: on another one it would be answered at once,
+ * about nothing. So it is never late. It has a reserved place on the link, which is enough: one is
+ * sent for a turn that put something, and what was put found room without the reserve.
  */
 #include "domain/intake.h"
 
@@ -11,7 +15,6 @@
 #include "base/rand.h"
 #include "domain/script.h"
 
-#define PGW_INTAKE_KEYS_MAX     (64u << 20)
 #define PGW_INTAKE_FREE_TICKETS 4096
 
 struct ticket {
@@ -31,6 +34,7 @@ struct pgw_intake {
         struct pgw_list confirming;
         struct pgw_list unused;
         struct pgw_deferred send_wait;
+        bool owes_wait; /* something was put since the last one */
 };
 
 static void finish(struct ticket *t, enum pgw_err err)
@@ -74,13 +78,18 @@ static void send_wait(struct pgw_deferred *d)
 {
         struct pgw_intake *intake = PGW_CONTAINER(d, struct pgw_intake, send_wait);
 
-        pgw_redis_begin(intake->redis, 3);
+        if (!intake->owes_wait)
+                return;
+        intake->owes_wait = false;
+        pgw_redis_begin_reserved(intake->redis, 3);
         pgw_redis_arg(intake->redis, PGW_STR("WAIT"));
         pgw_redis_arg_u64(intake->redis, intake->conf.replicas);
         pgw_redis_arg_u64(intake->redis, intake->conf.replica_wait_ms);
-        if (pgw_redis_end_slow(intake->redis, intake->conf.replica_wait_ms, on_wait, intake) ==
-            PGW_E_REDIS_FULL)
-                pgw_loop_defer(intake->loop, &intake->send_wait);
+        const enum pgw_err err =
+            pgw_redis_end_slow(intake->redis, intake->conf.replica_wait_ms, on_wait, intake);
+        PGW_ASSERT(err != PGW_E_REDIS_FULL);
+        if (err)
+                on_wait(intake, err, NULL);
 }
 
 /* Redis has it; whether that is enough is a matter of the class. */
@@ -124,9 +133,9 @@ struct pgw_intake *pgw_intake_new(struct pgw_loop *loop, struct pgw_redis *redis
         intake->redis = redis;
         intake->keyspace = keyspace;
         intake->conf = *conf;
-        pgw_buf_init(&intake->keys, PGW_INTAKE_KEYS_MAX);
-        pgw_buf_init(&intake->patterns, PGW_INTAKE_KEYS_MAX);
-        pgw_buf_init(&intake->tags, PGW_INTAKE_KEYS_MAX);
+        pgw_buf_init(&intake->keys, conf->selectors_max);
+        pgw_buf_init(&intake->patterns, conf->selectors_max);
+        pgw_buf_init(&intake->tags, conf->selectors_max);
         pgw_list_init(&intake->confirming);
         pgw_list_init(&intake->unused);
         pgw_deferred_init(&intake->send_wait, send_wait);
@@ -229,7 +238,8 @@ static void begin_add(struct pgw_intake *intake, const struct pgw_invalidation *
                 pgw_once_job_text(&t->job.id, id);
                 pgw_once_begin(redis, intake->keyspace, inv->once, 1, 2 * field_count);
                 pgw_redis_arg(redis, stream);
-                pgw_once_args(redis, inv->once, &intake->conf.once, pgw_str_of(id, sizeof id));
+                pgw_once_args(redis, intake->keyspace, inv->once, &intake->conf.once,
+                              pgw_str_of(id, sizeof id));
                 return;
         }
         pgw_redis_begin(redis, 3 + 2 * field_count);
@@ -290,7 +300,7 @@ static void begin_put_off(struct pgw_intake *intake, const struct pgw_invalidati
         pgw_redis_arg(redis, pgw_keyspace_scheduled(intake->keyspace, key));
         pgw_redis_arg(redis, pgw_keyspace_later(intake->keyspace, key));
         if (inv->once)
-                pgw_once_args(redis, inv->once, &intake->conf.once, id);
+                pgw_once_args(redis, intake->keyspace, inv->once, &intake->conf.once, id);
 }
 
 static enum pgw_err send_put_off(struct pgw_intake *intake, const struct pgw_invalidation *inv,
@@ -303,7 +313,7 @@ static enum pgw_err send_put_off(struct pgw_intake *intake, const struct pgw_inv
         const size_t count = list_fields(intake, inv, t, &texts, fields);
         struct pgw_buf record;
 
-        pgw_buf_init(&record, 2 * PGW_INTAKE_KEYS_MAX);
+        pgw_buf_init(&record, 2 * intake->conf.selectors_max);
         enum pgw_err err = write_record(&record, inv->lane, fields, count);
         if (!err) {
                 pgw_job_id_text(&t->job.id, text);
@@ -315,6 +325,23 @@ static enum pgw_err send_put_off(struct pgw_intake *intake, const struct pgw_inv
                 err = pgw_redis_end(redis, inv->once ? on_once : on_put_off, t);
         }
         pgw_buf_fini(&record);
+        return err;
+}
+
+/* Before the command that is to be confirmed, so that the WAIT leaves in the same write. */
+static void defer_wait(struct pgw_intake *intake)
+{
+        if (intake->conf.durability == PGW_DURABILITY_REPLICATED)
+                pgw_loop_defer(intake->loop, &intake->send_wait);
+}
+
+/* Or not, with this error. */
+static enum pgw_err sent(struct ticket *t, enum pgw_err err)
+{
+        if (err)
+                pgw_free(t);
+        else
+                t->intake->owes_wait = true;
         return err;
 }
 
@@ -332,6 +359,9 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
                 err = pgw_keys_encode(&intake->patterns, inv->patterns, inv->pattern_count);
         if (!err)
                 err = pgw_keys_encode(&intake->tags, inv->tags, inv->tag_count);
+        if (!err &&
+            intake->keys.n + intake->patterns.n + intake->tags.n > intake->conf.selectors_max)
+                err = PGW_E_TOO_LARGE;
         if (err)
                 return err;
 
@@ -345,19 +375,28 @@ enum pgw_err pgw_intake_put(struct pgw_intake *intake, const struct pgw_invalida
                 t->job.id.entry = (struct pgw_entry_id){pgw_wall_ms(), pgw_rand_below(UINT32_MAX)};
         }
 
-        /* Deferred before the XADD, so that the WAIT leaves in the same write. */
-        if (intake->conf.durability == PGW_DURABILITY_REPLICATED)
-                pgw_loop_defer(intake->loop, &intake->send_wait);
+        defer_wait(intake);
         err = inv->due_ms ? send_put_off(intake, inv, t) : send_add(intake, inv, t);
-        if (err)
-                pgw_free(t);
-        return err;
+        return sent(t, err);
+}
+
+enum pgw_err pgw_intake_ask(struct pgw_intake *intake, const struct pgw_once *once,
+                            pgw_intake_f *done, void *ctx)
+{
+        const struct pgw_once_conf no_more = {.ttl_ms = intake->conf.once.ttl_ms};
+        struct ticket *t = ticket_new(intake);
+
+        *t = (struct ticket){.intake = intake, .done = done, .ctx = ctx};
+        defer_wait(intake);
+        pgw_once_begin(intake->redis, intake->keyspace, once, 0, 0);
+        pgw_once_args(intake->redis, intake->keyspace, once, &no_more, PGW_STR(""));
+        return sent(t, pgw_redis_end(intake->redis, on_once, t));
 }
 
 enum pgw_err pgw_intake_claim(struct pgw_intake *intake, const struct pgw_once *once,
                               struct pgw_str group, pgw_redis_reply_f *done, void *ctx)
 {
         pgw_once_begin(intake->redis, intake->keyspace, once, 0, 0);
-        pgw_once_args(intake->redis, once, &intake->conf.once, group);
+        pgw_once_args(intake->redis, intake->keyspace, once, &intake->conf.once, group);
         return pgw_redis_end(intake->redis, done, ctx);
 }

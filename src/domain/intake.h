@@ -32,6 +32,7 @@ struct pgw_intake_conf {
         unsigned replicas;
         uint64_t replica_wait_ms;
         struct pgw_once_conf once;
+        size_t selectors_max; /* bytes (domain/entry.h) */
 };
 
 struct pgw_intake;
@@ -51,9 +52,15 @@ struct pgw_intake *pgw_intake_new(struct pgw_loop *, struct pgw_redis *,
 void pgw_intake_free(struct pgw_intake *);
 
 /* Put a job into its lane. The value is not needed after the call. `done` comes once, later,
- * if and only if PGW_OK is returned; else nothing was sent. */
+ * if and only if PGW_OK is returned; else nothing was sent. PGW_E_TOO_LARGE when its selectors take
+ * more bytes than they may. */
 enum pgw_err pgw_intake_put(struct pgw_intake *, const struct pgw_invalidation *,
                             pgw_intake_f *done, void *ctx) PGW_MUSTUSE;
+
+/* What became of an earlier request like this one, confirmed as if it were put now; PGW_E_KEYS_FULL
+ * when there was none. */
+enum pgw_err pgw_intake_ask(struct pgw_intake *, const struct pgw_once *, pgw_intake_f *done,
+                            void *ctx) PGW_MUSTUSE;
 
 /* Write down that a batch of this group begins; pgw_once_read() understands the answer. It is
  * confirmed with the jobs that are put after it. */

@@ -1,30 +1,32 @@
 #include "domain/later.h"
 
 #include "domain/entry.h"
-
-static enum pgw_err say(struct pgw_redis *r, const char *word, const struct pgw_keyspace *ks,
-                        const struct pgw_job_id *id, pgw_redis_reply_f *done, void *ctx)
-{
-        char key[PGW_STREAM_KEY_MAX], text[PGW_JOB_ID_SIZE];
-
-        pgw_job_id_text(id, text);
-        pgw_redis_begin(r, 3);
-        pgw_redis_arg(r, pgw_str_z(word));
-        pgw_redis_arg(r, pgw_keyspace_later(ks, key));
-        pgw_redis_arg(r, pgw_str_of(text, sizeof text));
-        return pgw_redis_end(r, done, ctx);
-}
+#include "domain/script.h"
 
 enum pgw_err pgw_later_ask(struct pgw_redis *r, const struct pgw_keyspace *ks,
                            const struct pgw_job_id *id, pgw_redis_reply_f *done, void *ctx)
 {
-        return say(r, "HGET", ks, id, done, ctx);
+        char key[PGW_STREAM_KEY_MAX], text[PGW_JOB_ID_SIZE];
+
+        pgw_job_id_text(id, text);
+        pgw_script_begin(r, PGW_SCRIPT_KEPT, 1, 2);
+        pgw_redis_arg(r, pgw_keyspace_later(ks, key));
+        pgw_redis_arg(r, pgw_str_of(text, sizeof text));
+        pgw_redis_arg(r, PGW_STR("e"));
+        return pgw_redis_end(r, done, ctx);
 }
 
 enum pgw_err pgw_later_forget(struct pgw_redis *r, const struct pgw_keyspace *ks,
                               const struct pgw_job_id *id, pgw_redis_reply_f *done, void *ctx)
 {
-        return say(r, "HDEL", ks, id, done, ctx);
+        char key[PGW_STREAM_KEY_MAX], text[PGW_JOB_ID_SIZE];
+
+        pgw_job_id_text(id, text);
+        pgw_redis_begin(r, 3);
+        pgw_redis_arg(r, PGW_STR("HDEL"));
+        pgw_redis_arg(r, pgw_keyspace_later(ks, key));
+        pgw_redis_arg(r, pgw_str_of(text, sizeof text));
+        return pgw_redis_end(r, done, ctx);
 }
 
 static enum pgw_err read_place(struct pgw_str text, struct pgw_later *ret)
@@ -41,20 +43,21 @@ static enum pgw_err read_place(struct pgw_str text, struct pgw_later *ret)
 
 enum pgw_err pgw_later_read(const struct pgw_reply *reply, struct pgw_later *ret)
 {
-        const struct pgw_str text = pgw_reply_str(reply);
-        struct pgw_str due_text, record;
+        const struct pgw_str text = pgw_reply_str(pgw_reply_at(reply, 0));
         struct pgw_later later = {.due_ms = 0};
         enum pgw_err err = PGW_OK;
 
         if (reply && reply->type == PGW_REPLY_NIL)
                 return PGW_E_NO_JOB;
+        /* What no script of ours answers. */
+        if (!pgw_reply_at(reply, 0))
+                return PGW_E_REDIS_PROTOCOL;
         if (text.n && text.p[0] == '=')
                 err = read_place(pgw_str_of(text.p + 1, text.n - 1), &later);
-        else if (!pgw_str_cut(text, ' ', &due_text, &record) ||
-                 pgw_str_to_u64(due_text, UINT64_MAX, &later.due_ms) || later.due_ms == 0)
+        else if (pgw_str_to_u64(text, UINT64_MAX, &later.due_ms) || later.due_ms == 0)
                 err = PGW_E_CODEC;
         else
-                later.attempts = pgw_entry_record_attempts(record);
+                later.attempts = pgw_entry_attempts(pgw_reply_at(reply, 1));
         if (!err)
                 *ret = later;
         return err;

@@ -19,7 +19,7 @@ struct pgw_later {
         struct pgw_entry_id entry;
 };
 
-/* Ask for it; pgw_later_read() understands the answer. */
+/* Ask for it (lua/kept.lua); pgw_later_read() understands the answer. */
 enum pgw_err pgw_later_ask(struct pgw_redis *, const struct pgw_keyspace *,
                            const struct pgw_job_id *, pgw_redis_reply_f *done,
                            void *ctx) PGW_MUSTUSE;

@@ -40,18 +40,28 @@ enum pgw_err pgw_letter_ask(struct pgw_redis *, const struct pgw_keyspace *,
 enum pgw_err pgw_letter_read(const struct pgw_job_id *, const struct pgw_reply *,
                              struct pgw_letter *ret) PGW_MUSTUSE;
 
+/* The same for what became of its job only (lua/kept.lua): of the entry only the attempts and how
+ * much was requested are there, and nothing of it is as long as the job. */
+enum pgw_err pgw_letter_peek(struct pgw_redis *, const struct pgw_keyspace *,
+                             const struct pgw_job_id *, pgw_redis_reply_f *done,
+                             void *ctx) PGW_MUSTUSE;
+enum pgw_err pgw_letter_peek_read(const struct pgw_job_id *, const struct pgw_reply *,
+                                  struct pgw_letter *ret) PGW_MUSTUSE;
+
 /* Where a page begins: behind this letter. Zero is the beginning. */
 struct pgw_letter_place {
         uint64_t buried_ms;
         char id[PGW_JOB_ID_SIZE];
 };
 
-/* At most `count` of them, the oldest first. The answer is [id, time, record, ...]. */
+/* At most `count` of them, the oldest first: as many as one answer can have, but at least one. The
+ * answer is [1 when there may be more, [id, time, record, ...]]. */
 enum pgw_err pgw_letters_ask(struct pgw_redis *, const struct pgw_keyspace *,
                              const struct pgw_letter_place *, size_t count, pgw_redis_reply_f *done,
                              void *ctx) PGW_MUSTUSE;
 
-/* Before one is brought back: its result ends no more. Takes the client of the results. */
+/* When one was brought back: its result ends no more, unless it has ended since. Takes the client
+ * of the results. */
 enum pgw_err pgw_letter_reopen(struct pgw_redis *results, const struct pgw_keyspace *,
                                const struct pgw_job_id *, uint64_t attempts,
                                pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
@@ -65,7 +75,8 @@ struct pgw_letter_ids {
         const struct pgw_buf *record;
 };
 
-/* Bring back, or drop. The answer is an array of 0 and 1. */
+/* Bring back, or drop. The answer is an array of 0 and 1; of what is brought back it may be
+ * shorter, and the rest is to be asked for again. */
 enum pgw_err pgw_letters_redrive(struct pgw_redis *, const struct pgw_keyspace *,
                                  const struct pgw_letter_ids *, pgw_redis_reply_f *done,
                                  void *ctx) PGW_MUSTUSE;

@@ -1,6 +1,7 @@
 /* A search walks result -> entry -> where it waits -> dead letter -> result: the job may have moved
  * on behind each question, but never back past the first. `asked_queue` tells the two visits to
- * the results apart. */
+ * the results apart. At last it asks the queue's own Redis, which has the results of what was
+ * cancelled (domain/cancel.h), should they have got no further. */
 #include "domain/lookup.h"
 
 #include "base/alloc.h"
@@ -20,6 +21,8 @@ struct search {
         struct pgw_job job;
         bool asked_queue;
         bool asked_later;
+        bool asked_beside;
+        bool has_result; /* which says that it has not ended */
         pgw_lookup_f *done;
         void *ctx;
 };
@@ -46,7 +49,9 @@ static void finish(struct search *s, enum pgw_err err)
         pgw_free(s);
 }
 
-static enum pgw_err ask_results(struct search *);
+static pgw_redis_reply_f on_result;
+static enum pgw_err ask_results(struct search *, struct pgw_redis *results,
+                                pgw_redis_reply_f *then);
 
 static void on_progress(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
@@ -64,6 +69,28 @@ static void finish_with_progress(struct search *s)
                 finish(s, PGW_OK);
 }
 
+static void finish_by_result(struct search *s)
+{
+        if (s->job.state == PGW_JOB_RUNNING)
+                finish_with_progress(s);
+        else
+                finish(s, PGW_OK);
+}
+
+/* What was taken out of the queue has its end there, when the other results could not take it. */
+static void on_beside(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct search *s = ctx;
+        struct pgw_job beside = {.id = s->job.id};
+
+        if (err || pgw_job_read(reply, &beside) || !pgw_job_state_is_terminal(beside.state)) {
+                finish_by_result(s);
+                return;
+        }
+        s->job = beside;
+        finish(s, PGW_OK);
+}
+
 /* A job that nobody could do: its result expires, its letter does not. */
 static void on_letter(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
@@ -71,9 +98,14 @@ static void on_letter(void *ctx, enum pgw_err err, const struct pgw_reply *reply
         struct pgw_letter letter;
 
         if (!err)
-                err = pgw_letter_read(&s->job.id, reply, &letter);
+                err = pgw_letter_peek_read(&s->job.id, reply, &letter);
+        if (err && s->has_result) {
+                if (ask_results(s, s->jobs->broker, on_beside))
+                        finish_by_result(s);
+                return;
+        }
         if (err == PGW_E_NO_JOB)
-                err = ask_results(s); /* it may have ended since */
+                err = ask_results(s, s->jobs->results, on_result); /* it may have ended since */
         else if (!err) {
                 s->job.state = letter.state;
                 s->job.error = letter.error;
@@ -89,7 +121,7 @@ static void on_letter(void *ctx, enum pgw_err err, const struct pgw_reply *reply
 
 static enum pgw_err ask_dead(struct search *s)
 {
-        return pgw_letter_ask(s->jobs->broker, s->jobs->keyspace, &s->job.id, on_letter, s);
+        return pgw_letter_peek(s->jobs->broker, s->jobs->keyspace, &s->job.id, on_letter, s);
 }
 
 static enum pgw_err ask_later(struct search *);
@@ -188,17 +220,26 @@ static void on_result(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 err = ask_queue(s);
                 if (!err)
                         return;
+        } else if (err == PGW_E_NO_JOB && !s->asked_beside) {
+                s->asked_beside = true;
+                err = ask_results(s, s->jobs->broker, on_result);
+                if (!err)
+                        return;
         }
-        if (!err && s->job.state == PGW_JOB_RUNNING)
-                finish_with_progress(s);
-        else
+        /* Its end may be written among the dead letters, and nowhere else: a worker that dies
+         * between the two leaves it so. */
+        s->has_result =
+            !err && (s->job.state == PGW_JOB_RUNNING || s->job.state == PGW_JOB_RETRYING);
+        if (!s->has_result)
                 finish(s, err);
+        else if (ask_dead(s))
+                finish_by_result(s);
 }
 
-static enum pgw_err ask_results(struct search *s)
+static enum pgw_err ask_results(struct search *s, struct pgw_redis *results,
+                                pgw_redis_reply_f *then)
 {
         static const char *const fields[PGW_JOB_FIELD_COUNT] = PGW_JOB_FIELDS;
-        struct pgw_redis *results = s->jobs->results;
         char key[PGW_RESULT_KEY_MAX];
 
         pgw_redis_begin(results, 2 + PGW_JOB_FIELD_COUNT);
@@ -206,7 +247,7 @@ static enum pgw_err ask_results(struct search *s)
         pgw_redis_arg(results, pgw_keyspace_result(s->jobs->keyspace, &s->job.id, key));
         for (size_t i = 0; i < PGW_JOB_FIELD_COUNT; i++)
                 pgw_redis_arg(results, pgw_str_z(fields[i]));
-        return pgw_redis_end(results, on_result, s);
+        return pgw_redis_end(results, then, s);
 }
 
 enum pgw_err pgw_jobs_find(struct pgw_jobs *jobs, const struct pgw_job_id *id, pgw_lookup_f *done,
@@ -216,7 +257,7 @@ enum pgw_err pgw_jobs_find(struct pgw_jobs *jobs, const struct pgw_job_id *id, p
                 return PGW_E_NO_JOB;
         struct search *s = pgw_alloc(sizeof *s);
         *s = (struct search){.jobs = jobs, .job = {.id = *id}, .done = done, .ctx = ctx};
-        enum pgw_err err = ask_results(s);
+        enum pgw_err err = ask_results(s, jobs->results, on_result);
         if (err)
                 pgw_free(s);
         return err;

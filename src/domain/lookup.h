@@ -2,7 +2,8 @@
  *
  * Asks the result backend; when it knows nothing, the queue itself; and when the queue
  * says that the job is over, the result backend once more, because the job may have
- * ended between the two questions. Only then is a job unknown.
+ * ended between the two questions. What was cancelled has a result beside the queue as well
+ * (domain/cancel.h). Only then is a job unknown.
  *
  * An id whose random bits are not those of the entry is as unknown as any other.
  */

@@ -28,8 +28,14 @@ static void name_of(struct pgw_str scope, struct pgw_str key, char out[PGW_ONCE_
 
 void pgw_once_name(struct pgw_once *once, struct pgw_str scope, struct pgw_str key)
 {
-        once->ttl_ms = 0;
+        once->ttl_ms = once->other_ttl_ms = 0;
         name_of(scope, key, once->name);
+}
+
+void pgw_once_also(struct pgw_once *once, struct pgw_str scope, struct pgw_str key, uint64_t ttl_ms)
+{
+        once->other_ttl_ms = ttl_ms;
+        name_of(scope, key, once->other);
 }
 
 void pgw_once_fingerprint(struct pgw_once *once, const unsigned char hash[PGW_SHA256_SIZE])
@@ -52,20 +58,28 @@ void pgw_once_item(const struct pgw_once *batch, size_t index, struct pgw_once *
 void pgw_once_begin(struct pgw_redis *redis, const struct pgw_keyspace *ks,
                     const struct pgw_once *once, size_t keys, size_t args)
 {
+        const size_t others = once->other_ttl_ms ? 1 : 0;
         char key[PGW_ONCE_KEY_MAX];
 
-        pgw_script_begin(redis, PGW_SCRIPT_ONCE, 2 + keys, 4 + args);
+        pgw_script_begin(redis, PGW_SCRIPT_ONCE, 2 + keys + others, 5 + args);
         pgw_redis_arg(redis, pgw_keyspace_once(ks, pgw_str_of(once->name, sizeof once->name), key));
         pgw_redis_arg(redis, pgw_keyspace_once_counts(ks, key));
 }
 
-void pgw_once_args(struct pgw_redis *redis, const struct pgw_once *once,
-                   const struct pgw_once_conf *conf, struct pgw_str rest)
+void pgw_once_args(struct pgw_redis *redis, const struct pgw_keyspace *ks,
+                   const struct pgw_once *once, const struct pgw_once_conf *conf,
+                   struct pgw_str rest)
 {
+        char key[PGW_ONCE_KEY_MAX];
+
+        if (once->other_ttl_ms)
+                pgw_redis_arg(
+                    redis, pgw_keyspace_once(ks, pgw_str_of(once->other, sizeof once->other), key));
         pgw_redis_arg_u64(redis, once->ttl_ms ? once->ttl_ms : conf->ttl_ms);
         pgw_redis_arg_u64(redis, conf->kept_max);
         pgw_redis_arg(redis, pgw_str_of(once->fingerprint, sizeof once->fingerprint));
         pgw_redis_arg(redis, rest);
+        pgw_redis_arg_u64(redis, once->other_ttl_ms);
 }
 
 enum pgw_err pgw_once_read(const struct pgw_reply *reply, struct pgw_str *ret_rest,

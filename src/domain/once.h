@@ -10,8 +10,9 @@
  *                                                 because it was not known yet
  *      <fingerprint> <id of the group>            a batch; each of its jobs has a record too
  *
- * and expires by itself. How many there are is counted in the hash purgeway:{<queue>}:once. Both
- * are in the queue's slot and are as durable as the queue.
+ * and expires by itself. A request may be known by another name, too, with the same record for
+ * another time: whoever is known by either is a repeat. How many there are is counted in the hash
+ * purgeway:{<queue>}:once. Both are in the queue's slot and are as durable as the queue.
  */
 #ifndef PGW_DOMAIN_ONCE_H
 #define PGW_DOMAIN_ONCE_H
@@ -30,10 +31,13 @@ struct pgw_once {
         char name[PGW_ONCE_NAME_SIZE];        /* of the scope and the key */
         char fingerprint[PGW_ONCE_NAME_SIZE]; /* of what is asked for */
         uint64_t ttl_ms;                      /* 0: as long as the conf says */
+        char other[PGW_ONCE_NAME_SIZE];       /* another name; no fingerprint is asked for by it */
+        uint64_t other_ttl_ms;                /* 0: there is no other name */
 };
 
 /* Keys of different scopes are different; a scope holds no NUL. */
 void pgw_once_name(struct pgw_once *, struct pgw_str scope, struct pgw_str key);
+void pgw_once_also(struct pgw_once *, struct pgw_str scope, struct pgw_str key, uint64_t ttl_ms);
 void pgw_once_fingerprint(struct pgw_once *, const unsigned char hash[PGW_SHA256_SIZE]);
 
 /* What stands for the job at `index` of a batch. */
@@ -43,8 +47,8 @@ void pgw_once_item(const struct pgw_once *batch, size_t index, struct pgw_once *
  * pgw_once_args(), and behind it those args. */
 void pgw_once_begin(struct pgw_redis *, const struct pgw_keyspace *, const struct pgw_once *,
                     size_t keys, size_t args);
-void pgw_once_args(struct pgw_redis *, const struct pgw_once *, const struct pgw_once_conf *,
-                   struct pgw_str rest);
+void pgw_once_args(struct pgw_redis *, const struct pgw_keyspace *, const struct pgw_once *,
+                   const struct pgw_once_conf *, struct pgw_str rest);
 
 /* What the script answered: the rest of the record, and whether it was there before.
  * PGW_E_KEY_REUSED when it is of another request, PGW_E_KEYS_FULL when there may be no more

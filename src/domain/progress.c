@@ -25,13 +25,13 @@ unsigned pgw_position_percent(const struct pgw_position *p)
 
 static size_t write_line(const struct pgw_progress *p, char out[PROGRESS_LINE_MAX])
 {
-        return (size_t)snprintf(out, PROGRESS_LINE_MAX,
-                                "%u %llu %llu %llu %llu %llu %llu %llu %llu 0 %s", p->percent,
-                                (unsigned long long)p->matched, (unsigned long long)p->removed,
-                                (unsigned long long)p->tags_done, (unsigned long long)p->tag_cursor,
-                                (unsigned long long)p->tag_walked, (unsigned long long)p->members,
-                                (unsigned long long)p->members_seen, (unsigned long long)p->map,
-                                p->tag_node[0] ? p->tag_node : PGW_NOBODY);
+        return (size_t)snprintf(
+            out, PROGRESS_LINE_MAX, "%u %llu %llu %llu %llu %llu %llu %llu %llu %llu %s",
+            p->percent, (unsigned long long)p->matched, (unsigned long long)p->removed,
+            (unsigned long long)p->tags_done, (unsigned long long)p->tag_cursor,
+            (unsigned long long)p->tag_walked, (unsigned long long)p->members,
+            (unsigned long long)p->members_seen, (unsigned long long)p->map,
+            (unsigned long long)p->tags_given, p->tag_node[0] ? p->tag_node : PGW_NOBODY);
 }
 
 static void add_position(struct pgw_redis *r, const char *target, const struct pgw_position *p)
@@ -120,10 +120,10 @@ static bool take_node(struct pgw_str text, char out[PGW_NODE_ID_SIZE])
 static enum pgw_err read_line(struct pgw_str line, struct pgw_progress *ret)
 {
         struct pgw_progress p = {.percent = 0};
-        uint64_t percent = 0, spare = 0;
+        uint64_t percent = 0;
         uint64_t *const numbers[NUMBER_COUNT] = {
             &percent,      &p.matched, &p.removed,      &p.tags_done, &p.tag_cursor,
-            &p.tag_walked, &p.members, &p.members_seen, &p.map,       &spare};
+            &p.tag_walked, &p.members, &p.members_seen, &p.map,       &p.tags_given};
 
         for (size_t i = 0; i < NUMBER_COUNT; i++)
                 if (!take_number(&line, numbers[i]))

@@ -6,8 +6,10 @@
  * once a second, beside the queue, as the hash purgeway:{<queue>}:progress:<job id>
  *      <target>           ten numbers and a name, separated by spaces: the share that is done,
  *                         percent; matched; removed; tags done; cursor in the tag under way; which
- *                         that is, for keys under all tags; members set aside; of them seen; the
- *                         map of slots that the positions are of; 0; the node that the cursor is of
+ *                         that is, for keys under all tags, else which of the sets that the job has
+ *                         set aside of it; members set aside; of them seen; the map of slots that
+ *                         the positions are of; when members were given back to the tags before the
+ *                         walk, as a sum; the node that the cursor is of
  *      <target>/<node>    start, at, wrapped
  * so that whoever takes the job over goes on from there, and whoever asks sees it move.
  * A node is named by its process (run_id): after a restart its order is another. And when slots
@@ -29,10 +31,11 @@ struct pgw_progress {
         uint64_t removed;
         uint64_t tags_done;
         uint64_t tag_cursor;
-        uint64_t tag_walked; /* for keys under all of several tags: whose set the cursor is in */
+        uint64_t tag_walked; /* which set the cursor is in */
         uint64_t members;    /* set aside of all tags so far */
         uint64_t members_seen;
         uint64_t map;
+        uint64_t tags_given;
         char tag_node[PGW_NODE_ID_SIZE]; /* "": none */
 };
 

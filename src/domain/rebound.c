@@ -7,7 +7,7 @@
 
 #include "base/codec.h"
 #include "base/rand.h"
-#include "domain/invalidation.h"
+#include "domain/entry.h"
 #include "domain/script.h"
 
 #define PGW_REBOUND_RECORD_MAX (128u << 20)
@@ -95,6 +95,14 @@ static enum pgw_err write_record(struct pgw_buf *record, const struct pgw_reboun
         return err ? err : add(record, "a", r->all_tags ? PGW_STR("1") : PGW_STR(""));
 }
 
+/* From the end of the pass before it, which is now; patterns alone have the last pass only. */
+static uint64_t pause_before(const struct pgw_rebound *r)
+{
+        const uint64_t at_ms = r->rebounds.at_ms[r->pass - 1];
+
+        return r->after ? at_ms - r->rebounds.at_ms[r->after - 1] : at_ms;
+}
+
 enum pgw_err pgw_rebound_schedule(struct pgw_redis *redis, const struct pgw_keyspace *ks,
                                   const struct pgw_rebound *r, pgw_redis_reply_f *done, void *ctx)
 {
@@ -102,16 +110,14 @@ enum pgw_err pgw_rebound_schedule(struct pgw_redis *redis, const struct pgw_keys
         struct pgw_buf record;
 
         PGW_ASSERT(r->pass >= 1 && r->pass <= r->rebounds.count);
-        const uint64_t after_ms = r->rebounds.at_ms[r->pass - 1],
-                       due_ms = r->origin_ms + after_ms * 9 / 10 +
-                                pgw_rand_below((uint32_t)(after_ms / 5 + 1));
+        const uint64_t after_ms = pause_before(r);
         pgw_buf_init(&record, PGW_REBOUND_RECORD_MAX);
         enum pgw_err err = write_record(&record, r);
         if (!err) {
-                pgw_redis_begin(redis, 4);
-                pgw_redis_arg(redis, PGW_STR("ZADD"));
+                pgw_script_begin(redis, PGW_SCRIPT_REPEAT, 1, 2);
                 pgw_redis_arg(redis, pgw_keyspace_scheduled(ks, key));
-                pgw_redis_arg_u64(redis, due_ms);
+                pgw_redis_arg_u64(redis,
+                                  after_ms * 9 / 10 + pgw_rand_below((uint32_t)(after_ms / 5 + 1)));
                 pgw_redis_arg(redis, pgw_buf_str(&record));
                 err = pgw_redis_end(redis, done, ctx);
         }
@@ -124,11 +130,12 @@ enum pgw_err pgw_rebounds_wake(struct pgw_redis *redis, const struct pgw_keyspac
 {
         char key[PGW_STREAM_KEY_MAX];
 
-        pgw_script_begin(redis, PGW_SCRIPT_WAKE, 2 + PGW_LANE_COUNT, 1);
+        pgw_script_begin(redis, PGW_SCRIPT_WAKE, 2 + PGW_LANE_COUNT, 2);
         pgw_redis_arg(redis, pgw_keyspace_scheduled(ks, key));
         pgw_redis_arg(redis, pgw_keyspace_later(ks, key));
         for (unsigned i = 0; i < PGW_LANE_COUNT; i++)
                 pgw_redis_arg(redis, pgw_keyspace_stream(ks, (enum pgw_lane)i));
         pgw_redis_arg_u64(redis, count);
+        pgw_redis_arg_u64(redis, PGW_ENTRIES_BYTES);
         return pgw_redis_end(redis, done, ctx);
 }

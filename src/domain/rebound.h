@@ -11,7 +11,7 @@
  *      b  the number of the pass, from 1     o  when the first pass ended, wall ms
  *      j  the job's id                       w  when all the passes are due after that
  *      m  when it is for several jobs, the id of each and how many of the keys are its own, as
- *         texts of a list
+ *         texts of a list; 0 when they are those of the job before it
  * Keys of jobs that ended together are repeated together: then `j` is one of them.
  */
 #ifndef PGW_DOMAIN_REBOUND_H
@@ -39,7 +39,8 @@ struct pgw_str pgw_rebounds_text(const struct pgw_rebounds *, char out[PGW_REBOU
 struct pgw_rebound {
         struct pgw_job_id job;
         unsigned pass;      /* from 1 */
-        uint64_t origin_ms; /* wall */
+        unsigned after;     /* the pass that has just ended; 0: the first, that has a result */
+        uint64_t origin_ms; /* wall, for those who look at it */
         struct pgw_rebounds rebounds;
         struct pgw_str targets;              /* as in an entry; empty: all */
         struct pgw_str keys, patterns, tags; /* as in an entry; may be empty */
@@ -48,12 +49,13 @@ struct pgw_rebound {
         uint64_t soft_ttl_ms; /* 0: the keys go */
 };
 
-/* Schedule the pass (ZADD). The answer is an integer. */
+/* Schedule the pass (lua/repeat.lua). The answer is an integer. */
 enum pgw_err pgw_rebound_schedule(struct pgw_redis *, const struct pgw_keyspace *,
                                   const struct pgw_rebound *, pgw_redis_reply_f *done,
                                   void *ctx) PGW_MUSTUSE;
 
-/* Make at most `count` of those that are due entries of their lanes. The answer is how many. */
+/* Make at most `count` of those that are due entries of their lanes. The answer is how many; while
+ * it is more than 0 there may be more. */
 enum pgw_err pgw_rebounds_wake(struct pgw_redis *, const struct pgw_keyspace *, size_t count,
                                pgw_redis_reply_f *done, void *ctx) PGW_MUSTUSE;
 

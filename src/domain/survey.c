@@ -15,7 +15,8 @@ struct pgw_surveyor {
         struct pgw_redis *redis;
         const struct pgw_keyspace *keyspace;
         struct pgw_audit_conf audit;
-        uint64_t trimmed_ms; /* the audit, of the loop */
+        uint64_t trimmed_ms;  /* the audit, of the loop */
+        uint64_t surveyed_ms; /* atomic; monotonic, when all lanes were known last; 0: never */
         struct pgw_timer timer;
         unsigned asked; /* lane of the question under way */
         struct pgw_lane_survey lanes[PGW_LANE_COUNT];
@@ -36,8 +37,24 @@ static const struct {
 
 static void ask(struct pgw_surveyor *);
 
+static void forget(void)
+{
+        static const enum pgw_gauge others[] = {PGW_G_DEAD_LETTERS, PGW_G_QUEUE_SCHEDULED,
+                                                PGW_G_QUEUE_BYTES, PGW_G_QUEUE_DRAIN};
+
+        for (unsigned i = 0; i < PGW_LANE_COUNT; i++) {
+                pgw_metric_forget(gauges[i].waiting);
+                pgw_metric_forget(gauges[i].running);
+                pgw_metric_forget(gauges[i].oldest);
+        }
+        for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+                pgw_metric_forget(others[i]);
+}
+
 static void rest(struct pgw_surveyor *s)
 {
+        if (!pgw_surveyor_is_fresh(s))
+                forget();
         s->asked = 0;
         pgw_timer_arm(s->loop, &s->timer, pgw_loop_now_ms(s->loop) + PGW_SURVEY_EVERY_MS);
 }
@@ -134,7 +151,10 @@ static void note_drain(struct pgw_surveyor *s)
                 s->drain = (struct pgw_drain){.is_known = false};
         const uint64_t rate = pgw_drain_per_1000s(&s->drain);
         put(&s->load.ended_per_1000s, rate);
-        pgw_metric_set(PGW_G_QUEUE_DRAIN, rate == PGW_DRAIN_UNKNOWN ? 0 : (int64_t)rate);
+        if (rate == PGW_DRAIN_UNKNOWN)
+                pgw_metric_forget(PGW_G_QUEUE_DRAIN);
+        else
+                pgw_metric_set(PGW_G_QUEUE_DRAIN, (int64_t)rate);
 }
 
 static void on_memory(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -203,6 +223,7 @@ static void on_survey(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 return;
         }
         note_drain(s);
+        put(&s->surveyed_ms, pgw_mono_ms());
         weigh(s);
 }
 
@@ -255,6 +276,20 @@ struct pgw_surveyor *pgw_surveyor_new(struct pgw_loop *loop, struct pgw_redis *r
         pgw_timer_init(&s->timer, on_timer);
         rest(s);
         return s;
+}
+
+void pgw_surveyor_look(struct pgw_surveyor *s)
+{
+        /* Armed is who rests; who does not has a question under way. */
+        if (pgw_timer_is_armed(&s->timer))
+                pgw_timer_arm(s->loop, &s->timer, pgw_loop_now_ms(s->loop));
+}
+
+bool pgw_surveyor_is_fresh(const struct pgw_surveyor *s)
+{
+        const uint64_t at_ms = get(&s->surveyed_ms);
+
+        return at_ms && pgw_mono_ms() - at_ms < PGW_SURVEY_STALE_MS;
 }
 
 void pgw_surveyor_free(struct pgw_surveyor *s)

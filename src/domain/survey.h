@@ -16,6 +16,7 @@
 #include "redis/client.h"
 
 #define PGW_SURVEY_EVERY_MS 250
+#define PGW_SURVEY_STALE_MS 5000
 #define PGW_SURVEY_SAMPLES  16 /* of each key, to estimate its bytes */
 
 struct pgw_lane_survey {
@@ -31,6 +32,13 @@ struct pgw_surveyor;
 struct pgw_surveyor *pgw_surveyor_new(struct pgw_loop *, struct pgw_redis *,
                                       const struct pgw_keyspace *, const struct pgw_audit_conf *);
 void pgw_surveyor_free(struct pgw_surveyor *); /* close the client first */
+
+/* Survey now: the broker has just become ready. The loop's thread. */
+void pgw_surveyor_look(struct pgw_surveyor *);
+
+/* False before the first survey, and when the last is older than PGW_SURVEY_STALE_MS: then what was
+ * found tells nothing, and the gauges are not shown. Any thread. */
+bool pgw_surveyor_is_fresh(const struct pgw_surveyor *);
 
 /* Any thread. */
 void pgw_surveyor_read(const struct pgw_surveyor *, enum pgw_lane, struct pgw_lane_survey *ret);

@@ -29,12 +29,36 @@ struct pgw_str pgw_tag_key(struct pgw_str tag, char out[PGW_TAG_KEY_MAX])
         return pgw_str_of(out, n);
 }
 
-struct pgw_str pgw_tag_claim_key(struct pgw_str tag, const struct pgw_job_id *id,
-                                 char out[PGW_TAG_KEY_MAX])
+static struct pgw_str append(struct pgw_str tag, struct pgw_str name, char out[PGW_TAG_KEY_MAX])
 {
-        size_t n = pgw_tag_key(tag, out).n;
+        const size_t n = pgw_tag_key(tag, out).n;
 
-        out[n++] = ':';
-        pgw_job_id_text(id, out + n);
-        return pgw_str_of(out, n + PGW_JOB_ID_SIZE);
+        PGW_ASSERT(name.n <= PGW_ASIDE_MAX);
+        out[n] = ':';
+        memcpy(out + n + 1, name.p, name.n);
+        return pgw_str_of(out, n + 1 + name.n);
+}
+
+struct pgw_str pgw_tag_asides_key(struct pgw_str tag, char out[PGW_TAG_KEY_MAX])
+{
+        return append(tag, PGW_STR("aside"), out);
+}
+
+struct pgw_str pgw_aside_name(const struct pgw_job_id *id, unsigned number, char out[PGW_ASIDE_MAX])
+{
+        char text[20];
+        const size_t n = pgw_u64_text(number, text);
+
+        PGW_ASSERT(number < PGW_ASIDES_OF_JOB);
+        pgw_job_id_text(id, out);
+        if (number == 0)
+                return pgw_str_of(out, PGW_JOB_ID_SIZE);
+        out[PGW_JOB_ID_SIZE] = '.';
+        memcpy(out + PGW_JOB_ID_SIZE + 1, text, n);
+        return pgw_str_of(out, PGW_JOB_ID_SIZE + 1 + n);
+}
+
+struct pgw_str pgw_tag_aside_key(struct pgw_str tag, struct pgw_str name, char out[PGW_TAG_KEY_MAX])
+{
+        return append(tag, name, out);
 }

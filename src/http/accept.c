@@ -7,6 +7,7 @@
 #include <h2o.h>
 #include <jansson.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/json.h"
@@ -190,6 +191,14 @@ static uint64_t due_ms(struct pgw_exchange *x)
         return due > now_ms ? due : 0;
 }
 
+enum pgw_err pgw_accept_check_members(struct pgw_exchange *x)
+{
+        check_rebounds(x);
+        check_mode(x);
+        (void)due_ms(x);
+        return pgw_violations_count(&x->violations) ? PGW_E_SCHEMA : PGW_OK;
+}
+
 enum pgw_err pgw_accept_understand(struct pgw_exchange *x)
 {
         struct pgw_selectors patterns;
@@ -209,12 +218,19 @@ enum pgw_err pgw_accept_understand(struct pgw_exchange *x)
                 err = check_tags(x, set);
         for (size_t i = 0; i < patterns.count; i++)
                 check_pattern(x, patterns.items[i], i);
-        check_rebounds(x);
-        check_mode(x);
-        (void)due_ms(x);
-        if (!err && pgw_violations_count(&x->violations))
-                err = PGW_E_SCHEMA;
+        const enum pgw_err members = pgw_accept_check_members(x);
+        if (!err)
+                err = members;
         return err ? err : pgw_cover_invalidation(x, set);
+}
+
+enum pgw_err pgw_accept_check(struct pgw_exchange *x)
+{
+        const struct pgw_operation *op =
+            pgw_contract_operation(x->gateway->links.contract, "create_invalidation");
+        const enum pgw_err err = pgw_operation_check_body(op, x->body, &x->violations);
+
+        return err ? err : pgw_accept_understand(x);
 }
 
 /* ---- into the queue ---- */
@@ -261,36 +277,59 @@ static void count_full(const struct pgw_room_refusal *refusal)
                 pgw_metric_add(PGW_M_SWEEPS_SHED, 1);
 }
 
-static enum pgw_err find_room(struct pgw_exchange *x)
+static enum pgw_err find_room(const struct pgw_exchange *x, struct pgw_room_refusal *refusal)
 {
         const struct pgw_gateway *g = x->gateway;
         const enum pgw_room_kind kind = count_of(x, "patterns") ? PGW_ROOM_PATTERNS
                                         : count_of(x, "tags")   ? PGW_ROOM_TAGS
                                                                 : PGW_ROOM_KEYS;
         struct pgw_queue_load load;
-        struct pgw_room_refusal refusal;
 
         pgw_surveyor_load(g->links.surveyor, &load);
-        const enum pgw_err err = pgw_room_for(&load, &g->conf.room, kind, &refusal);
-        if (err) {
-                x->fault = refusal.fault;
-                if (x->retry_s < refusal.retry_s)
-                        x->retry_s = refusal.retry_s;
-                count_full(&refusal);
-        }
-        return err;
+        return pgw_room_for(&load, &g->conf.room, kind, refusal);
 }
 
-static enum pgw_err may_accept(struct pgw_exchange *x)
+static void tell_refusal(struct pgw_exchange *x, const struct pgw_room_refusal *refusal)
 {
-        const struct pgw_gateway *g = x->gateway;
-        const enum pgw_err verdict = pgw_broker_check_verdict(g->links.check);
+        x->fault = refusal->fault;
+        if (x->retry_s < refusal->retry_s)
+                x->retry_s = refusal->retry_s;
+        count_full(refusal);
+}
 
-        if (verdict) {
-                x->fault = g->check_fault;
-                return verdict;
+/* A request for which there is no room, unless it was let in before. */
+struct late {
+        struct pgw_exchange *x;
+        struct pgw_room_refusal refusal;
+        enum pgw_err err;
+        pgw_intake_f *done;
+        void *ctx;
+};
+
+static void on_known(void *ctx, enum pgw_err err, const struct pgw_intake_job *job)
+{
+        struct late *l = ctx;
+
+        if (err == PGW_E_KEYS_FULL) {
+                tell_refusal(l->x, &l->refusal);
+                err = l->err;
         }
-        return find_room(x);
+        l->done(l->ctx, err, job);
+        pgw_free(l);
+}
+
+/* What was acknowledged takes no room, and is answered as ever. */
+static enum pgw_err ask(struct pgw_exchange *x, const struct pgw_once *once,
+                        const struct pgw_room_refusal *refusal, enum pgw_err err,
+                        pgw_intake_f *done, void *ctx)
+{
+        struct late *l = pgw_alloc(sizeof *l);
+
+        *l = (struct late){.x = x, .refusal = *refusal, .err = err, .done = done, .ctx = ctx};
+        err = pgw_intake_ask(x->gateway->links.intake, once, on_known, l);
+        if (err)
+                pgw_free(l);
+        return err;
 }
 
 /* What the body says, as a value. */
@@ -327,29 +366,53 @@ static enum pgw_err read_invalidation(struct pgw_exchange *x, char times[PGW_REB
             .request_id = x->request_id_given ? pgw_str_z(x->request_id) : PGW_STR(""),
             .owner = pgw_identify_mark(x),
             .actor = pgw_actor(x),
-            .traceparent = pgw_exchange_header(x, PGW_STR("traceparent")),
+            .traceparent = pgw_exchange_text_header(x, PGW_STR("traceparent")),
         };
         /* The contract's enum is the lanes'. */
         PGW_ASSERT(priority.n == 0 || pgw_lane_of(priority, &inv->lane) == PGW_OK);
         return PGW_OK;
 }
 
-enum pgw_err pgw_accept(struct pgw_exchange *x, const struct pgw_once *once, pgw_intake_f *done,
+static enum pgw_err put(struct pgw_exchange *x, const struct pgw_once *once, pgw_intake_f *done,
                         void *ctx)
 {
         struct pgw_invalidation inv;
         char times[PGW_REBOUNDS_TEXT_MAX];
-        enum pgw_err err = may_accept(x);
+        enum pgw_err err = read_invalidation(x, times, &inv);
 
-        if (err) {
-                pgw_accept_count_refusal(err);
-                return err;
-        }
-        err = read_invalidation(x, times, &inv);
         if (err)
                 return err;
         inv.once = once;
         err = pgw_intake_put(x->gateway->links.intake, &inv, done, ctx);
+        if (err == PGW_E_TOO_LARGE) {
+                pgw_violations_add(&x->violations, "#",
+                                   "comes to selectors of more than %zu bytes in all",
+                                   x->gateway->conf.selectors_max);
+                return PGW_E_SCHEMA;
+        }
+        if (err)
+                pgw_accept_count_refusal(err);
+        return err;
+}
+
+enum pgw_err pgw_accept(struct pgw_exchange *x, const struct pgw_once *once, pgw_intake_f *done,
+                        void *ctx)
+{
+        const struct pgw_gateway *g = x->gateway;
+        struct pgw_room_refusal refusal;
+        enum pgw_err err = pgw_broker_check_verdict(g->links.check);
+
+        if (err) {
+                x->fault = g->check_fault;
+        } else {
+                err = find_room(x, &refusal);
+                if (!err)
+                        return put(x, once, done, ctx);
+                if (once)
+                        err = ask(x, once, &refusal, err, done, ctx);
+                else
+                        tell_refusal(x, &refusal);
+        }
         if (err)
                 pgw_accept_count_refusal(err);
         return err;

@@ -17,8 +17,7 @@
 #include "base/rand.h"
 #include "base/sha256.h"
 
-#define WAYS     8
-#define KEY_SIZE 16
+#define WAYS 8
 
 struct place {
         uint64_t tag; /* atomic; 0: free */
@@ -26,7 +25,7 @@ struct place {
 };
 
 struct pgw_addresses {
-        unsigned char key[KEY_SIZE];
+        unsigned char key[PGW_ADDRESS_KEY_SIZE];
         size_t set_count; /* a power of two */
         struct place *places;
 };
@@ -87,16 +86,36 @@ static struct place *look(struct place *set, uint64_t tag)
         return free_one ? free_one : best;
 }
 
+/* False for what is none. */
+static bool hash_of(const unsigned char key[PGW_ADDRESS_KEY_SIZE], const struct sockaddr *sa,
+                    unsigned char hash[PGW_SHA256_SIZE])
+{
+        unsigned char bytes[PGW_ADDRESS_KEY_SIZE + 8];
+        const size_t n = identity_of(sa, bytes + PGW_ADDRESS_KEY_SIZE);
+
+        memcpy(bytes, key, PGW_ADDRESS_KEY_SIZE);
+        if (n)
+                pgw_sha256_of(bytes, PGW_ADDRESS_KEY_SIZE + n, hash);
+        return n > 0;
+}
+
+uint64_t pgw_address_hash(const unsigned char key[PGW_ADDRESS_KEY_SIZE], const struct sockaddr *sa)
+{
+        unsigned char hash[PGW_SHA256_SIZE];
+        uint64_t first = 0;
+
+        if (hash_of(key, sa, hash))
+                memcpy(&first, hash, sizeof first);
+        return first;
+}
+
 struct pgw_bucket *pgw_addresses_bucket(struct pgw_addresses *a, const struct sockaddr *sa)
 {
-        unsigned char bytes[KEY_SIZE + 8], hash[PGW_SHA256_SIZE];
+        unsigned char hash[PGW_SHA256_SIZE];
         uint64_t set, tag;
-        const size_t n = identity_of(sa, bytes + KEY_SIZE);
 
-        if (n == 0)
+        if (!hash_of(a->key, sa, hash))
                 return NULL;
-        memcpy(bytes, a->key, KEY_SIZE);
-        pgw_sha256_of(bytes, KEY_SIZE + n, hash);
         memcpy(&set, hash, sizeof set);
         memcpy(&tag, hash + sizeof set, sizeof tag);
         tag |= 1;

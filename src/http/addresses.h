@@ -20,6 +20,12 @@
 struct sockaddr;
 struct pgw_addresses;
 
+#define PGW_ADDRESS_KEY_SIZE 16
+
+/* The same for the same address in this sense; who does not know the key cannot tell which. 0 for
+ * what is no address. */
+uint64_t pgw_address_hash(const unsigned char key[PGW_ADDRESS_KEY_SIZE], const struct sockaddr *);
+
 /* Room for `count` addresses, rounded up to a power of two. */
 struct pgw_addresses *pgw_addresses_new(size_t count);
 void pgw_addresses_free(struct pgw_addresses *);

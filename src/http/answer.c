@@ -116,6 +116,8 @@ static const char *detail_of(const struct pgw_exchange *x, enum pgw_err refusal)
                 return "The secret must be the same on both sides, and the clocks about right.";
         case PGW_E_NO_HOOK:
                 return "Whoever runs this service says which webhooks there are.";
+        case PGW_E_ANSWERS_FULL:
+                return "Ask again after the time in Retry-After, or for less at a time.";
         case PGW_E_NO_JOB:
                 return "No job has this id, or its result has expired.";
         default:
@@ -124,6 +126,15 @@ static const char *detail_of(const struct pgw_exchange *x, enum pgw_err refusal)
                            : "Nothing was acknowledged. Send the request again after the time in "
                              "Retry-After; removing a key twice does no harm.";
         }
+}
+
+void pgw_answer_part(struct pgw_exchange *x, size_t done, const char *were)
+{
+        pgw_fault_set(
+            &x->fault, "",
+            "%zu %s before this happened, and some more may have been since. See how many "
+            "are left, and ask for those.",
+            done, were);
 }
 
 enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *x,
@@ -157,7 +168,8 @@ enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *
 
 static enum pgw_err write_problem(struct pgw_exchange *x)
 {
-        pgw_buf_clear(&x->out);
+        /* What was to be said may have been large. */
+        pgw_buf_clear_to(&x->out, PGW_ANSWER_LARGE);
         enum pgw_err err = pgw_answer_problem(&x->out, x, x->err);
         return err ? err : pgw_buf_add(&x->out, "\n", 1);
 }
@@ -184,13 +196,15 @@ static void refuse(struct pgw_exchange *x)
                 pgw_exchange_add_header(x, PGW_STR("www-authenticate"), PGW_STR("Bearer"));
         if (x->err == PGW_E_SIGNATURE)
                 pgw_exchange_add_header(x, PGW_STR("www-authenticate"), PGW_STR("Signature"));
-        pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
+        if (!pgw_exchange_has_said(x, PGW_STR("cache-control")))
+                pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
         if (write_problem(x))
                 pgw_buf_clear(&x->out);
 }
 
-/* As h2o_send_inline() does, but without a copy that a client who does not read could multiply. */
-static void send_static(h2o_req_t *req, struct pgw_str body)
+/* As h2o_send_inline() does, but without a copy that a client who does not read could multiply:
+ * what is sent lives as long as the request. */
+static void send_uncopied(h2o_req_t *req, struct pgw_str body)
 {
         static h2o_generator_t generator = {NULL, NULL};
         const bool is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
@@ -200,11 +214,39 @@ static void send_static(h2o_req_t *req, struct pgw_str body)
         h2o_send(req, &buf, is_head ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
-void pgw_answer(struct pgw_exchange *x)
+static bool only_reads(const h2o_req_t *req)
+{
+        return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("GET")) ||
+               h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+}
+
+/* An answer lies in memory until its client has taken it, which may be never. One is always let
+ * out, however large, and so is that to a request that has changed something: nobody must be told
+ * that it was not done. */
+static enum pgw_err count_answer(struct pgw_exchange *x)
+{
+        struct pgw_gateway *g = x->gateway;
+
+        if (x->static_body.p || x->out.n < PGW_ANSWER_LARGE)
+                return PGW_OK;
+        if (g->answers && g->answers + x->out.n > g->conf.answers_max && only_reads(x->req))
+                return PGW_E_ANSWERS_FULL;
+        x->answer_bytes = x->out.n;
+        g->answers += x->out.n;
+        return PGW_OK;
+}
+
+void pgw_answer_forget(struct pgw_exchange *x)
+{
+        x->gateway->answers -= x->answer_bytes;
+        x->answer_bytes = 0;
+}
+
+/* Its head; gives its body. */
+static struct pgw_str prepare(struct pgw_exchange *x)
 {
         h2o_req_t *req = x->req;
 
-        pgw_front_before_answer(req);
         if (x->err)
                 refuse(x);
         const struct pgw_str body = x->static_body.p ? x->static_body : pgw_buf_str(&x->out);
@@ -218,8 +260,25 @@ void pgw_answer(struct pgw_exchange *x)
                 pgw_exchange_add_header(x, PGW_STR("content-type"), pgw_str_z(x->content_type));
         pgw_exchange_add_header(x, PGW_STR("x-request-id"),
                                 pgw_exchange_keep(x, pgw_str_z(x->request_id)));
-        if (x->static_body.n && x->status != 304)
-                send_static(req, x->static_body);
+        return body;
+}
+
+struct pgw_str pgw_answer_instead(struct pgw_exchange *x)
+{
+        x->req->res.headers = (h2o_headers_t){NULL};
+        return pgw_exchange_keep(x, prepare(x));
+}
+
+void pgw_answer(struct pgw_exchange *x)
+{
+        h2o_req_t *req = x->req;
+
+        pgw_front_before_answer(req);
+        if (!x->err)
+                x->err = count_answer(x);
+        const struct pgw_str body = prepare(x);
+        if (x->status != 304 && (x->static_body.n || x->answer_bytes))
+                send_uncopied(req, body);
         else
                 h2o_send_inline(req, body.n ? body.p : "", x->status == 304 ? 0 : body.n);
 }

@@ -10,10 +10,23 @@
 /* Send the response of an exchange whose client is still there. */
 void pgw_answer(struct pgw_exchange *);
 
+/* For what somebody else is about to refuse: make the head of the answer in place of theirs, and
+ * give its body, which lives as long as the request. */
+struct pgw_str pgw_answer_instead(struct pgw_exchange *);
+
+/* Its client has it, or will not have it any more. */
+void pgw_answer_forget(struct pgw_exchange *);
+
+#define PGW_ANSWER_LARGE 16384 /* bytes, from which on it counts and is not copied */
+
 /* Append what is said of a refusal (RFC 9457), with the exchange's fault and violations. Not once
  * its client is gone. */
 enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *,
                                 enum pgw_err refusal) PGW_MUSTUSE;
+
+/* What is said of a request about many that failed when so many of them `were ...`; that nothing
+ * was acknowledged would not be true. */
+void pgw_answer_part(struct pgw_exchange *, size_t done, const char *were);
 
 /* Say when it is worth coming back: after x->retry_s, or soon. Not once its client is gone. */
 void pgw_answer_retry_after(struct pgw_exchange *);

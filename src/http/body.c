@@ -5,7 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/metric.h"
 #include "http/form.h"
+#include "http/front.h"
+#include "http/page.h"
 #include "io/aside.h"
 
 enum kind { KIND_NONE, KIND_JSON, KIND_FORM };
@@ -21,14 +24,18 @@ static bool is_media_type(struct pgw_str header, const char *wanted)
         return pgw_str_eq_nocase(pgw_str_trim(type), pgw_str_z(wanted));
 }
 
-/* A page of any web site can make its visitor's browser post a form anywhere, and only there the
- * browser says where it comes from. */
+/* A form is for use by hand: none of a page is, not even of one of our own. */
 static enum pgw_err judge_form(struct pgw_exchange *x)
 {
         const h2o_iovec_t entity = x->req->entity;
+        const enum pgw_err err = pgw_page_judge(x);
 
-        if (pgw_exchange_header(x, PGW_STR("origin")).n)
+        if (err)
+                return err;
+        if (pgw_exchange_header(x, PGW_STR("origin")).n) {
+                pgw_fault_set(&x->fault, "", "Forms are for use by hand: a page sends JSON.");
                 return PGW_E_ORIGIN;
+        }
         /* `curl -d` says form, whatever it sends. */
         if (entity.len && entity.base[0] == '{') {
                 pgw_fault_set(&x->fault, "",
@@ -42,14 +49,16 @@ static enum pgw_err judge_form(struct pgw_exchange *x)
 static enum pgw_err judge(struct pgw_exchange *x, enum kind *ret)
 {
         const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
-        const char *wanted = h->takes_bytes ? NULL : pgw_operation_media_type(x->op);
+        const char *wanted = pgw_operation_media_type(x->op);
         const struct pgw_str type = pgw_exchange_header(x, PGW_STR("content-type"));
 
         *ret = KIND_NONE;
-        if (!wanted || x->is_purge)
+        /* A delivery of a webhook is known by its signature. */
+        if (h->takes_bytes)
                 return PGW_OK;
-        if (x->req->entity.len == 0 && !pgw_operation_body_required(x->op))
-                return PGW_OK;
+        if (!wanted || x->is_purge ||
+            (x->req->entity.len == 0 && !pgw_operation_body_required(x->op)))
+                return pgw_page_judge(x);
         if (h->takes_forms && is_media_type(type, PGW_FORM_TYPE)) {
                 *ret = KIND_FORM;
                 return judge_form(x);
@@ -140,15 +149,55 @@ static enum pgw_step read_aside(struct pgw_exchange *x, enum kind kind)
         static const struct pgw_aside_kind how = {begin_aside, run_aside, end_aside};
         struct reading *r = pgw_alloc(sizeof *r);
 
+        pgw_metric_add(PGW_M_BODIES_ASIDE, 1);
         r->x = x;
         r->kind = kind;
         pgw_aside_add(x->gateway->aside, &r->work, &how);
         return PGW_WAIT;
 }
 
+/* About how many there are, without reading it: what stands before or between them. */
+static uint64_t count_values(enum kind kind, struct pgw_str bytes)
+{
+        uint64_t count = 1;
+        bool is_string = false;
+
+        for (size_t i = 0; i < bytes.n; i++) {
+                const char c = bytes.p[i];
+                if (kind == KIND_FORM)
+                        count += c == '&';
+                else if (c == '"')
+                        is_string = !is_string;
+                else if (is_string)
+                        i += c == '\\';
+                else
+                        count += c == ',' || c == ':' || c == '[';
+        }
+        return count;
+}
+
+static bool is_dear(const struct pgw_exchange *x, enum kind kind, struct pgw_str bytes)
+{
+        return bytes.n >= PGW_BODY_LARGE || !pgw_front_may_read(x->req, count_values(kind, bytes));
+}
+
+/* Of these the contract says that what is not understood is ignored, and bytes that are no text are
+ * not understood. */
+static bool may_be_ignored(struct pgw_str name)
+{
+        static const char *const names[] = {"x-request-id", "prefer", "traceparent",
+                                            "if-none-match"};
+
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+                if (pgw_str_eq_z(name, names[i]))
+                        return true;
+        return false;
+}
+
 static struct pgw_str find_header(void *ctx, struct pgw_str name)
 {
-        return pgw_exchange_header(ctx, name);
+        return may_be_ignored(name) ? pgw_exchange_text_header(ctx, name)
+                                    : pgw_exchange_header(ctx, name);
 }
 
 static enum pgw_err read_params(struct pgw_exchange *x)
@@ -156,11 +205,23 @@ static enum pgw_err read_params(struct pgw_exchange *x)
         const h2o_req_t *req = x->req;
         struct pgw_str query = {NULL, 0};
 
-        if (req->query_at != SIZE_MAX)
+        if (req->query_at != SIZE_MAX && !pgw_gateway_handler(x->op->handler)->ignores_query)
                 query = pgw_str_of(req->path.base + req->query_at + 1,
                                    req->path.len - req->query_at - 1);
         return pgw_operation_check_params(x->op, &x->path_params, query, find_header, x, &x->params,
                                           &x->violations);
+}
+
+static enum pgw_err read_surrogate_keys(struct pgw_exchange *x)
+{
+        ssize_t at = PGW_HEADERS_BEGIN;
+        enum pgw_err err = PGW_OK;
+        struct pgw_str line;
+
+        x->body = json_object();
+        while (!err && pgw_exchange_next_header(x, PGW_STR("surrogate-key"), &at, &line))
+                err = pgw_form_add_surrogate_keys(line, x->body, &x->violations);
+        return err ? err : pgw_operation_check_body(x->op, x->body, &x->violations);
 }
 
 enum pgw_step pgw_body_read(struct pgw_exchange *x)
@@ -171,11 +232,9 @@ enum pgw_step pgw_body_read(struct pgw_exchange *x)
         x->err = read_params(x);
         enum pgw_err err = judge(x, &kind);
         if (!err && x->is_purge) {
-                x->body =
-                    pgw_form_of_surrogate_keys(pgw_exchange_header(x, PGW_STR("surrogate-key")));
-                err = pgw_operation_check_body(x->op, x->body, &x->violations);
+                err = read_surrogate_keys(x);
         } else if (!err && kind != KIND_NONE) {
-                if (bytes.n >= PGW_BODY_LARGE)
+                if (is_dear(x, kind, bytes))
                         return read_aside(x, kind);
                 err = read_bytes(x, kind, bytes);
         }

@@ -118,7 +118,7 @@ static struct pgw_bucket *bucket_of_address(const struct pgw_exchange *x)
         h2o_conn_t *conn = x->req->conn;
 
         if (!links->identities || !links->limits->addresses ||
-            pgw_gateway_handler(x->op->handler)->is_probe ||
+            (x->op && pgw_gateway_handler(x->op->handler)->is_probe) ||
             !conn->callbacks->get_peername(conn, (struct sockaddr *)&peer))
                 return NULL;
         return pgw_addresses_bucket(links->limits->addresses, (struct sockaddr *)&peer);
@@ -130,7 +130,15 @@ static uint64_t cost_of_unknown(const struct pgw_rate *rate)
         return rate->burst < COST_OF_UNKNOWN ? rate->burst : COST_OF_UNKNOWN;
 }
 
-enum pgw_err pgw_charge_first(struct pgw_exchange *x)
+/* The name as it came: one that is written otherwise is charged as if there were no such webhook.
+ */
+static bool is_delivery(const struct pgw_exchange *x)
+{
+        return x->op && pgw_gateway_handler(x->op->handler)->is_signed && x->path_params.count &&
+               pgw_hooks_find(x->gateway->links.hooks, x->path_params.values[0]);
+}
+
+enum pgw_err pgw_charge_delivery_first(struct pgw_exchange *x)
 {
         const struct pgw_limits_conf *conf = &x->gateway->links.limits->conf;
         const struct pgw_rate *rate = &conf->address;
@@ -147,15 +155,21 @@ enum pgw_err pgw_charge_first(struct pgw_exchange *x)
         return refuse(x, ADDRESS, rate, (cost - level.left) * US_PER_S / rate->per_s);
 }
 
-static enum pgw_err charge_address(struct pgw_exchange *x, enum pgw_err verdict)
+enum pgw_err pgw_charge_first(struct pgw_exchange *x)
+{
+        return is_delivery(x) ? PGW_OK : pgw_charge_delivery_first(x);
+}
+
+enum pgw_err pgw_charge_stranger(struct pgw_exchange *x, enum pgw_err verdict)
 {
         const struct pgw_rate *rate = &x->gateway->links.limits->conf.address;
         struct pgw_bucket *bucket = bucket_of_address(x);
-        const uint64_t cost = verdict == PGW_E_CREDENTIALS ? cost_of_unknown(rate) : 1;
+        const bool is_guess = verdict == PGW_E_CREDENTIALS || verdict == PGW_E_SIGNATURE;
 
         if (!bucket)
                 return verdict;
-        const enum pgw_err err = take(x, ADDRESS, bucket, rate, cost);
+        const enum pgw_err err =
+            take(x, ADDRESS, bucket, rate, is_guess ? cost_of_unknown(rate) : 1);
         return err ? err : verdict;
 }
 
@@ -167,7 +181,7 @@ enum pgw_err pgw_charge_request(struct pgw_exchange *x, enum pgw_err verdict)
         enum pgw_err err = PGW_OK;
 
         if (!x->who)
-                return charge_address(x, verdict);
+                return is_delivery(x) ? verdict : pgw_charge_stranger(x, verdict);
         if (m)
                 err = take(x, REQUESTS, &m->request_bucket, &m->requests, 1);
         return err ? err : verdict;

@@ -4,9 +4,10 @@
  *      what it removes               1 of the identity's and of the gateway's keys for each key,
  *                                    limits.tag_keys for each tag, limits.pattern_keys for each
  *                                    pattern, on however many targets
- *      a webhook's delivery          1 of its address; once its signature is known to be good, what
- *                                    a request of the identity would cost that the hook acts as
+ *      a webhook's delivery          10 of its address when its signature is not good, else what a
+ *                                    request of the identity would cost that the hook acts as
  *      a request of nobody known     1 of its address, 10 with a credential that is not known
+ *      what no operation takes       the same; its fields are not looked at if they cannot be read
  *
  * The request is charged before its body is looked at, and stays charged: that much work it was.
  * Items and keys are charged before the queue sees them, all or nothing, and given back when they
@@ -27,6 +28,12 @@ enum pgw_err pgw_charge_first(struct pgw_exchange *) PGW_MUSTUSE;
 
 /* The request itself; `verdict` is what was found about who asks. Gives PGW_E_RATE, or that. */
 enum pgw_err pgw_charge_request(struct pgw_exchange *, enum pgw_err verdict) PGW_MUSTUSE;
+
+/* The same two of a delivery, whose sender is known only by its body: those above leave it alone
+ * where there is such a webhook. A stranger pays for his guess; who signs is let in whatever others
+ * behind the same address have used up. */
+enum pgw_err pgw_charge_delivery_first(struct pgw_exchange *) PGW_MUSTUSE;
+enum pgw_err pgw_charge_stranger(struct pgw_exchange *, enum pgw_err verdict) PGW_MUSTUSE;
 
 /* How many keys the selectors of an invalidation count as, as its body names them. */
 uint64_t pgw_charge_of(const struct pgw_exchange *, const struct json_t *body);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/codec.h"
 #include "http/contract_priv.h"
 
@@ -56,6 +57,15 @@ enum pgw_err pgw_contract_find(const struct pgw_contract *c, struct pgw_str meth
         return PGW_E_NO_ROUTE;
 }
 
+const struct pgw_operation *pgw_contract_operation(const struct pgw_contract *c, const char *id)
+{
+        for (size_t i = 0; i < c->route_count; i++)
+                for (size_t k = 0; k < c->routes[i].operation_count; k++)
+                        if (!strcmp(c->routes[i].operations[k].op.id, id))
+                                return &c->routes[i].operations[k].op;
+        pgw_panic("no operation %s", id);
+}
+
 const char *pgw_operation_media_type(const struct pgw_operation *op)
 {
         return op->_parts->media_type;
@@ -72,20 +82,18 @@ enum pgw_err pgw_operation_check_body(const struct pgw_operation *op, const json
         return pgw_schema_check(op->_parts->body, body, "#", violations) ? PGW_OK : PGW_E_SCHEMA;
 }
 
-/* Percent-decode into the parameters' own text; '+' is a space in a query. */
-static enum pgw_err decode(struct pgw_params *params, struct pgw_str from, bool plus,
-                           struct pgw_str *ret)
+/* Percent-decode into the parameters' own text; '+' is a space in a query. False when it is not
+ * encoded rightly. */
+static bool decode(struct pgw_params *params, struct pgw_str from, bool plus, struct pgw_str *ret)
 {
         char *out = params->_text + params->_used;
         size_t n = 0;
 
         for (size_t i = 0; i < from.n; i++) {
                 char c = from.p[i];
-                if (params->_used + n == sizeof params->_text)
-                        return PGW_E_TOO_LARGE;
                 if (c == '%') {
                         if (i + 2 >= from.n || pgw_unhex(pgw_str_of(from.p + i + 1, 2), &c))
-                                return PGW_E_INVALID;
+                                return false;
                         i += 2;
                 } else if (c == '+' && plus) {
                         c = ' ';
@@ -94,7 +102,7 @@ static enum pgw_err decode(struct pgw_params *params, struct pgw_str from, bool 
         }
         params->_used += n;
         *ret = pgw_str_of(out, n);
-        return PGW_OK;
+        return true;
 }
 
 /* A text as the JSON value that its schema wants; NULL when it cannot be one. */
@@ -131,12 +139,21 @@ static void point(char *out, size_t size, const struct pgw_param *p)
         snprintf(out, size, "#/%s/%s", places[p->place], p->name);
 }
 
+/* Also one that does not fit is there, not missing, and the only one of its name. */
+static void note(struct pgw_params *params, const struct pgw_param *p, struct pgw_str value)
+{
+        PGW_ASSERT(params->_count < PGW_PARAMS_MAX);
+        params->_items[params->_count].name = p->name;
+        params->_items[params->_count++].value = value;
+}
+
 static bool take(const struct pgw_param *p, struct pgw_str value, struct pgw_params *params,
                  struct pgw_violations *violations)
 {
         char pointer[96];
         bool fits = true;
 
+        note(params, p, value);
         point(pointer, sizeof pointer, p);
         if (!(p->may_be_empty && value.n == 0)) {
                 json_t *json = to_json(p->schema, value);
@@ -151,9 +168,6 @@ static bool take(const struct pgw_param *p, struct pgw_str value, struct pgw_par
                 fits = pgw_schema_check(p->schema, json, pointer, violations);
                 json_decref(json);
         }
-        PGW_ASSERT(params->_count < PGW_PARAMS_MAX);
-        params->_items[params->_count].name = p->name;
-        params->_items[params->_count++].value = value;
         return fits;
 }
 
@@ -183,10 +197,10 @@ static bool take_pair(const struct pgw_operation_parts *parts, struct pgw_str pa
                 pgw_violations_add(violations, "#/query", "'%s' may be given once", p->name);
                 return false;
         }
-        if (decode(params, value, true, &value)) {
+        if (!decode(params, value, true, &value)) {
+                note(params, p, PGW_STR(""));
                 pgw_violations_add(violations, "#/query",
-                                   "the value of '%s' is too long or not percent-encoded rightly",
-                                   p->name);
+                                   "the value of '%s' is not percent-encoded rightly", p->name);
                 return false;
         }
         return take(p, value, params, violations);
@@ -215,11 +229,10 @@ static bool take_other(const struct pgw_param *p, const struct pgw_path_params *
         char pointer[96];
 
         if (p->place == PGW_IN_PATH) {
-                if (!decode(params, path->values[p->segment], false, &value))
+                if (decode(params, path->values[p->segment], false, &value))
                         return take(p, value, params, violations);
                 point(pointer, sizeof pointer, p);
-                pgw_violations_add(violations, pointer,
-                                   "is too long or not percent-encoded rightly");
+                pgw_violations_add(violations, pointer, "is not percent-encoded rightly");
                 return false;
         }
         if (p->place == PGW_IN_HEADER) {
@@ -241,13 +254,22 @@ enum pgw_err pgw_operation_check_params(const struct pgw_operation *op,
                                         struct pgw_violations *violations)
 {
         const struct pgw_operation_parts *parts = op->_parts;
+        size_t size = query.n;
 
-        ret->_count = 0;
-        ret->_used = 0;
+        for (size_t i = 0; i < path->count; i++)
+                size += path->values[i].n;
+        if (size)
+                ret->_text = pgw_alloc(size);
         bool fits = take_query(parts, query, ret, violations);
         for (size_t i = 0; i < parts->param_count; i++)
                 fits &= take_other(&parts->params[i], path, header, ctx, ret, violations);
         return fits ? PGW_OK : PGW_E_SCHEMA;
+}
+
+void pgw_params_fini(struct pgw_params *params)
+{
+        pgw_free(params->_text);
+        *params = (struct pgw_params){._count = 0};
 }
 
 bool pgw_params_has(const struct pgw_params *params, const char *name)

@@ -18,7 +18,6 @@
 
 #define PGW_PATH_PARAMS_MAX 4
 #define PGW_PARAMS_MAX      16
-#define PGW_PARAMS_TEXT_MAX 1024
 
 struct pgw_contract;
 
@@ -35,15 +34,15 @@ struct pgw_path_params {
         size_t count;
 };
 
-/* The parameters that came and fit, decoded. Open, so that it can lie in a request; slices
- * point into it or into the request, so it must not be moved. */
+/* The parameters that came, decoded. Zeroed is ready for use. Open, so that it can lie in a
+ * request; slices point into its text or, those of headers, into the request. */
 struct pgw_params {
         struct {
                 const char *name;
                 struct pgw_str value;
         } _items[PGW_PARAMS_MAX];
         size_t _count;
-        char _text[PGW_PARAMS_TEXT_MAX];
+        char *_text; /* never longer than what it was decoded from */
         size_t _used;
 };
 
@@ -60,6 +59,9 @@ enum pgw_err pgw_contract_find(const struct pgw_contract *, struct pgw_str metho
                                struct pgw_str path, struct pgw_path_params *ret_params,
                                const struct pgw_operation **ret_op,
                                struct pgw_str *reterr_allow) PGW_MUSTUSE;
+
+/* The operation of this id, which is one of the names that the contract was loaded with. */
+const struct pgw_operation *pgw_contract_operation(const struct pgw_contract *, const char *id);
 
 /* The one media type of the operation's body, or NULL when it has none. */
 const char *pgw_operation_media_type(const struct pgw_operation *);
@@ -79,6 +81,7 @@ enum pgw_err pgw_operation_check_params(const struct pgw_operation *,
                                         pgw_header_f *, void *ctx, struct pgw_params *ret,
                                         struct pgw_violations *) PGW_MUSTUSE;
 
+void pgw_params_fini(struct pgw_params *);
 bool pgw_params_has(const struct pgw_params *, const char *name);
 struct pgw_str pgw_params_get(const struct pgw_params *, const char *name); /* or empty */
 enum pgw_err pgw_params_get_u64(const struct pgw_params *, const char *name,

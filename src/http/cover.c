@@ -120,6 +120,14 @@ enum pgw_err pgw_cover_invalidation(struct pgw_exchange *x, pgw_target_set set)
         return verdict(x);
 }
 
+enum pgw_err pgw_cover_kinds(struct pgw_exchange *x, pgw_target_set set)
+{
+        const enum pgw_err err = check_scopes(x);
+
+        check_targets(x, set);
+        return err ? err : verdict(x);
+}
+
 enum pgw_err pgw_cover_tagging(struct pgw_exchange *x, pgw_target_set set)
 {
         enum pgw_err err;
@@ -147,6 +155,27 @@ enum pgw_err pgw_cover_tag(struct pgw_exchange *x, struct pgw_str tag,
                 pgw_violations_add(&x->violations, "#/query/target",
                                    "is a target that this credential does not cover");
         return verdict(x);
+}
+
+/* ---- requests that name no targets ---- */
+
+void pgw_cover_narrow(struct pgw_exchange *x)
+{
+        const struct pgw_gateway *g = x->gateway;
+        json_t *names;
+        size_t covered = 0;
+
+        if (!x->identities)
+                return;
+        names = json_array();
+        for (size_t i = 0; i < g->links.target_count; i++)
+                if (pgw_targets_has(x->who->targets, i)) {
+                        json_array_append_new(names, json_string(g->targets[i].name));
+                        covered++;
+                }
+        if (covered < g->links.target_count)
+                json_object_set(x->body, "targets", names);
+        json_decref(names);
 }
 
 /* ---- events ---- */
@@ -180,23 +209,6 @@ static void trim(struct pgw_exchange *x, const char *member,
                 json_object_del(x->body, member);
 }
 
-/* An event names no targets: it is meant for all that its sender may touch. */
-static void trim_targets(struct pgw_exchange *x)
-{
-        const struct pgw_gateway *g = x->gateway;
-        json_t *names = json_array();
-        size_t covered = 0;
-
-        for (size_t i = 0; i < g->links.target_count; i++)
-                if (pgw_targets_has(x->who->targets, i)) {
-                        json_array_append_new(names, json_string(g->targets[i].name));
-                        covered++;
-                }
-        if (covered < g->links.target_count)
-                json_object_set(x->body, "targets", names);
-        json_decref(names);
-}
-
 enum pgw_err pgw_cover_trim(struct pgw_exchange *x)
 {
         if (!x->identities)
@@ -204,7 +216,7 @@ enum pgw_err pgw_cover_trim(struct pgw_exchange *x)
         trim(x, "keys", keeps_key);
         trim(x, "patterns", keeps_pattern);
         trim(x, "tags", keeps_tag);
-        trim_targets(x);
+        pgw_cover_narrow(x);
         if (pgw_json_get(x->body, "keys") || pgw_json_get(x->body, "patterns") ||
             pgw_json_get(x->body, "tags"))
                 return PGW_OK;

@@ -50,8 +50,10 @@ static void release(struct pgw_exchange *x)
         if (--x->holds > 0)
                 return;
         json_decref(x->body);
+        pgw_params_fini(&x->params);
         pgw_violations_fini(&x->violations);
         pgw_identities_drop(x->identities);
+        pgw_answer_forget(x);
         pgw_buf_clear_to(&x->out, PGW_EXCHANGE_OUT_KEPT);
         x->magic = 0;
         gateway->exchanges--;
@@ -112,23 +114,44 @@ static void on_request_gone(void *ref)
         release(x);
 }
 
-struct pgw_str pgw_exchange_header(const struct pgw_exchange *x, struct pgw_str name)
+bool pgw_exchange_next_header(const struct pgw_exchange *x, struct pgw_str name, ssize_t *at,
+                              struct pgw_str *ret)
 {
         if (x->gone)
-                return (struct pgw_str){NULL, 0};
-        const ssize_t at = h2o_find_header_by_str(&x->req->headers, name.p, name.n, -1);
-        if (at < 0)
-                return (struct pgw_str){NULL, 0};
-        const h2o_iovec_t value = x->req->headers.entries[at].value;
-        return pgw_str_of(value.base, value.len);
+                return false;
+        const ssize_t next = h2o_find_header_by_str(&x->req->headers, name.p, name.n, *at);
+        if (next < 0)
+                return false;
+        const h2o_iovec_t value = x->req->headers.entries[next].value;
+        *at = next;
+        *ret = pgw_str_of(value.base, value.len);
+        return true;
+}
+
+struct pgw_str pgw_exchange_header(const struct pgw_exchange *x, struct pgw_str name)
+{
+        struct pgw_str value = {NULL, 0};
+        ssize_t at = PGW_HEADERS_BEGIN;
+
+        (void)pgw_exchange_next_header(x, name, &at, &value);
+        return value;
+}
+
+struct pgw_str pgw_exchange_text_header(const struct pgw_exchange *x, struct pgw_str name)
+{
+        const struct pgw_str value = pgw_exchange_header(x, name);
+
+        return pgw_utf8_is_valid(value) ? value : (struct pgw_str){NULL, 0};
 }
 
 bool pgw_exchange_header_is_repeated(const struct pgw_exchange *x, struct pgw_str name)
 {
-        if (x->gone)
+        struct pgw_str value;
+        ssize_t at = PGW_HEADERS_BEGIN;
+
+        if (!pgw_exchange_next_header(x, name, &at, &value))
                 return false;
-        const ssize_t at = h2o_find_header_by_str(&x->req->headers, name.p, name.n, -1);
-        return at >= 0 && h2o_find_header_by_str(&x->req->headers, name.p, name.n, at) >= 0;
+        return pgw_exchange_next_header(x, name, &at, &value);
 }
 
 void pgw_exchange_add_header(struct pgw_exchange *x, struct pgw_str name, struct pgw_str value)
@@ -136,6 +159,11 @@ void pgw_exchange_add_header(struct pgw_exchange *x, struct pgw_str name, struct
         if (!x->gone)
                 h2o_add_header_by_str(&x->req->pool, &x->req->res.headers, name.p, name.n, 0, NULL,
                                       value.p, value.n);
+}
+
+bool pgw_exchange_has_said(const struct pgw_exchange *x, struct pgw_str name)
+{
+        return !x->gone && h2o_find_header_by_str(&x->req->res.headers, name.p, name.n, -1) != -1;
 }
 
 struct pgw_str pgw_exchange_keep(struct pgw_exchange *x, struct pgw_str s)
@@ -165,7 +193,7 @@ static void identify_request(struct pgw_exchange *x)
             x->err == PGW_E_HTTP ? PGW_STR("") : pgw_exchange_header(x, PGW_STR("x-request-id"));
         unsigned char bytes[12];
 
-        if (is_request_id(given)) {
+        if (given.p && is_request_id(given)) {
                 memcpy(x->request_id, given.p, given.n);
                 x->request_id[given.n] = '\0';
                 x->request_id_given = true;
@@ -174,6 +202,17 @@ static void identify_request(struct pgw_exchange *x)
         pgw_rand_bytes(bytes, sizeof bytes);
         pgw_hex(bytes, sizeof bytes, x->request_id);
         x->request_id[PGW_HEX_SIZE(sizeof bytes)] = '\0';
+}
+
+/* What no operation takes is work too, for whoever sent it. */
+static enum pgw_err charge_misdirected(struct pgw_exchange *x, enum pgw_err refusal)
+{
+        enum pgw_err err = pgw_charge_first(x);
+
+        if (!err)
+                err =
+                    pgw_charge_request(x, refusal == PGW_E_HTTP ? PGW_OK : pgw_identify_sender(x));
+        return err == PGW_E_RATE ? err : refusal;
 }
 
 static enum pgw_step admit(struct pgw_exchange *x)
@@ -189,7 +228,10 @@ static enum pgw_step admit(struct pgw_exchange *x)
         x->err = pgw_contract_find(
             x->gateway->links.contract, x->is_purge ? PGW_STR("POST") : method,
             x->is_purge ? PGW_STR(PGW_PURGE_PATH) : path, &x->path_params, &x->op, &x->allow);
-        return x->err ? PGW_FAIL : PGW_NEXT;
+        if (!x->err)
+                return PGW_NEXT;
+        x->err = charge_misdirected(x, x->err);
+        return PGW_FAIL;
 }
 
 static enum pgw_step identify(struct pgw_exchange *x)
@@ -200,13 +242,21 @@ static enum pgw_step identify(struct pgw_exchange *x)
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
+/* The first that says how long counts, in whichever line it stands (RFC 7240, section 2). */
+static void understand_prefer(struct pgw_exchange *x)
+{
+        ssize_t at = PGW_HEADERS_BEGIN;
+        struct pgw_str line;
+
+        while (!x->wait_preferred && pgw_exchange_next_header(x, PGW_STR("prefer"), &at, &line))
+                x->wait_preferred = pgw_prefer_wait(line, PGW_WAIT_MAX_S, &x->wait_s) == PGW_OK;
+}
+
 static enum pgw_step understand(struct pgw_exchange *x)
 {
         const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
 
-        if (pgw_prefer_wait(pgw_exchange_header(x, PGW_STR("prefer")), PGW_WAIT_MAX_S,
-                            &x->wait_s) == PGW_OK)
-                x->wait_preferred = true;
+        understand_prefer(x);
         return h->understand ? h->understand(x) : PGW_NEXT;
 }
 
@@ -228,7 +278,7 @@ static enum pgw_step record(struct pgw_exchange *x)
 
         pgw_answer_count(x->status);
         pgw_identify_count(x->err);
-        pgw_refusals_note(&x->gateway->refusals, x);
+        pgw_refusals_note(&x->gateway->refusals, x, x->err);
         pgw_metric_observe_us(PGW_H_HTTP_REQUEST, took_us);
         if (x->gateway->conf.log_requests)
                 PGW_LOG(PGW_LOG_INFO, "http.request", PGW_L_STR("id", x->request_id),
@@ -256,26 +306,46 @@ static struct pgw_exchange *exchange_new(struct pgw_gateway *gateway)
         return x;
 }
 
-int pgw_exchange_on_request(void *ctx, h2o_req_t *req, enum pgw_err err, const char *detail)
+static struct pgw_exchange *begin(struct pgw_gateway *gateway, h2o_req_t *req, enum pgw_err err,
+                                  const char *detail)
 {
-        struct pgw_gateway *gateway = ctx;
         struct pgw_exchange *x = exchange_new(gateway);
-        struct pgw_exchange **ref =
-            h2o_mem_alloc_shared(&req->pool, sizeof(struct pgw_exchange *), on_request_gone);
 
-        *ref = x;
         x->magic = PGW_EXCHANGE_MAGIC;
         x->gateway = gateway;
         x->req = req;
-        x->holds = 2;
+        x->holds = 1;
         x->begun_us = pgw_mono_us();
         gateway->exchanges++;
         x->err = err;
         identify_request(x);
         if (err) {
                 pgw_fault_set(&x->fault, "", "%s", detail);
+                x->err = charge_misdirected(x, err);
                 x->room = ROOM_ANSWER;
         }
+        return x;
+}
+
+int pgw_exchange_on_request(void *ctx, h2o_req_t *req, enum pgw_err err, const char *detail)
+{
+        struct pgw_exchange **ref =
+            h2o_mem_alloc_shared(&req->pool, sizeof(struct pgw_exchange *), on_request_gone);
+        struct pgw_exchange *x = begin(ctx, req, err, detail);
+
+        *ref = x;
+        x->holds++;
         run(x);
         return 0;
+}
+
+struct pgw_str pgw_exchange_on_refusal(void *ctx, h2o_req_t *req, enum pgw_err err,
+                                       const char *detail)
+{
+        struct pgw_exchange *x = begin(ctx, req, err, detail);
+        const struct pgw_str body = pgw_answer_instead(x);
+
+        (void)record(x);
+        release(x);
+        return body;
 }

@@ -23,6 +23,8 @@
 #ifndef PGW_HTTP_EXCHANGE_H
 #define PGW_HTTP_EXCHANGE_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "domain/job.h"
 #include "http/contract.h"
@@ -76,7 +78,8 @@ struct pgw_exchange {
 
         /* act */
         struct pgw_job job;
-        bool is_repeat; /* the job is that of an earlier request */
+        bool is_repeat;      /* the job is that of an earlier request */
+        size_t answer_bytes; /* of a large answer that its client has not taken yet */
         int status;
         const char *content_type;
         struct pgw_str static_body; /* used when set, else `out` */
@@ -91,11 +94,24 @@ struct pgw_exchange {
 /* What the front calls for every request (http/front.h). `ctx` is a struct pgw_gateway. */
 int pgw_exchange_on_request(void *ctx, struct st_h2o_req_t *, enum pgw_err, const char *detail);
 
+/* And for what the library refuses by itself. */
+struct pgw_str pgw_exchange_on_refusal(void *ctx, struct st_h2o_req_t *, enum pgw_err,
+                                       const char *detail);
+
 /* The completion of a WAIT; never from inside the room that said it. */
 void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);
 
-/* The value of a request header of this name (lower case), or the empty slice. */
+/* The value of the first request header of this name (lower case), or the empty slice. */
 struct pgw_str pgw_exchange_header(const struct pgw_exchange *, struct pgw_str name);
+
+/* The same, but empty as well when it is not UTF-8. */
+struct pgw_str pgw_exchange_text_header(const struct pgw_exchange *, struct pgw_str name);
+
+/* The next one of this name, for headers that are lists and may come in several lines (RFC 9110,
+ * section 5.3). *at begins as PGW_HEADERS_BEGIN. */
+#define PGW_HEADERS_BEGIN (-1)
+bool pgw_exchange_next_header(const struct pgw_exchange *, struct pgw_str name, ssize_t *at,
+                              struct pgw_str *ret);
 
 /* True when there is more than one header of this name (lower case). */
 bool pgw_exchange_header_is_repeated(const struct pgw_exchange *, struct pgw_str name);
@@ -103,6 +119,9 @@ bool pgw_exchange_header_is_repeated(const struct pgw_exchange *, struct pgw_str
 /* Add an answer's header; both texts must live as long as the request (static, or from
  * pgw_exchange_keep). */
 void pgw_exchange_add_header(struct pgw_exchange *, struct pgw_str name, struct pgw_str value);
+
+/* True when the answer has a header of this name already. */
+bool pgw_exchange_has_said(const struct pgw_exchange *, struct pgw_str name);
 
 /* A copy of `s` that lives as long as the request. Not once it is gone. */
 struct pgw_str pgw_exchange_keep(struct pgw_exchange *, struct pgw_str);

@@ -118,16 +118,14 @@ static enum pgw_err add_field(json_t *body, struct pgw_str name, struct pgw_str 
                 pgw_fault_set(fault, "", "only the field `key` takes bytes that are not UTF-8");
                 return PGW_E_FORM;
         }
-        if (pgw_str_eq_z(name, "rebounds_ms")) {
-                append_times(body, value);
-                return PGW_OK;
-        }
         member = pgw_memdup(name.p, name.n);
         const bool is_new = !json_object_get(body, member);
-        if (is_new)
-                json_object_set_new(body, member, value_of(member, value));
-        else
+        if (!is_new)
                 pgw_fault_set(fault, "", "the field `%.64s` stands there twice", member);
+        else if (pgw_str_eq_z(name, "rebounds_ms"))
+                append_times(body, value);
+        else
+                json_object_set_new(body, member, value_of(member, value));
         pgw_free(member);
         return is_new ? PGW_OK : PGW_E_FORM;
 }
@@ -162,16 +160,23 @@ enum pgw_err pgw_form_read(struct pgw_str form, struct pgw_fault *fault, json_t 
         return err;
 }
 
-json_t *pgw_form_of_surrogate_keys(struct pgw_str header)
+enum pgw_err pgw_form_add_surrogate_keys(struct pgw_str line, json_t *body,
+                                         struct pgw_violations *violations)
 {
-        json_t *body = json_object();
-        bool more = header.n > 0;
+        enum pgw_err err = PGW_OK;
+        bool more = line.n > 0;
 
         while (more) {
-                struct pgw_str tag = header;
-                more = pgw_str_cut(header, ' ', &tag, &header);
-                if (tag.n)
+                struct pgw_str tag = line;
+                more = pgw_str_cut(line, ' ', &tag, &line);
+                if (!pgw_utf8_is_valid(tag)) {
+                        pgw_violations_add(violations, "#/header/Surrogate-Key",
+                                           "name %zu is not UTF-8 text",
+                                           json_array_size(json_object_get(body, "tags")));
+                        err = PGW_E_SCHEMA;
+                } else if (tag.n) {
                         append(body, "tags", json_stringn(tag.p, tag.n));
+                }
         }
-        return body;
+        return err;
 }

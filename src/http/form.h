@@ -2,7 +2,7 @@
  *
  * A form (application/x-www-form-urlencoded) is what `curl -d key=user:42` sends. A field
  * becomes the member of its name; `key`, `pattern` and `tag` may stand there many times
- * and become the lists `keys`, `patterns` and `tags`. PURGE with a Surrogate-Key header,
+ * and become the lists `keys`, `patterns` and `tags`. PURGE with Surrogate-Key headers,
  * as caches in front of web servers take it, names tags, separated by spaces.
  *
  * Pure. What comes out is checked against the contract like any other body.
@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "base/str.h"
+#include "http/schema.h"
 
 #define PGW_FORM_TYPE "application/x-www-form-urlencoded"
 
@@ -20,7 +20,10 @@
 enum pgw_err pgw_form_read(struct pgw_str form, struct pgw_fault *reterr_fault,
                            json_t **ret_body) PGW_MUSTUSE;
 
-/* The body for a Surrogate-Key header; one without names gives a body without tags. */
-json_t *pgw_form_of_surrogate_keys(struct pgw_str header);
+/* Put the names in a line of a Surrogate-Key header under `tags` of the body. PGW_E_SCHEMA with a
+ * violation when one of them is not UTF-8: it could be no tag, and the others are not all that was
+ * meant. */
+enum pgw_err pgw_form_add_surrogate_keys(struct pgw_str line, json_t *body,
+                                         struct pgw_violations *) PGW_MUSTUSE;
 
 #endif

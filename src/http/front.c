@@ -1,5 +1,6 @@
-/* Accepting. At the cap, or without a free descriptor, the listeners are not read: the
- * kernel's queue holds the newcomers, and the loop does not spin on them.
+/* Accepting. At the cap a newcomer takes the place of somebody who does nothing (front_crowd.c).
+ * When there is nobody, or no free descriptor, the listeners are not read: the kernel's queue holds
+ * the newcomers, and the loop does not spin on them.
  */
 #include "http/front.h"
 
@@ -8,10 +9,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/codec.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "base/rand.h"
 #include "http/front_priv.h"
 
 #define PGW_FRONT_ACCEPT_PER_TURN 64
@@ -20,11 +19,6 @@
 #define PGW_FRONT_STOP_TURNS      200
 #define PGW_FRONT_NEVER_MS        315360000000 /* ten years */
 #define PGW_FRONT_RECEIVE_BYTES   65536
-
-struct handler {
-        h2o_handler_t super;
-        struct pgw_front *front;
-};
 
 static void pause_listeners(struct pgw_front *f)
 {
@@ -39,7 +33,7 @@ static void on_incoming(h2o_socket_t *listener, const char *err);
 
 static void resume_listeners(struct pgw_front *f)
 {
-        if (!f->paused || f->draining || f->conns.count >= f->conf.connections_max)
+        if (!f->paused || f->draining)
                 return;
         f->paused = false;
         for (size_t i = 0; i < f->listener_count; i++)
@@ -69,9 +63,14 @@ void pgw_front_before_wait(struct pgw_front *f)
 /* False when there is nothing more to accept, or no room for it. */
 static bool accept_one(struct pgw_front *f, size_t index)
 {
-        if (PGW_GUARDED && f->conns.count >= f->conf.connections_max) {
-                pause_listeners(f);
-                return false;
+        struct pgw_conn *leaves = NULL;
+
+        if (PGW_GUARDED && pgw_crowd_is_full(f)) {
+                leaves = pgw_crowd_may_take(f) ? pgw_crowd_whom(f) : NULL;
+                if (!leaves) {
+                        pause_listeners(f);
+                        return false;
+                }
         }
         errno = 0;
         h2o_socket_t *socket = h2o_evloop_socket_accept(f->listeners[index]);
@@ -87,6 +86,8 @@ static bool accept_one(struct pgw_front *f, size_t index)
                 return false;
         }
         pgw_metric_add(PGW_M_CONNECTIONS_ACCEPTED, 1);
+        if (leaves)
+                pgw_crowd_end(leaves);
         pgw_conn_begin(f, socket, f->listener_is_tls[index]);
         return true;
 }
@@ -106,11 +107,12 @@ static void on_incoming(h2o_socket_t *listener, const char *err)
 
 static int on_request(h2o_handler_t *super, h2o_req_t *req)
 {
-        return pgw_conn_on_request(((struct handler *)super)->front, req);
+        (void)super;
+        return pgw_conn_on_request(req);
 }
 
-/* What the library refuses by itself (a body far beyond the limit) it says in plain text.
- * This filter gives those answers the form of all the others. */
+/* What the library refuses by itself (a body far beyond the limit, a broken chunk) it says in plain
+ * text. This filter gives those answers the form of all the others. */
 struct problem_stream {
         h2o_ostream_t super;
         h2o_iovec_t body;
@@ -122,49 +124,43 @@ static void send_problem(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs,
         struct problem_stream *out = (void *)self;
 
         (void)bufs;
-        (void)count;
-        h2o_ostream_send_next(self, req, &out->body, state == H2O_SEND_STATE_FINAL ? 1 : 0, state);
-}
-
-static h2o_iovec_t problem_body(h2o_req_t *req, h2o_iovec_t id)
-{
-        return h2o_concat(
-            &req->pool,
-            h2o_iovec_init(H2O_STRLIT(
-                "{\"type\":\"https://purgeway.dev/problems/body-too-large\",\"title\":\"The "
-                "body is larger than this service accepts.\",\"status\":413,\"detail\":"
-                "\"send the keys in several requests\",\"instance\":"
-                "\"/v1/invalidations\",\"code\":\"body_too_large\",\"request_id\":\"")),
-            id, h2o_iovec_init(H2O_STRLIT("\"}\n")));
+        /* It sends nothing in answer to HEAD. */
+        h2o_ostream_send_next(self, req, &out->body, count && state == H2O_SEND_STATE_FINAL ? 1 : 0,
+                              state);
 }
 
 static bool is_of_the_library(const h2o_req_t *req)
 {
         const ssize_t at = h2o_find_header(&req->res.headers, H2O_TOKEN_CONTENT_TYPE, -1);
 
-        return req->res.status == 413 && at >= 0 && req->res.headers.entries[at].value.len >= 10 &&
+        return req->res.status >= 400 && at >= 0 && req->res.headers.entries[at].value.len >= 10 &&
                h2o_memis(req->res.headers.entries[at].value.base, 10, H2O_STRLIT("text/plain"));
+}
+
+/* What it refuses once it has begun a request, and guard_h1 has found nothing wrong. */
+static struct pgw_str say_instead(h2o_req_t *req)
+{
+        struct pgw_conn *c = req->conn->callbacks->get_socket(req->conn)->on_close.data;
+        const struct pgw_front_conf *conf = &c->front->conf;
+
+        pgw_linger_prepare(c);
+        if (req->res.status == 413)
+                return conf->on_refusal(conf->ctx, req, PGW_E_BODY_SIZE, PGW_BODY_SIZE_ADVICE);
+        return conf->on_refusal(conf->ctx, req, PGW_E_HTTP,
+                                req->version < 0x200
+                                    ? "the size of the body, or of a chunk of it, cannot be read"
+                                    : "a header field holds a character that is not allowed");
 }
 
 static void on_answer(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
-        unsigned char bytes[12];
-
         (void)self;
         if (is_of_the_library(req)) {
                 struct problem_stream *out = (void *)h2o_add_ostream(req, sizeof *out, slot);
-                h2o_iovec_t id = {h2o_mem_alloc_pool(&req->pool, PGW_HEX_SIZE(sizeof bytes)),
-                                  PGW_HEX_SIZE(sizeof bytes)};
-                pgw_rand_bytes(bytes, sizeof bytes);
-                pgw_hex(bytes, sizeof bytes, id.base);
+                const struct pgw_str body = say_instead(req);
                 out->super.do_send = send_problem;
-                out->body = problem_body(req, id);
+                out->body = h2o_iovec_init(body.p, body.n);
                 slot = &out->super.next;
-                req->res.content_length = out->body.len;
-                h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
-                               H2O_STRLIT("application/problem+json"), 1);
-                h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0,
-                                      NULL, id.base, id.len);
         }
         h2o_setup_next_ostream(req, slot);
 }
@@ -208,15 +204,14 @@ static void configure(struct pgw_front *f)
         if (PGW_GUARDED)
                 bound(f);
         f->config.http1.upgrade_to_http2 = 0;
-        f->config.http2.max_concurrent_requests_per_connection = f->conf.streams_max;
+        if (!PGW_GUARDED) /* front_turn.c */
+                f->config.http2.max_concurrent_requests_per_connection = f->conf.streams_max;
         f->config.http2.max_streams_for_priority = 16;
 
         h2o_hostconf_t *host =
             h2o_config_register_host(&f->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
         h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
-        struct handler *handler = (void *)h2o_create_handler(path, sizeof *handler);
-        handler->super.on_req = on_request;
-        handler->front = f;
+        h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = on_request;
         /* The library's own refusals belong to no path yet. */
         h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = on_answer;
         h2o_create_filter(path, sizeof(h2o_filter_t))->on_setup_ostream = on_answer;
@@ -243,9 +238,12 @@ struct pgw_front *pgw_front_start(struct pgw_loop *loop, const struct pgw_front_
         f->loop = loop;
         f->conf = *conf;
         pgw_list_init(&f->conns);
+        pgw_crowd_init(&f->crowd);
+        pgw_linger_init(f);
         pgw_list_init(&f->pausing);
         pgw_list_init(&f->unwatched);
         pgw_front_tls_init(f);
+        pgw_front_turn_init(f);
         configure(f);
         for (size_t i = 0; i < conf->listener_count; i++) {
                 bound_reads(conf->listeners[i].fd);
@@ -292,6 +290,12 @@ bool pgw_front_is_idle(const struct pgw_front *f)
         return f->conns.count == 0;
 }
 
+/* Somebody holds it, or will call. */
+static bool is_in_use(const struct pgw_front *f)
+{
+        return f->conns.count || f->is_next_called || f->is_turn_called;
+}
+
 bool pgw_front_stop(struct pgw_front *f)
 {
         struct pgw_link *link;
@@ -300,10 +304,11 @@ bool pgw_front_stop(struct pgw_front *f)
         f->draining = true;
         for (link = pgw_list_first(&f->conns); link; link = pgw_list_next(&f->conns, link))
                 pgw_conn_kill(PGW_CONTAINER(link, struct pgw_conn, link), PGW_KILL_STOP, "");
-        for (int i = 0; i < PGW_FRONT_STOP_TURNS && (f->conns.count || f->is_next_called); i++)
+        for (int i = 0; i < PGW_FRONT_STOP_TURNS && is_in_use(f); i++)
                 pgw_loop_turn(f->loop, 10);
         pgw_timer_disarm(f->loop, &f->sweep);
-        if (f->conns.count || f->is_next_called)
+        pgw_linger_fini(f);
+        if (is_in_use(f))
                 return false;
         /* A drain that was over within a second leaves its reminder behind. */
         if (h2o_timeout_is_linked(&f->ctx.http2._graceful_shutdown_timeout))

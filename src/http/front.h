@@ -45,6 +45,10 @@ struct pgw_front_conf {
         /* Called for every request. `err` is PGW_OK, or why it must be refused; with PGW_E_HTTP
          * its header fields must not be read. `detail` is static, NULL without an error. */
         int (*on_request)(void *ctx, struct st_h2o_req_t *, enum pgw_err err, const char *detail);
+        /* Called for what the library refuses by itself, as it is about to say so: makes the head
+         * of the answer, and gives the body, which lives as long as the request. */
+        struct pgw_str (*on_refusal)(void *ctx, struct st_h2o_req_t *, enum pgw_err err,
+                                     const char *detail);
         void *ctx;
 };
 
@@ -70,6 +74,13 @@ void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
 
 /* It has cost as much as so many bytes more, which its connection could as well have brought. */
 void pgw_front_charge(struct st_h2o_req_t *, uint64_t bytes);
+
+/* Whether a body of about so many values may be read on the loop: each connection has a share of
+ * the loop's time for that. Otherwise it is to be read beside it. */
+bool pgw_front_may_read(struct st_h2o_req_t *, uint64_t values);
+
+/* Nothing more comes from its client, which has closed the connection, or its side of it. */
+bool pgw_front_has_left(struct st_h2o_req_t *);
 
 /* Every answer begins with this. */
 void pgw_front_before_answer(struct st_h2o_req_t *);

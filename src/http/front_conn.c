@@ -10,13 +10,15 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "http/absolute_form.h"
 #include "http/front_priv.h"
 
 #define PGW_CONN_EARLY_MAX     50
 #define PGW_CONN_DRAIN_IDLE_MS 1000
 
 struct request {
-        struct pgw_link link; /* of its connection */
+        struct pgw_link link;      /* of its connection */
+        struct pgw_link turn_link; /* the same, while it waits for its turn */
         struct pgw_conn *conn;
         h2o_req_t *req;
         uint64_t deadline_ms;
@@ -67,7 +69,10 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
                 PGW_LOG(PGW_LOG_WARN, "http.connection_killed",
                         PGW_L_STR("reason", kills[why].reason), PGW_L_STR("detail", detail));
                 drop_what_is_unread(c);
+        } else if (why == PGW_KILL_ROOM && c->requests.count) {
+                drop_what_is_unread(c);
         }
+        pgw_crowd_leave(c);
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
         /* Only who reads learns of it. */
         pgw_conn_resume(c);
@@ -79,9 +84,12 @@ static void on_closed(void *ctx)
         struct pgw_front *f = c->front;
 
         c->socket = NULL;
+        pgw_crowd_leave(c);
         pgw_conn_count(c);
         pgw_conn_resume(c);
+        pgw_linger_begin(c);
         pgw_front_tls_forget(c);
+        pgw_conn_forget_turn(c);
         if (pgw_link_is_on(&c->unwatched_link))
                 pgw_list_remove(&f->unwatched, &c->unwatched_link);
         pgw_list_remove(&f->conns, &c->link);
@@ -180,8 +188,10 @@ void pgw_conn_begin(struct pgw_front *f, h2o_socket_t *socket, bool is_tls)
         c->holds = 1;
         c->active_ms = now_ms;
         pgw_list_init(&c->requests);
+        pgw_list_init(&c->waiting);
         pgw_conn_pause_init(c);
         pgw_list_append(&f->conns, &c->link);
+        pgw_crowd_join(c);
         socket->on_close.cb = on_closed;
         socket->on_close.data = c;
         if (is_tls) {
@@ -230,9 +240,14 @@ static void on_disposed(void *ctx)
             r->req->timestamps.response_start_at.tv_sec != 0 && !c->in_read && !r->malformed;
 
         pgw_list_remove(&c->requests, &r->link);
+        if (pgw_link_is_on(&r->turn_link))
+                pgw_list_remove(&c->waiting, &r->turn_link);
+        pgw_conn_next_turn(c);
         if (c->phase == PGW_CONN_HTTP1)
                 pgw_conn_watch_again(c);
         c->active_ms = pgw_loop_now_ms(c->front->loop);
+        if (c->requests.count == 0)
+                pgw_crowd_rests(c);
         c->h2.held_bytes -= r->body_bytes;
         pgw_conn_count(c);
         if (answered) {
@@ -269,6 +284,17 @@ void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
                 r->deadline_ms = until_ms;
 }
 
+bool pgw_conn_is_answered(const struct pgw_conn *c)
+{
+        struct pgw_link *link = pgw_list_first(&c->requests);
+
+        for (; link; link = pgw_list_next(&c->requests, link))
+                if (!PGW_CONTAINER(link, struct request, link)
+                         ->req->timestamps.response_start_at.tv_sec)
+                        return false;
+        return true;
+}
+
 const struct pgw_peer *pgw_front_peer(h2o_req_t *req)
 {
         const h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
@@ -280,6 +306,7 @@ const struct pgw_peer *pgw_front_peer(h2o_req_t *req)
 static int refuse(struct pgw_front *f, h2o_req_t *req, enum pgw_err err, const char *detail)
 {
         req->http1_is_persistent = 0;
+        pgw_linger_prepare(req->conn->callbacks->get_socket(req->conn)->on_close.data);
         return f->conf.on_request(f->conf.ctx, req, err, detail);
 }
 
@@ -308,6 +335,7 @@ static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
         c->request_bytes = 0;
         pgw_conn_count(c);
         pgw_list_append(&c->requests, &r->link);
+        pgw_crowd_asks(c);
         return r;
 }
 
@@ -323,6 +351,30 @@ static int reset_stream(h2o_req_t *req)
         return 0;
 }
 
+/* The library leaves the target as it came. RFC 9112 3.2.2: what it names counts, not Host. */
+static void take_absolute_form(h2o_req_t *req)
+{
+        struct pgw_str authority, path;
+
+        if (!pgw_absolute_form(pgw_str_of(req->path.base, req->path.len), &authority, &path))
+                return;
+        req->input.authority = h2o_iovec_init(authority.p, authority.n);
+        req->path = path.n && path.p[0] == '/'
+                        ? h2o_iovec_init(path.p, path.n)
+                        : h2o_concat(&req->pool, h2o_iovec_init(H2O_STRLIT("/")),
+                                     h2o_iovec_init(path.p, path.n));
+        const char *query = memchr(req->path.base, '?', req->path.len);
+        req->query_at = query ? (size_t)(query - req->path.base) : SIZE_MAX;
+}
+
+/* OPTIONS may ask about the server as a whole (RFC 9110 9.3.7). */
+static bool has_path(const h2o_req_t *req)
+{
+        if (h2o_memis(req->path.base, req->path.len, H2O_STRLIT("*")))
+                return h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"));
+        return req->path.len && req->path.base[0] == '/';
+}
+
 static int judge_and_pass_on(struct pgw_front *f, struct request *r, const h2o_socket_t *socket)
 {
         h2o_req_t *req = r->req;
@@ -333,20 +385,61 @@ static int judge_and_pass_on(struct pgw_front *f, struct request *r, const h2o_s
                 if (err)
                         return refuse(f, req, err, detail);
         }
-        if (req->path.len == 0 || req->path.base[0] != '/') {
+        if (req->version < 0x200)
+                take_absolute_form(req);
+        if (!has_path(req)) {
                 if (req->version < 0x200)
-                        return refuse(f, req, PGW_E_HTTP, "the request target must begin with '/'");
+                        return refuse(f, req, PGW_E_HTTP,
+                                      "the request target must begin with '/', or be an http or "
+                                      "https URI with a host and without a user");
                 r->malformed = true;
                 return reset_stream(req);
         }
         if (PGW_GUARDED && head_size(req) > f->conf.header_bytes_max)
                 return refuse(f, req, PGW_E_HEAD_SIZE, "send fewer or shorter header fields");
         if (PGW_GUARDED && req->entity.len > f->conf.body_bytes_max)
-                return refuse(f, req, PGW_E_BODY_SIZE, "send the keys in several requests");
+                return refuse(f, req, PGW_E_BODY_SIZE, PGW_BODY_SIZE_ADVICE);
         return f->conf.on_request(f->conf.ctx, req, PGW_OK, NULL);
 }
 
-int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
+static int act_on(struct request *r)
+{
+        struct pgw_conn *c = r->conn;
+
+        c->holds++;
+        c->answered = false;
+        const int code = judge_and_pass_on(c->front, r, c->socket);
+        if (c->phase == PGW_CONN_HTTP1)
+                pgw_front_h1_hold(c);
+        pgw_conn_release(c);
+        return code;
+}
+
+/* What others before it take is not its time. */
+static void put_off(struct request *r)
+{
+        struct pgw_conn *c = r->conn;
+
+        r->deadline_ms = UINT64_MAX;
+        pgw_conn_wait(c, &r->turn_link);
+        c->answered = false;
+        if (c->phase == PGW_CONN_HTTP1)
+                pgw_front_h1_hold(c);
+}
+
+void pgw_conn_go_on(struct pgw_link *link)
+{
+        struct request *r = PGW_CONTAINER(link, struct request, turn_link);
+        const struct pgw_front *f = r->conn->front;
+
+        r->deadline_ms = pgw_loop_now_ms(f->loop) + f->conf.request_ms;
+        if (r->conn->killed)
+                (void)reset_stream(r->req);
+        else
+                (void)act_on(r);
+}
+
+int pgw_conn_on_request(h2o_req_t *req)
 {
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
         struct pgw_conn *c = socket->on_close.data;
@@ -355,17 +448,28 @@ int pgw_conn_on_request(struct pgw_front *f, h2o_req_t *req)
          * not acted on any more. */
         if (c->killed)
                 return reset_stream(req);
+        pgw_front_h2_prepare(c, req);
         struct request *r = register_request(c, req);
-        c->holds++;
-        c->answered = false;
-        const int code = judge_and_pass_on(f, r, socket);
-        if (c->phase == PGW_CONN_HTTP1)
-                pgw_front_h1_hold(c);
-        pgw_conn_release(c);
-        return code;
+        if (!PGW_GUARDED || !pgw_conn_must_wait(c))
+                return act_on(r);
+        put_off(r);
+        return 0;
 }
 
 /* ---- the sweep ---- */
+
+/* In a drain nobody who has nothing under way is waited for longer than a moment. */
+static bool may_leave(const struct pgw_conn *c, uint64_t now_ms)
+{
+        return c->front->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
+               now_ms > c->front->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS;
+}
+
+/* It was opened, and nothing has come; of a handshake that is not known. */
+static bool is_silent(const struct pgw_conn *c)
+{
+        return c->phase == PGW_CONN_PREFACE && c->socket && c->socket->input->size == 0;
+}
 
 /* True with the reason when its time is up. */
 static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *ret_why)
@@ -375,22 +479,25 @@ static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *
 
         *ret_why = PGW_KILL_IDLE;
         if (c->phase == PGW_CONN_HANDSHAKE || c->phase == PGW_CONN_PREFACE)
-                return now_ms > c->phase_deadline_ms;
+                return now_ms > c->phase_deadline_ms || (is_silent(c) && may_leave(c, now_ms));
         if (c->partial_since_ms && now_ms > c->partial_since_ms + f->conf.request_ms) {
                 *ret_why = PGW_KILL_SLOW;
                 return true;
         }
-        if (c->requests.count == 0 && !c->h2.bodies_open) {
-                if (f->draining && now_ms > c->active_ms + PGW_CONN_DRAIN_IDLE_MS &&
-                    now_ms > f->drain_began_ms + PGW_CONN_DRAIN_IDLE_MS)
-                        return true;
-                return now_ms > c->active_ms + f->conf.idle_ms;
-        }
+        if (c->requests.count == 0 && !c->h2.bodies_open)
+                return now_ms > c->active_ms + f->conf.idle_ms ||
+                       (!c->partial_since_ms && may_leave(c, now_ms));
         *ret_why = PGW_KILL_SLOW;
         for (; link; link = pgw_list_next(&c->requests, link))
                 if (now_ms > PGW_CONTAINER(link, struct request, link)->deadline_ms)
                         return true;
-        return c->h2.bodies_open && now_ms > c->h2.body_moved_ms + f->conf.request_ms;
+        return c->h2.bodies_open && now_ms > c->h2.bodies_since_ms + f->conf.request_ms;
+}
+
+/* An empty line between requests begins none (RFC 9112 2.2). */
+static bool is_blank(const h2o_buffer_t *input)
+{
+        return input->size == 0 || (input->size == 2 && memcmp(input->bytes, "\r\n", 2) == 0);
 }
 
 /* The library would time the arrival of an HTTP/1 request by the wall clock. It leaves a head in
@@ -399,7 +506,7 @@ static bool overstays(const struct pgw_conn *c, uint64_t now_ms, enum pgw_kill *
 static void note_partial(struct pgw_conn *c, uint64_t now_ms)
 {
         if (c->phase != PGW_CONN_HTTP1 || c->requests.count || !c->socket ||
-            c->socket->input->size == 0)
+            is_blank(c->socket->input))
                 c->partial_since_ms = 0;
         else if (!c->partial_since_ms)
                 c->partial_since_ms = now_ms;

@@ -7,12 +7,85 @@
  * begins to read, which it does after an answer, and after it said 100 (Continue); such connections
  * are watched again before anything can be read.
  */
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "http/front_priv.h"
-#include "http/guard_h1.h"
 
-#define PGW_FRONT_H1_SLACK (1u << 19) /* above the library's own limit of a head */
+#define PGW_FRONT_H1_SLACK  (1u << 19) /* above the library's own limit of a head */
+#define PGW_FRONT_H1_TARGET 1024       /* bytes of it that are told of a head that is refused */
+
+/* ---- heads that the library would refuse ---- */
+
+/* What can be told of the request: its target, or "*". */
+static struct pgw_str target_of(struct pgw_str head, bool *ret_is_head)
+{
+        struct pgw_str method, target, rest;
+
+        *ret_is_head = pgw_str_starts(head, PGW_STR("HEAD "));
+        if (!pgw_str_cut(head, ' ', &method, &rest) || !pgw_str_cut(rest, ' ', &target, &rest) ||
+            target.n == 0 || target.n > PGW_FRONT_H1_TARGET || target.p[0] != '/')
+                return PGW_STR("*");
+        for (size_t i = 0; i < target.n; i++)
+                if ((unsigned char)target.p[i] <= ' ' || (unsigned char)target.p[i] >= 0x7f)
+                        return PGW_STR("*");
+        return target;
+}
+
+/* Put in the place of all that was read a head that the library takes. It goes on where it looked
+ * for the end of the head, so the new one must end behind that. */
+static void replace_head(h2o_socket_t *socket)
+{
+        char line[PGW_FRONT_H1_TARGET + 32];
+        bool is_head;
+        const size_t before = socket->input->size;
+        const struct pgw_str target = target_of(pgw_str_of(socket->input->bytes, before), &is_head);
+        const size_t n =
+            (size_t)snprintf(line, sizeof line, "%s %.*s HTTP/1.0\r\nx:", is_head ? "HEAD" : "GET",
+                             (int)target.n, target.p);
+        size_t size = before + n + 4;
+
+        if (size > H2O_MAX_REQLEN)
+                size = H2O_MAX_REQLEN;
+        if (size > before)
+                (void)h2o_buffer_reserve(&socket->input, size - before);
+        char *out = socket->input->bytes;
+        memset(out, ' ', size);
+        memcpy(out, line, n);
+        memcpy(out + size - 4, "\r\n\r\n", 4);
+        socket->input->size = size;
+}
+
+/* The library says of a head that it cannot read no more than "Bad Request". So whole lines are
+ * judged before it sees them, and in the place of a head that is refused it gets one that it passes
+ * on, to be refused by us. (Not of a request that came together with the one before, nor behind an
+ * empty line: those the library reads by itself.) A head that is only too large is waited for, as
+ * long as the library waits: who is still sending would not read the answer. */
+static void judge_early(struct pgw_conn *c)
+{
+        h2o_socket_t *socket = c->socket;
+        const struct pgw_str read = pgw_str_of(socket->input->bytes, socket->input->size);
+
+        if (c->requests.count || c->is_judged || read.n <= c->looked_at)
+                return;
+        const bool has_line = memchr(read.p + c->looked_at, '\n', read.n - c->looked_at) != NULL;
+        c->looked_at = read.n;
+        if ((!has_line && read.n < H2O_MAX_REQLEN) || read.p[0] == '\r' || read.p[0] == '\n')
+                return;
+        c->verdict = pgw_guard_h1(read, c->front->conf.header_bytes_max);
+        if (c->verdict.unfinished && read.n < H2O_MAX_REQLEN)
+                return;
+        c->is_judged = true;
+        if (c->verdict.status)
+                replace_head(socket);
+}
+
+static void judge_next(struct pgw_conn *c)
+{
+        c->is_judged = false;
+        c->looked_at = 0;
+}
 
 /* ---- what is read ---- */
 
@@ -33,6 +106,8 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
                 pgw_conn_kill(c, PGW_KILL_FRAMING, "chunk extensions or trailers without end");
         if (!err && c->killed)
                 err = h2o_socket_error_closed;
+        if (PGW_GUARDED && !err)
+                judge_early(c);
         c->library_read(socket, err);
         if (c->socket && !c->killed && !c->closing) {
                 if (!c->socket->_cb.read && c->requests.count == 0)
@@ -55,30 +130,37 @@ void pgw_front_h1_begin(struct pgw_conn *c)
 {
         c->phase = PGW_CONN_HTTP1;
         c->partial_since_ms = c->socket->input->size ? c->active_ms : 0;
+        if (PGW_GUARDED)
+                judge_early(c);
         pgw_conn_watch_again(c);
         h2o_http1_accept(&c->front->accept_ctx, c->socket, (struct timeval){0, 0});
 }
 
 /* ---- a request ---- */
 
-/* The raw head lies at the start of the socket's buffer until its request is over; where the
- * fields of `req` lie differs with and without a body. */
+/* The raw head lies at the start of the socket's buffer until its request is over, behind an empty
+ * line that the library has ignored (RFC 9112 2.2); where the fields of `req` lie differs with and
+ * without a body. */
 static struct pgw_str raw_head(const h2o_req_t *req, const h2o_socket_t *socket)
 {
         const h2o_buffer_t *input = socket->input;
+        const size_t skip = input->size >= 2 && memcmp(input->bytes, "\r\n", 2) == 0 ? 2 : 0;
+        const struct pgw_str head = pgw_str_of(input->bytes + skip, input->size - skip);
 
-        if (input->size < req->method.len ||
-            memcmp(input->bytes, req->method.base, req->method.len))
+        if (head.n < req->method.len || memcmp(head.p, req->method.base, req->method.len))
                 return (struct pgw_str){NULL, 0};
-        return pgw_str_of(input->bytes, input->size);
+        return head;
 }
 
 enum pgw_err pgw_front_h1_judge(struct pgw_front *f, h2o_req_t *req, const h2o_socket_t *socket,
                                 const char **ret_detail)
 {
+        struct pgw_conn *c = socket->on_close.data;
         const struct pgw_str head = raw_head(req, socket);
-        const struct pgw_h1_verdict v = pgw_guard_h1(head, f->conf.header_bytes_max);
+        const struct pgw_h1_verdict v =
+            c->is_judged ? c->verdict : pgw_guard_h1(head, f->conf.header_bytes_max);
 
+        judge_next(c);
         *ret_detail = head.p ? v.reason : "the request does not begin with its method";
         if (v.status)
                 return v.status == 431 ? PGW_E_HEAD_SIZE : PGW_E_HTTP;
@@ -112,12 +194,21 @@ void pgw_front_h1_hold(struct pgw_conn *c)
         h2o_socket_read_start(c->socket, on_readable_while_held);
 }
 
+bool pgw_front_has_left(h2o_req_t *req)
+{
+        h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+        struct pollfd at = {.fd = h2o_socket_get_fd(socket), .events = POLLRDHUP};
+
+        return poll(&at, 1, 0) == 1;
+}
+
 void pgw_front_before_answer(h2o_req_t *req)
 {
         h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
         struct pgw_conn *c = socket->on_close.data;
 
         c->answered = true;
+        c->answered_ms = pgw_loop_now_ms(c->front->loop);
         if (!c->held)
                 return;
         c->held = false;

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "http/operations.h"
+#include "http/poll.h"
 #include "io/aside.h"
 
 const char *const pgw_gateway_operations[] = {
@@ -49,13 +50,13 @@ static const struct pgw_gateway_handler handlers[] = {
     {.understand = pgw_op_invalidate_understand, .act = pgw_op_invalidate, .takes_forms = true},
     {.understand = pgw_op_job_understand, .act = pgw_op_job},
     {.act = pgw_op_queues},
-    {.act = pgw_op_livez, .is_probe = true},
+    {.act = pgw_op_livez, .is_probe = true, .ignores_query = true},
     {.act = pgw_op_readyz, .is_probe = true},
-    {.act = pgw_op_livez, .is_probe = true},
-    {.act = pgw_op_metrics},
-    {.act = pgw_op_openapi_yaml},
-    {.act = pgw_op_openapi_json},
-    {.act = pgw_op_docs},
+    {.act = pgw_op_livez, .is_probe = true, .ignores_query = true},
+    {.act = pgw_op_metrics, .ignores_query = true},
+    {.act = pgw_op_openapi_yaml, .ignores_query = true},
+    {.act = pgw_op_openapi_json, .ignores_query = true},
+    {.act = pgw_op_docs, .ignores_query = true},
     {.understand = pgw_op_tagging_understand, .act = pgw_op_tagging},
     {.understand = pgw_op_tagging_understand, .act = pgw_op_untagging},
     {.understand = pgw_op_tag_understand, .act = pgw_op_tag},
@@ -77,7 +78,7 @@ static const struct pgw_gateway_handler handlers[] = {
     {.act = pgw_op_workers},
     {.act = pgw_op_audit},
     {.act = pgw_op_audit_export},
-    {.act = pgw_op_hook, .takes_bytes = true},
+    {.act = pgw_op_hook, .takes_bytes = true, .ignores_query = true, .is_signed = true},
     {.act = pgw_op_hook_preview},
     {.act = pgw_op_deliveries},
 };
@@ -123,6 +124,7 @@ void pgw_gateway_set_identities(struct pgw_gateway *g, struct pgw_identities *id
 void pgw_gateway_drain(struct pgw_gateway *g)
 {
         g->draining = true;
+        pgw_poll_hurry_all(g);
         pgw_refusals_flush(&g->refusals);
 }
 
@@ -152,7 +154,7 @@ void pgw_gateway_free(struct pgw_gateway *g)
         if (!g)
                 return;
         PGW_ASSERT(g->exchanges == 0);
-        PGW_ASSERT(g->polls.count == 0);
+        PGW_ASSERT(g->polls.count == 0 && g->waits == 0);
         while ((link = pgw_list_first(&g->unused))) {
                 pgw_list_remove(&g->unused, link);
                 struct pgw_exchange *x = PGW_CONTAINER(link, struct pgw_exchange, link);

@@ -27,16 +27,23 @@ struct pgw_exchange;
 struct pgw_gateway;
 
 struct pgw_gateway_conf {
+        char *const *names; /* by which it may be called without identities (http/page.h) */
+        size_t name_count;
+        bool any_name;
         struct pgw_room_limits room;
+        size_t selectors_max;          /* bytes of a job's (domain/entry.h) */
         const char *uri_key, *uri_tag; /* http/uri_body.h */
         uint64_t result_ttl_s;
         bool log_requests;
+        size_t waits_max; /* for jobs to end */
         struct pgw_audit_conf audit;
         bool has_worker; /* this process works too; readiness asks for the target then */
         bool patterns_allowed;
         size_t pattern_stars_max;
         size_t pattern_prefix_min; /* bytes */
+        uint64_t answers_max;      /* bytes of large answers that wait for their clients */
         struct pgw_delivery_conf deliveries;
+        size_t selector_bytes_max; /* that a delivery may name, as the body of a request may */
 };
 
 struct pgw_gateway_target {
@@ -77,10 +84,12 @@ struct pgw_gateway {
         struct pgw_gateway_conf conf;
         struct pgw_fault check_fault; /* of the last check that did not pass */
         bool draining;                /* waits for a job's end are cut short */
-        struct pgw_list polls;        /* requests that wait for a job's end */
+        struct pgw_list polls;        /* requests that ask after a job, or wait for its end */
+        size_t waits;                 /* those that wait */
         struct pgw_refusals refusals; /* for the audit */
         struct pgw_hook_lines hook_lines;
         struct pgw_aside *aside; /* for large bodies */
+        uint64_t answers;        /* bytes of large answers, until their clients have them */
         size_t exchanges;        /* under way */
         struct pgw_list unused;  /* exchanges kept for reuse */
 };
@@ -116,9 +125,11 @@ typedef enum pgw_step pgw_operation_f(struct pgw_exchange *);
 struct pgw_gateway_handler {
         pgw_operation_f *understand; /* NULL: nothing beyond the contract */
         pgw_operation_f *act;
-        bool takes_forms; /* http/form.h */
-        bool is_probe;    /* asked by what starts and stops us, and answered always */
-        bool takes_bytes; /* the body is the operation's to read */
+        bool takes_forms;   /* http/form.h */
+        bool is_probe;      /* asked by what starts and stops us, and answered always */
+        bool takes_bytes;   /* the body is the operation's to read */
+        bool ignores_query; /* who asks for it adds to an address what they like */
+        bool is_signed;     /* who sends it is known by the body: the operation charges for it */
 };
 const struct pgw_gateway_handler *pgw_gateway_handler(unsigned index);
 

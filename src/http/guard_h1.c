@@ -5,8 +5,9 @@
 #include <string.h>
 
 struct head {
-        unsigned hosts, lengths, encodings;
-        bool old; /* HTTP/1.0 */
+        unsigned fields, hosts, lengths, encodings;
+        bool expects; /* what cannot be met */
+        bool old;     /* HTTP/1.0 */
 };
 
 /* RFC 9110 section 5.6.2. A table, because every byte of every name is looked up. */
@@ -25,6 +26,27 @@ static bool is_token(struct pgw_str s)
         return s.n > 0;
 }
 
+/* All but controls, and spaces that are not in their place. */
+static bool is_visible(struct pgw_str s)
+{
+        for (size_t i = 0; i < s.n; i++)
+                if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+                        return false;
+        return true;
+}
+
+/* RFC 9110 section 5.5. Without a branch, because every byte of every value is looked at. */
+static bool is_value(struct pgw_str s)
+{
+        bool bad = false;
+
+        for (size_t i = 0; i < s.n; i++) {
+                const unsigned char c = (unsigned char)s.p[i];
+                bad |= (c < ' ' && c != '\t') | (c == 0x7f);
+        }
+        return !bad;
+}
+
 static const char *read_request_line(struct pgw_str line, struct head *h)
 {
         struct pgw_str method, target, rest;
@@ -37,6 +59,8 @@ static const char *read_request_line(struct pgw_str line, struct head *h)
                 return "the version is neither HTTP/1.1 nor HTTP/1.0";
         if (target.n == 0)
                 return "the request target is empty";
+        if (!is_visible(target))
+                return "the request target holds a character that is not allowed";
         return NULL;
 }
 
@@ -60,30 +84,88 @@ static const char *read_encoding(struct pgw_str value, struct head *h)
         return "the only transfer encoding that is taken is chunked";
 }
 
+static bool is_hex(char c)
+{
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* RFC 3986 section 3.2.2: what a name may hold, and an address in brackets beside the colon. */
+static bool is_host_char(struct pgw_str s, size_t at)
+{
+        const char c = s.p[at];
+
+        if (c == '%')
+                return at + 2 < s.n && is_hex(s.p[at + 1]) && is_hex(s.p[at + 2]);
+        return c != '#' && c != '^' && c != '`' && c != '|' &&
+               (token_chars[(unsigned char)c] || memchr("(),;=", c, 5));
+}
+
+/* RFC 9112 section 3.2: a host and perhaps a port. It may be empty. */
+static bool is_host(struct pgw_str s)
+{
+        const bool is_literal = s.n && s.p[0] == '[';
+        size_t n = is_literal;
+
+        while (n < s.n && (is_host_char(s, n) || (is_literal && s.p[n] == ':')))
+                n++;
+        if (is_literal && (n == s.n || s.p[n++] != ']'))
+                return false;
+        if (n < s.n && s.p[n++] != ':')
+                return false;
+        while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+                n++;
+        return n == s.n;
+}
+
+static const char *read_host(struct pgw_str value, struct head *h)
+{
+        h->hosts++;
+        return is_host(pgw_str_trim(value)) ? NULL : "Host is no host with a port";
+}
+
+static const char *read_length(struct pgw_str value, struct head *h)
+{
+        const struct pgw_str digits = pgw_str_trim(value);
+        uint64_t length;
+
+        h->lengths++;
+        return pgw_str_to_u64(digits, UINT64_MAX, &length) ? "Content-Length is not a number"
+                                                           : NULL;
+}
+
 static const char *read_field(struct pgw_str line, struct head *h)
 {
+        const char *reason = NULL;
         size_t n = 0;
 
         while (n < line.n && token_chars[(unsigned char)line.p[n]])
                 n++;
         if (n == 0 || n == line.n || line.p[n] != ':')
                 return misread(line, n);
-        const struct pgw_str name = pgw_str_of(line.p, n);
+        const struct pgw_str name = pgw_str_of(line.p, n),
+                             value = pgw_str_of(line.p + n + 1, line.n - n - 1);
         switch (n) {
         case sizeof "host" - 1:
-                h->hosts += pgw_str_eq_nocase(name, PGW_STR("host"));
+                if (pgw_str_eq_nocase(name, PGW_STR("host")))
+                        reason = read_host(value, h);
+                break;
+        case sizeof "expect" - 1:
+                h->expects |= pgw_str_eq_nocase(name, PGW_STR("expect")) &&
+                              !pgw_str_eq_nocase(pgw_str_trim(value), PGW_STR("100-continue"));
                 break;
         case sizeof "content-length" - 1:
-                h->lengths += pgw_str_eq_nocase(name, PGW_STR("content-length"));
+                if (pgw_str_eq_nocase(name, PGW_STR("content-length")))
+                        return read_length(value, h);
                 break;
         case sizeof "transfer-encoding" - 1:
                 if (pgw_str_eq_nocase(name, PGW_STR("transfer-encoding")))
-                        return read_encoding(pgw_str_of(line.p + n + 1, line.n - n - 1), h);
+                        return read_encoding(value, h);
                 break;
         default:
                 break;
         }
-        return NULL;
+        return is_value(value) ? reason
+                               : "a header field's value holds a character that is not allowed";
 }
 
 static const char *judge(const struct head *h)
@@ -94,6 +176,8 @@ static const char *judge(const struct head *h)
                 return "Transfer-Encoding stands there twice";
         if (h->lengths && h->encodings)
                 return "Content-Length and Transfer-Encoding contradict each other";
+        if (h->expects && (h->lengths || h->encodings))
+                return "the only expectation that can be met is 100-continue";
         if (h->old && h->encodings)
                 return "HTTP/1.0 has no Transfer-Encoding";
         if (h->hosts > 1)
@@ -108,20 +192,30 @@ static struct pgw_h1_verdict refuse(int status, const char *reason)
         return (struct pgw_h1_verdict){.status = status, .reason = reason};
 }
 
+/* More of it may be right, and is of no use. */
+static struct pgw_h1_verdict refuse_size(bool is_too_large)
+{
+        return (struct pgw_h1_verdict){
+            .status = is_too_large ? 431 : 400,
+            .reason = is_too_large ? "the header block is larger than this service accepts"
+                                   : "the head does not end",
+            .unfinished = true};
+}
+
 struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
 {
-        struct head h = {0, 0, 0, false};
+        struct head h = {.fields = 0};
         const char *reason = NULL;
         size_t at = 0;
 
         for (bool first = true;; first = false) {
                 const char *end = at < bytes.n ? memchr(bytes.p + at, '\n', bytes.n - at) : NULL;
                 if (!end)
-                        return refuse(400, "the head does not end");
+                        return refuse_size(bytes.n > head_max);
                 struct pgw_str line = pgw_str_of(bytes.p + at, (size_t)(end - bytes.p) - at);
                 at += line.n + 1;
                 if (at > head_max)
-                        return refuse(431, "the header block is larger than this service accepts");
+                        return refuse_size(true);
                 if (line.n == 0 || line.p[line.n - 1] != '\r')
                         return refuse(400, "a line ends with LF alone");
                 line.n--;
@@ -131,6 +225,8 @@ struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
                         return refuse(400, "the request line is empty");
                 if (line.n == 0)
                         break;
+                if (!first && ++h.fields > PGW_H1_FIELDS_MAX)
+                        return refuse(431, "there are more than 100 header fields");
                 reason = first ? read_request_line(line, &h) : read_field(line, &h);
                 if (reason)
                         return refuse(400, reason);

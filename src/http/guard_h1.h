@@ -13,10 +13,13 @@ struct pgw_h1_verdict {
         int status;         /* 0: fine; else what to answer, and close */
         const char *reason; /* static */
         bool chunked;       /* its end is the library's word alone: do not reuse the connection */
+        bool unfinished;    /* nothing else is wrong than that it does not end, or its size */
         size_t size;        /* of the head, with its empty line */
 };
 
-/* `bytes` starts with the request line and holds the whole head. */
+#define PGW_H1_FIELDS_MAX 100
+
+/* `bytes` starts with the request line; the head should be whole. */
 struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max);
 
 #endif

@@ -6,37 +6,13 @@
 
 #include "base/alloc.h"
 
-enum {
-        DATA,
-        HEADERS,
-        PRIORITY,
-        RST_STREAM,
-        SETTINGS,
-        PUSH_PROMISE,
-        PING,
-        GOAWAY,
-        WINDOW_UPDATE,
-        CONTINUATION
-};
+#define FRAME_HEAD_SIZE 9
+#define TOKEN           1000u
 
-#define FLAG_END_STREAM  0x1u
-#define FLAG_END_HEADERS 0x4u
-#define FLAG_PADDED      0x8u
-#define FLAG_PRIORITY    0x20u
-#define FRAME_HEAD_SIZE  9
-#define TOKEN            1000u
-
-struct frame {
-        unsigned type, flags;
-        uint32_t stream;
-        struct pgw_str payload;
-};
-
-void pgw_guard_h2_init(struct pgw_guard_h2 *g, size_t block_max, size_t bodies_max, uint64_t now_ms)
+void pgw_guard_h2_init(struct pgw_guard_h2 *g, const struct pgw_h2_bounds *bounds, uint64_t now_ms)
 {
         memset(g, 0, sizeof *g);
-        g->block_max = block_max;
-        g->bodies_max = bodies_max;
+        g->bounds = *bounds;
         g->tokens = PGW_H2_TOKENS_MAX * TOKEN;
         g->refilled_ms = now_ms;
 }
@@ -158,18 +134,18 @@ static enum pgw_h2_verdict end_block(struct pgw_guard_h2 *g, struct pgw_str bloc
 static enum pgw_h2_verdict add_fragment(struct pgw_guard_h2 *g, struct pgw_str fragment,
                                         unsigned flags)
 {
-        if (g->block_size + fragment.n > g->block_max)
+        if (g->block_size + fragment.n > g->bounds.block_max)
                 return PGW_H2_BLOCK_SIZE;
         /* Almost every block comes in one frame, and need not be kept. */
-        if (g->block_size == 0 && flags & FLAG_END_HEADERS)
+        if (g->block_size == 0 && flags & PGW_H2_FLAG_END_HEADERS)
                 return end_block(g, fragment);
         if (fragment.n) {
                 g->block = pgw_realloc(g->block, g->block_size + fragment.n);
                 memcpy(g->block + g->block_size, fragment.p, fragment.n);
                 g->block_size += fragment.n;
         }
-        return flags & FLAG_END_HEADERS ? end_block(g, pgw_str_of(g->block, g->block_size))
-                                        : PGW_H2_FINE;
+        return flags & PGW_H2_FLAG_END_HEADERS ? end_block(g, pgw_str_of(g->block, g->block_size))
+                                               : PGW_H2_FINE;
 }
 
 /* A HEADERS frame without its padding and priority; false when they do not fit in it. */
@@ -177,13 +153,13 @@ static bool strip(struct pgw_str *payload, unsigned flags)
 {
         size_t head = 0, padding = 0;
 
-        if (flags & FLAG_PADDED) {
+        if (flags & PGW_H2_FLAG_PADDED) {
                 if (payload->n < 1)
                         return false;
                 padding = (unsigned char)payload->p[0];
                 head = 1;
         }
-        if (flags & FLAG_PRIORITY)
+        if (flags & PGW_H2_FLAG_PRIORITY)
                 head += 5;
         if (head + padding > payload->n)
                 return false;
@@ -202,107 +178,184 @@ static enum pgw_h2_verdict open_body(struct pgw_guard_h2 *g, uint32_t stream, ui
                 g->bodies = pgw_realloc(g->bodies, (g->bodies_open ? 2 * g->bodies_open : 1) *
                                                        sizeof *g->bodies);
         if (g->bodies_open == 0)
-                g->body_moved_ms = now_ms;
-        g->bodies[g->bodies_open++] = (struct pgw_h2_body){.stream = stream, .bytes = 0};
+                g->bodies_since_ms = now_ms;
+        g->bodies[g->bodies_open++] = (struct pgw_h2_body){.stream = stream, .since_ms = now_ms};
         return PGW_H2_FINE;
 }
 
-/* A frame other than DATA adds no bytes to the body. */
+/* Of one that is too large no more is held. A frame other than DATA adds no bytes. */
 static enum pgw_h2_verdict add_to_body(struct pgw_guard_h2 *g, struct pgw_h2_body *body,
-                                       const struct frame *f)
+                                       const struct pgw_h2_frame *f)
 {
-        if (f->type != DATA)
+        if (f->type != PGW_H2_DATA)
                 return PGW_H2_FINE;
-        if (f->payload.n < PGW_H2_PIECE_MIN)
-                g->surcharge += PGW_H2_PIECE_MIN - f->payload.n;
-        body->bytes += (uint32_t)f->payload.n;
-        g->bodies_bytes += f->payload.n;
-        return g->bodies_bytes + g->held_bytes > g->bodies_max ? PGW_H2_BODIES : PGW_H2_FINE;
+        const uint64_t room = g->bounds.body_max - body->bytes;
+        const uint64_t added = f->payload.n < room ? f->payload.n : room;
+        body->bytes += added;
+        g->bodies_bytes += added;
+        return g->bodies_bytes + g->held_bytes > g->bounds.bodies_max ? PGW_H2_BODIES : PGW_H2_FINE;
 }
 
-static enum pgw_h2_verdict count_bodies(struct pgw_guard_h2 *g, const struct frame *f,
+static void close_body(struct pgw_guard_h2 *g, size_t at)
+{
+        g->bodies_bytes -= g->bodies[at].bytes;
+        g->bodies[at] = g->bodies[--g->bodies_open];
+        g->bodies_since_ms = UINT64_MAX;
+        for (size_t i = 0; i < g->bodies_open; i++)
+                if (g->bodies[i].since_ms < g->bodies_since_ms)
+                        g->bodies_since_ms = g->bodies[i].since_ms;
+}
+
+static enum pgw_h2_verdict count_bodies(struct pgw_guard_h2 *g, const struct pgw_h2_frame *f,
                                         uint64_t now_ms)
 {
-        const bool ends = f->type == RST_STREAM || f->flags & FLAG_END_STREAM;
+        const bool ends = f->type == PGW_H2_RST_STREAM || f->flags & PGW_H2_FLAG_END_STREAM;
         size_t i = 0;
 
-        if (f->type != HEADERS && f->type != DATA && f->type != RST_STREAM)
+        if (f->type != PGW_H2_HEADERS && f->type != PGW_H2_DATA && f->type != PGW_H2_RST_STREAM)
                 return PGW_H2_FINE;
         while (i < g->bodies_open && g->bodies[i].stream != f->stream)
                 i++;
+        /* A piece costs the library as much as a larger one, also of a body that it does not take.
+         */
+        if (f->type == PGW_H2_DATA && f->payload.n < PGW_H2_PIECE_MIN &&
+            (i == g->bodies_open || !ends))
+                g->surcharge += PGW_H2_PIECE_MIN - f->payload.n;
         if (i == g->bodies_open)
-                return f->type == HEADERS && !ends ? open_body(g, f->stream, now_ms) : PGW_H2_FINE;
+                return f->type == PGW_H2_HEADERS && !ends ? open_body(g, f->stream, now_ms)
+                                                          : PGW_H2_FINE;
         if (!ends)
                 return add_to_body(g, &g->bodies[i], f);
-        g->bodies_bytes -= g->bodies[i].bytes;
-        g->bodies[i] = g->bodies[--g->bodies_open];
-        g->body_moved_ms = now_ms;
+        close_body(g, i);
         return PGW_H2_FINE;
 }
 
-static enum pgw_h2_verdict judge(struct pgw_guard_h2 *g, const struct frame *f)
+enum pgw_h2_verdict pgw_guard_h2_keep_bodies(struct pgw_guard_h2 *g, pgw_h2_is_open_f *is_open,
+                                             void *ctx)
+{
+        enum pgw_h2_verdict verdict = PGW_H2_FINE;
+
+        for (size_t i = g->bodies_open; i-- > 0 && verdict == PGW_H2_FINE;) {
+                if (is_open(ctx, g->bodies[i].stream))
+                        continue;
+                close_body(g, i);
+                verdict = spend(g, 1);
+        }
+        return verdict;
+}
+
+/* Trailers are as rare as frames for control, and cost as much. */
+static enum pgw_h2_verdict judge_headers(struct pgw_guard_h2 *g, const struct pgw_h2_frame *f)
 {
         struct pgw_str payload = f->payload;
+        enum pgw_h2_verdict verdict = PGW_H2_FINE;
 
+        g->block_size = 0;
+        g->continuations = 0;
+        g->in_block = true;
+        g->block_stream = f->stream;
+        if (f->stream > g->stream_max)
+                g->stream_max = f->stream;
+        else
+                verdict = spend(g, 1);
+        if (verdict == PGW_H2_FINE && strip(&payload, f->flags))
+                verdict = add_fragment(g, payload, f->flags);
+        return verdict;
+}
+
+/* The library would take it for the end of a block of that other stream. */
+static enum pgw_h2_verdict judge_continuation(struct pgw_guard_h2 *g, const struct pgw_h2_frame *f)
+{
+        if (g->draining)
+                return PGW_H2_CONTINUATION_IN_DRAIN;
+        if (!g->in_block)
+                return PGW_H2_FINE;
+        if (++g->continuations > PGW_H2_CONTINUATION_MAX || f->stream != g->block_stream)
+                return PGW_H2_BLOCK_FRAMES;
+        return add_fragment(g, f->payload, f->flags);
+}
+
+static enum pgw_h2_verdict judge(struct pgw_guard_h2 *g, const struct pgw_h2_frame *f)
+{
         switch (f->type) {
-        case DATA:
-                return payload.n ? PGW_H2_FINE : spend(g, 1);
-        case HEADERS:
-                g->block_size = 0;
-                g->continuations = 0;
-                g->in_block = true;
-                return strip(&payload, f->flags) ? add_fragment(g, payload, f->flags) : PGW_H2_FINE;
-        case CONTINUATION:
-                if (g->draining)
-                        return PGW_H2_CONTINUATION_IN_DRAIN;
-                if (++g->continuations > PGW_H2_CONTINUATION_MAX)
-                        return PGW_H2_BLOCK_FRAMES;
-                return g->in_block ? add_fragment(g, payload, f->flags) : PGW_H2_FINE;
-        case PRIORITY:
-        case RST_STREAM:
-        case SETTINGS:
-        case PUSH_PROMISE:
-        case PING:
-        case GOAWAY:
-        case WINDOW_UPDATE:
+        case PGW_H2_DATA:
+                return f->payload.n ? PGW_H2_FINE : spend(g, 1);
+        case PGW_H2_HEADERS:
+                return judge_headers(g, f);
+        case PGW_H2_CONTINUATION:
+                return judge_continuation(g, f);
+        case PGW_H2_PRIORITY:
+        case PGW_H2_RST_STREAM:
+        case PGW_H2_SETTINGS:
+        case PGW_H2_PUSH_PROMISE:
+        case PGW_H2_PING:
+        case PGW_H2_GOAWAY:
+        case PGW_H2_WINDOW_UPDATE:
                 return spend(g, 1);
         default:
                 return spend(g, PGW_H2_UNKNOWN_COST);
         }
 }
 
+bool pgw_h2_next_frame(struct pgw_str *bytes, struct pgw_h2_frame *ret)
+{
+        const unsigned char *p = (const unsigned char *)bytes->p;
+
+        if (bytes->n < FRAME_HEAD_SIZE)
+                return false;
+        const size_t size = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
+        if (size > PGW_H2_FRAME_MAX || bytes->n < FRAME_HEAD_SIZE + size)
+                return false;
+        *ret = (struct pgw_h2_frame){
+            .type = p[3],
+            .flags = p[4],
+            .stream = ((uint32_t)p[5] << 24 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 8 | p[8]) &
+                      0x7fffffffu,
+            .payload = pgw_str_of(bytes->p + FRAME_HEAD_SIZE, size),
+        };
+        *bytes = pgw_str_of(bytes->p + FRAME_HEAD_SIZE + size, bytes->n - FRAME_HEAD_SIZE - size);
+        return true;
+}
+
+size_t pgw_guard_h2_part(const struct pgw_guard_h2 *g, struct pgw_str bytes, uint32_t *ret_trailed)
+{
+        struct pgw_str rest = bytes;
+        uint32_t stream_max = g->stream_max;
+        struct pgw_h2_frame f;
+
+        *ret_trailed = 0;
+        if (!g->preface_seen && bytes.n >= PGW_H2_PREFACE_SIZE)
+                rest = pgw_str_of(bytes.p + PGW_H2_PREFACE_SIZE, bytes.n - PGW_H2_PREFACE_SIZE);
+        for (const char *at = rest.p; pgw_h2_next_frame(&rest, &f); at = rest.p) {
+                if (f.type != PGW_H2_HEADERS)
+                        continue;
+                if (f.stream > stream_max)
+                        stream_max = f.stream;
+                else if (at == bytes.p)
+                        *ret_trailed = f.stream;
+                else
+                        return (size_t)(at - bytes.p);
+        }
+        return bytes.n;
+}
+
 enum pgw_h2_verdict pgw_guard_h2_scan(struct pgw_guard_h2 *g, struct pgw_str bytes, uint64_t now_ms)
 {
-        const unsigned char *p = (const unsigned char *)bytes.p;
-        size_t left = bytes.n;
         enum pgw_h2_verdict verdict = PGW_H2_FINE;
+        struct pgw_h2_frame f;
 
         g->surcharge = 0;
         refill(g, now_ms);
         if (!g->preface_seen) {
-                if (left < PGW_H2_PREFACE_SIZE)
+                if (bytes.n < PGW_H2_PREFACE_SIZE)
                         return PGW_H2_FINE;
                 g->preface_seen = true;
-                p += PGW_H2_PREFACE_SIZE;
-                left -= PGW_H2_PREFACE_SIZE;
+                bytes = pgw_str_of(bytes.p + PGW_H2_PREFACE_SIZE, bytes.n - PGW_H2_PREFACE_SIZE);
         }
-        while (left >= FRAME_HEAD_SIZE && verdict == PGW_H2_FINE) {
-                const size_t size = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
-                if (size > PGW_H2_FRAME_MAX || left < FRAME_HEAD_SIZE + size)
-                        break;
-                const struct frame f = {
-                    .type = p[3],
-                    .flags = p[4],
-                    .stream =
-                        ((uint32_t)p[5] << 24 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 8 | p[8]) &
-                        0x7fffffffu,
-                    .payload = pgw_str_of((const char *)p + FRAME_HEAD_SIZE, size),
-                };
+        while (verdict == PGW_H2_FINE && pgw_h2_next_frame(&bytes, &f)) {
                 verdict = count_bodies(g, &f, now_ms);
                 if (verdict == PGW_H2_FINE)
                         verdict = judge(g, &f);
-                p += FRAME_HEAD_SIZE + size;
-                left -= FRAME_HEAD_SIZE + size;
         }
         return verdict;
 }

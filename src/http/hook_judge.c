@@ -58,19 +58,6 @@ static enum pgw_err act_as(struct pgw_exchange *x, const struct pgw_hook *hook)
         return PGW_E_SCOPE;
 }
 
-static enum pgw_err check_body(struct pgw_exchange *x)
-{
-        const struct pgw_operation *op;
-        struct pgw_path_params params;
-        struct pgw_str allow;
-
-        if (pgw_contract_find(x->gateway->links.contract, PGW_STR("POST"),
-                              PGW_STR("/v1/invalidations"), &params, &op, &allow))
-                return PGW_E_INTERNAL;
-        const enum pgw_err err = pgw_operation_check_body(op, x->body, &x->violations);
-        return err ? err : pgw_accept_understand(x);
-}
-
 static enum pgw_hook_verdict verdict_of(enum pgw_err err)
 {
         switch (err) {
@@ -93,20 +80,20 @@ enum pgw_err pgw_hook_fit(struct pgw_exchange *x, const struct pgw_hook *hook,
         x->body = json_incref(c->mapped.invalidation);
         enum pgw_err err = act_as(x, hook);
         if (!err)
-                err = check_body(x);
+                err = pgw_accept_check(x);
         if (err)
                 c->verdict = verdict_of(err);
         return err;
 }
 
 static enum pgw_err map(const struct pgw_hook *hook, const struct pgw_cloud_events *events,
-                        bool wants_rules, struct pgw_fault *fault,
+                        const struct pgw_hook_wish *wish, struct pgw_fault *fault,
                         struct pgw_violations *violations, struct pgw_hook_case *c)
 {
         enum pgw_err err = pgw_hook_delivery_id(hook, events, &c->id);
 
         if (!err)
-                err = pgw_hook_map(hook, events, wants_rules, fault, &c->mapped);
+                err = pgw_hook_map(hook, events, wish, fault, &c->mapped);
         if (err) {
                 c->verdict = PGW_VERDICT_UNFIT;
                 pgw_violations_add(violations, "#", "%s", fault->detail);
@@ -118,7 +105,7 @@ static enum pgw_err map(const struct pgw_hook *hook, const struct pgw_cloud_even
 }
 
 enum pgw_err pgw_hook_read(const struct pgw_hook *hook, const struct pgw_hook_message *message,
-                           bool wants_rules, struct pgw_fault *fault,
+                           const struct pgw_hook_wish *wish, struct pgw_fault *fault,
                            struct pgw_violations *violations, struct pgw_hook_case *c)
 {
         struct pgw_cloud_events events;
@@ -128,7 +115,7 @@ enum pgw_err pgw_hook_read(const struct pgw_hook *hook, const struct pgw_hook_me
                 c->verdict = PGW_VERDICT_MALFORMED;
                 return err;
         }
-        err = map(hook, &events, wants_rules, fault, violations, c);
+        err = map(hook, &events, wish, fault, violations, c);
         pgw_cloud_events_fini(&events);
         return err;
 }

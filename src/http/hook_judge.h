@@ -32,7 +32,7 @@ bool pgw_hook_is_ping(const struct pgw_hook *, const struct pgw_hook_message *);
  * there is an invalidation; with FILTERED and EMPTY there is nothing to do. Otherwise the refusal,
  * with violations. Any thread. */
 enum pgw_err pgw_hook_read(const struct pgw_hook *, const struct pgw_hook_message *,
-                           bool wants_rules, struct pgw_fault *reterr_fault,
+                           const struct pgw_hook_wish *, struct pgw_fault *reterr_fault,
                            struct pgw_violations *, struct pgw_hook_case *) PGW_MUSTUSE;
 
 /* What is still ACCEPTED becomes x->body, an invalidation that may be accepted, and who asks is who

@@ -12,7 +12,8 @@ struct gathering {
         json_t *sets[PGW_HOOK_KIND_COUNT];
         json_t *into; /* the set that texts go to */
         size_t unfit; /* texts that are no UTF-8, so cannot stand in a body */
-        size_t budget;
+        size_t room;  /* bytes of selectors that may still come */
+        struct pgw_template_budget budget;
 };
 
 /* ---- conditions ---- */
@@ -22,7 +23,7 @@ struct trial {
         bool fits, is_there;
 };
 
-static void try_text(void *ctx, struct pgw_str text)
+static enum pgw_err try_text(void *ctx, struct pgw_str text)
 {
         struct trial *trial = ctx;
         const struct pgw_hook_condition *c = trial->condition;
@@ -31,10 +32,12 @@ static void try_text(void *ctx, struct pgw_str text)
         for (size_t i = 0; i < c->choice_count; i++)
                 trial->fits |= c->test == PGW_HOOK_PREFIX ? pgw_str_starts(text, c->choices[i])
                                                           : pgw_str_eq(text, c->choices[i]);
+        return PGW_OK;
 }
 
 static enum pgw_err holds(const struct pgw_hook_condition *condition,
-                          const struct pgw_cloud_event *event, size_t *budget, bool *ret)
+                          const struct pgw_cloud_event *event, struct pgw_template_budget *budget,
+                          bool *ret)
 {
         struct trial trial = {.condition = condition};
         const struct pgw_template_output out = {.budget = budget, .each = try_text, .ctx = &trial};
@@ -57,7 +60,7 @@ static enum pgw_err holds(const struct pgw_hook_condition *condition,
 }
 
 static enum pgw_err all_hold(const struct pgw_hook_rule *rule, const struct pgw_cloud_event *event,
-                             size_t *budget, bool *ret)
+                             struct pgw_template_budget *budget, bool *ret)
 {
         enum pgw_err err = PGW_OK;
 
@@ -69,17 +72,36 @@ static enum pgw_err all_hold(const struct pgw_hook_rule *rule, const struct pgw_
 
 /* ---- selectors ---- */
 
-static void gather_text(void *ctx, struct pgw_str text)
+static enum pgw_err gather_text(void *ctx, struct pgw_str text)
 {
         struct gathering *g = ctx;
+        const size_t had = json_object_size(g->into), size = text.n + PGW_HOOK_TEXT_OVERHEAD;
 
         if (json_object_setn_new(g->into, text.p, text.n, json_true()))
                 g->unfit++;
+        if (json_object_size(g->into) == had)
+                return PGW_OK;
+        if (size > g->room)
+                return PGW_E_TOO_LARGE;
+        g->room -= size;
+        return PGW_OK;
 }
 
 static json_t *string_of(struct pgw_str text)
 {
         return json_stringn(text.p, text.n);
+}
+
+/* Of many events the same may be missing in each. */
+static void tell_once(json_t *missing, struct pgw_str source)
+{
+        for (size_t i = 0; i < json_array_size(missing); i++) {
+                const json_t *told = json_array_get(missing, i);
+                if (pgw_str_eq(source,
+                               pgw_str_of(json_string_value(told), json_string_length(told))))
+                        return;
+        }
+        json_array_append_new(missing, string_of(source));
 }
 
 static enum pgw_err gather(const struct pgw_hook_rule *rule, const struct pgw_cloud_event *event,
@@ -101,8 +123,7 @@ static enum pgw_err gather(const struct pgw_hook_rule *rule, const struct pgw_cl
                         missed += g->unfit;
                         *count += missed;
                         if (missed && missing)
-                                json_array_append_new(
-                                    missing, string_of(pgw_template_source(list->items[i])));
+                                tell_once(missing, pgw_template_source(list->items[i]));
                 }
         }
         return err;
@@ -164,13 +185,17 @@ static json_t *body_of(const struct pgw_hook *hook, struct gathering *g)
 }
 
 enum pgw_err pgw_hook_map(const struct pgw_hook *hook, const struct pgw_cloud_events *events,
-                          bool wants_rules, struct pgw_fault *fault, struct pgw_hook_mapped *ret)
+                          const struct pgw_hook_wish *wish, struct pgw_fault *fault,
+                          struct pgw_hook_mapped *ret)
 {
-        struct gathering g = {.budget = PGW_HOOK_EXPANSIONS_MAX};
+        struct gathering g = {
+            .room = wish->bytes_max,
+            .budget = {PGW_HOOK_EXPANSIONS_MAX, PGW_HOOK_TEXTS_FACTOR * wish->bytes_max},
+        };
         enum pgw_err err = PGW_OK;
 
         *ret = (struct pgw_hook_mapped){.held = 0};
-        if (wants_rules)
+        if (wish->rules)
                 ret->rules = untold_rules(hook->rule_count);
         for (size_t kind = 0; kind < PGW_HOOK_KIND_COUNT; kind++)
                 g.sets[kind] = json_object();
@@ -181,9 +206,9 @@ enum pgw_err pgw_hook_map(const struct pgw_hook *hook, const struct pgw_cloud_ev
                 ret->invalidation = body_of(hook, &g);
         else
                 pgw_fault_set(fault, "",
-                              "The rules make more of this delivery than %d texts, or one of more "
-                              "than %d bytes.",
-                              PGW_HOOK_EXPANSIONS_MAX, PGW_TEMPLATE_TEXT_MAX);
+                              "The rules make more of this delivery than %d texts, than the %zu "
+                              "bytes of limits.body_bytes, or one text of more than %d bytes.",
+                              PGW_HOOK_EXPANSIONS_MAX, wish->bytes_max, PGW_TEMPLATE_TEXT_MAX);
         for (size_t kind = 0; kind < PGW_HOOK_KIND_COUNT; kind++)
                 json_decref(g.sets[kind]);
         return err;
@@ -198,19 +223,22 @@ void pgw_hook_mapped_fini(struct pgw_hook_mapped *mapped)
 
 /* ---- by what a delivery is known ---- */
 
-static void take_first(void *ctx, struct pgw_str text)
+static enum pgw_err take_first(void *ctx, struct pgw_str text)
 {
         struct pgw_buf *out = ctx;
 
         if (out->n == 0 && text.n <= PGW_HOOK_ID_MAX)
-                (void)!pgw_buf_add_str(out, text);
+                return pgw_buf_add_str(out, text);
+        return PGW_OK;
 }
 
 enum pgw_err pgw_hook_delivery_id(const struct pgw_hook *hook,
                                   const struct pgw_cloud_events *events, struct pgw_buf *out)
 {
+        struct pgw_template_budget budget = {PGW_HOOK_EXPANSIONS_MAX,
+                                             PGW_HOOK_EXPANSIONS_MAX * PGW_HOOK_ID_MAX};
         const struct pgw_template_output output = {
-            .budget = &(size_t){PGW_HOOK_EXPANSIONS_MAX}, .each = take_first, .ctx = out};
+            .budget = &budget, .each = take_first, .ctx = out};
         size_t missing;
 
         if (events->count == 0)

@@ -10,6 +10,13 @@
 #include "http/hooks.h"
 
 #define PGW_HOOK_EXPANSIONS_MAX 20000 /* texts and items of a delivery that are looked at */
+#define PGW_HOOK_TEXTS_FACTOR   4     /* as many bytes of texts as an invalidation may have */
+#define PGW_HOOK_TEXT_OVERHEAD  3     /* of a selector in a body, beside its bytes: `"",` */
+
+struct pgw_hook_wish {
+        bool rules;       /* what became of each is wanted too */
+        size_t bytes_max; /* of the selectors of an invalidation: limits.body_bytes */
+};
 
 struct pgw_hook_mapped {
         json_t *invalidation; /* NULL: no rule held, or nothing was named */
@@ -18,9 +25,11 @@ struct pgw_hook_mapped {
         json_t *rules;        /* what became of each; NULL unless asked for */
 };
 
-/* PGW_E_TOO_LARGE, with the reason, when the bounds are passed. */
+/* PGW_E_TOO_LARGE, with the reason, when the bounds are passed: a small payload can name much, a
+ * long text in each of many selectors, and what a client may not ask for a sender may not either.
+ * How many selectors there may be is the contract's to say. */
 enum pgw_err pgw_hook_map(const struct pgw_hook *, const struct pgw_cloud_events *,
-                          bool wants_rules, struct pgw_fault *reterr_fault,
+                          const struct pgw_hook_wish *, struct pgw_fault *reterr_fault,
                           struct pgw_hook_mapped *ret) PGW_MUSTUSE;
 void pgw_hook_mapped_fini(struct pgw_hook_mapped *);
 

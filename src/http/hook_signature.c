@@ -152,6 +152,14 @@ static enum pgw_hook_seal read_timed(struct claim *c, struct pgw_str name, uint6
         return seal;
 }
 
+/* What stands before credentials is the name of their scheme, in any case (RFC 9110, 11.1). */
+static bool has_prefix(struct pgw_str value, struct pgw_str name, struct pgw_str prefix)
+{
+        return pgw_str_eq_z(name, "authorization")
+                   ? value.n >= prefix.n && pgw_str_eq_nocase(pgw_str_of(value.p, prefix.n), prefix)
+                   : pgw_str_starts(value, prefix);
+}
+
 /* The signature and nothing else, over the body and nothing else. */
 static enum pgw_hook_seal read_plain(struct claim *c, struct pgw_str name, struct pgw_str prefix,
                                      enum pgw_hook_encoding encoding)
@@ -161,7 +169,7 @@ static enum pgw_hook_seal read_plain(struct claim *c, struct pgw_str name, struc
 
         if (seal != PGW_SEAL_GOOD)
                 return seal;
-        if (!pgw_str_starts(value, prefix))
+        if (!has_prefix(value, name, prefix))
                 return PGW_SEAL_BAD;
         add_piece(c, c->message->body);
         c->encoding = encoding;
@@ -317,4 +325,19 @@ enum pgw_hook_seal pgw_hook_verify(const struct pgw_hook_signing *s,
         if (ret_secret)
                 *ret_secret = found;
         return is_near(&c, s, now_ms) ? PGW_SEAL_GOOD : PGW_SEAL_OUTSIDE;
+}
+
+bool pgw_hook_signed_hash(const struct pgw_hook_signing *s, const struct pgw_hook_message *message,
+                          unsigned char ret[PGW_SHA256_SIZE])
+{
+        struct claim c = {.message = message};
+        struct pgw_sha256 *sha;
+
+        if (read_claim(&c, s) != PGW_SEAL_GOOD || !c.has_time)
+                return false;
+        sha = pgw_sha256_new();
+        for (size_t i = 0; i < c.piece_count; i++)
+                pgw_sha256_add(sha, c.pieces[i].p, c.pieces[i].n);
+        pgw_sha256_end(sha, ret);
+        return true;
 }

@@ -20,6 +20,7 @@
 #ifndef PGW_HTTP_HOOK_SIGNATURE_H
 #define PGW_HTTP_HOOK_SIGNATURE_H
 
+#include "base/sha256.h"
 #include "base/str.h"
 
 #define PGW_HOOK_SECRETS_MAX    8
@@ -68,5 +69,11 @@ enum pgw_hook_seal {
 /* *ret_secret, which may be NULL, is the index of the secret of a good one. */
 enum pgw_hook_seal pgw_hook_verify(const struct pgw_hook_signing *, const struct pgw_hook_message *,
                                    uint64_t now_wall_ms, size_t *ret_secret);
+
+/* The hash of what the sender signed, of one that is known to be good; false when no time is in
+ * it, and so the same bytes may well be signed twice. It does not depend on the secret, because a
+ * delivery may be signed with several, and any of them could be left out on the way. */
+bool pgw_hook_signed_hash(const struct pgw_hook_signing *, const struct pgw_hook_message *,
+                          unsigned char ret[PGW_SHA256_SIZE]);
 
 #endif

@@ -287,46 +287,69 @@ static struct pgw_str value_of(const struct expansion *e, const struct piece *pi
         return pgw_str_of(json_string_value(at), json_string_length(at));
 }
 
+static bool is_wildcard(char c)
+{
+        return c == '*' || c == '?' || c == '[' || c == ']' || c == '\\';
+}
+
+/* Run by run: values are long, and wildcards few. */
 static enum pgw_err add_escaped(struct pgw_buf *out, struct pgw_str value)
 {
         enum pgw_err err = PGW_OK;
+        size_t from = 0;
 
         for (size_t i = 0; i < value.n && !err; i++) {
-                if (memchr("*?[]\\", value.p[i], 5))
-                        err = pgw_buf_add(out, "\\", 1);
+                if (!is_wildcard(value.p[i]))
+                        continue;
+                err = pgw_buf_add(out, value.p + from, i - from);
                 if (!err)
-                        err = pgw_buf_add(out, value.p + i, 1);
+                        err = pgw_buf_add(out, "\\", 1);
+                from = i;
         }
+        return err ? err : pgw_buf_add(out, value.p + from, value.n - from);
+}
+
+/* False when a value is missing. */
+static enum pgw_err write_pieces(struct expansion *e, bool *ret_is_whole)
+{
+        char room[PGW_CLOUD_ATTRIBUTE_MAX];
+        enum pgw_err err = PGW_OK;
+
+        *ret_is_whole = false;
+        pgw_buf_clear(&e->text);
+        for (size_t i = 0; i < e->t->piece_count && !err; i++) {
+                const struct piece *piece = &e->t->pieces[i];
+                const struct pgw_str value = value_of(e, piece, room);
+                if (value.n == 0)
+                        return PGW_OK;
+                err = e->out->is_pattern && piece->kind != LITERAL
+                          ? add_escaped(&e->text, value)
+                          : pgw_buf_add_str(&e->text, value);
+        }
+        *ret_is_whole = true;
         return err;
 }
 
 static enum pgw_err write_text(struct expansion *e)
 {
-        char room[PGW_CLOUD_ATTRIBUTE_MAX];
-        enum pgw_err err = PGW_OK;
+        struct pgw_template_budget *budget = e->out->budget;
+        bool is_whole;
+        const enum pgw_err err = write_pieces(e, &is_whole);
 
-        pgw_buf_clear(&e->text);
-        for (size_t i = 0; i < e->t->piece_count && !err; i++) {
-                const struct piece *piece = &e->t->pieces[i];
-                const struct pgw_str value = value_of(e, piece, room);
-                if (value.n == 0) {
-                        e->missing++;
-                        return PGW_OK;
-                }
-                err = e->out->is_pattern && piece->kind != LITERAL
-                          ? add_escaped(&e->text, value)
-                          : pgw_buf_add_str(&e->text, value);
-        }
-        if (!err)
-                e->out->each(e->out->ctx, pgw_buf_str(&e->text));
-        return err;
+        if (err || e->text.n > budget->bytes)
+                return PGW_E_TOO_LARGE;
+        budget->bytes -= e->text.n;
+        if (is_whole)
+                return e->out->each(e->out->ctx, pgw_buf_str(&e->text));
+        e->missing++;
+        return PGW_OK;
 }
 
 static enum pgw_err pay(struct expansion *e)
 {
-        if (*e->out->budget == 0)
+        if (e->out->budget->texts == 0)
                 return PGW_E_TOO_LARGE;
-        --*e->out->budget;
+        e->out->budget->texts--;
         return PGW_OK;
 }
 

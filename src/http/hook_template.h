@@ -9,7 +9,8 @@
  * A value is a string that is not empty, an integer, true or false. A text for which one is missing
  * is not made, and counted: `user:{/id}*` without an id must not become `user:*`.
  *
- * How many texts come of a delivery is the sender's doing, so who asks gives a budget.
+ * How many texts come of a delivery, and how long they are, is the sender's doing, so who asks
+ * gives a budget.
  *
  * Templates are read-only once they are made; any thread.
  */
@@ -33,10 +34,15 @@ void pgw_template_free(struct pgw_template *);
 /* As it was written. */
 struct pgw_str pgw_template_source(const struct pgw_template *);
 
+struct pgw_template_budget {
+        size_t texts; /* and items, that may still be looked at */
+        size_t bytes; /* of texts, also of those for which a value is missing at the end */
+};
+
 struct pgw_template_output {
         bool is_pattern; /* wildcards in values stand for themselves */
-        size_t *budget;  /* texts and items that may still be looked at */
-        void (*each)(void *ctx, struct pgw_str text);
+        struct pgw_template_budget *budget;
+        enum pgw_err (*each)(void *ctx, struct pgw_str text); /* an error ends it */
         void *ctx;
 };
 

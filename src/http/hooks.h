@@ -13,19 +13,21 @@
  *          job: {priority: high}               other members of an invalidation
  *
  * What the rules that hold name is one invalidation. All that is not known is refused with its
- * line. Secrets are held in memory only, and wiped.
+ * line, and so is what no delivery could ever come through with (http/hook_check.h). Secrets are
+ * held in memory only, and wiped.
  *
  * A set is read-only and counted, as identities are (http/identities.h). Any thread.
  */
 #ifndef PGW_HTTP_HOOKS_H
 #define PGW_HTTP_HOOKS_H
 
+#include "base/identity_name.h"
 #include "http/hook_signature.h"
 #include "http/hook_template.h"
 #include "http/identities.h"
 
 #define PGW_HOOKS_MAX           256
-#define PGW_HOOK_NAME_MAX       64
+#define PGW_HOOK_NAME_MAX       PGW_IDENTITY_NAME_MAX /* a hook is named as an identity is */
 #define PGW_HOOK_RULES_MAX      64
 #define PGW_HOOK_CONDITIONS_MAX 16 /* of a rule */
 #define PGW_HOOK_CHOICES_MAX    64 /* of a condition */
@@ -69,6 +71,7 @@ struct pgw_hook {
 };
 
 struct pgw_hooks;
+struct pgw_contract;
 
 /* The secret that a reference ("env:NAME", "file:PATH") names, into `out`; PGW_E_CONFIG with the
  * reason, never with the secret. */
@@ -78,6 +81,7 @@ typedef enum pgw_err pgw_hook_secret_f(void *ctx, struct pgw_str reference, stru
 struct pgw_hooks_sources {
         const char *path;                        /* for faults */
         const struct pgw_identities *identities; /* a hook must act as one of them; NULL: none */
+        const struct pgw_contract *contract;     /* NULL: what goes into a body is not held to it */
         const struct pgw_str *targets;
         size_t target_count;
         pgw_hook_secret_f *secret;

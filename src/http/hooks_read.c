@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/codec.h"
+#include "base/identity_name.h"
 #include "base/yaml_place.h"
+#include "http/hook_check.h"
 #include "http/hooks_priv.h"
 
 #define PGW_SECRET_SIZE_MIN 16
@@ -426,25 +428,12 @@ static enum pgw_err read_job(struct reader *r, void *into, json_t *value)
 
 /* ---- a hook ---- */
 
-static bool is_name(struct pgw_str text)
-{
-        if (text.n == 0 || text.n > PGW_HOOK_NAME_MAX)
-                return false;
-        for (size_t i = 0; i < text.n; i++) {
-                const char c = text.p[i];
-                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '_' || c == '.'))
-                        return false;
-        }
-        return true;
-}
-
 static enum pgw_err read_name(struct reader *r, void *into, json_t *value)
 {
         struct pgw_hook *hook = into;
         const struct pgw_str text = string_of(value);
 
-        if (!json_is_string(value) || !is_name(text))
+        if (!json_is_string(value) || !pgw_identity_name_is_valid(text))
                 return pgw_fault_config(r->fault,
                                         "a name has 1 to %d letters, digits, '-', '_' or '.'",
                                         PGW_HOOK_NAME_MAX);
@@ -649,6 +638,16 @@ static enum pgw_err complete(struct reader *r, struct pgw_hook *hook)
         return pgw_template_parse(pgw_str_z(profiles[s->profile].id), r->fault, &hook->id);
 }
 
+static enum pgw_err check(struct reader *r, const struct pgw_hook *hook)
+{
+        char place[PGW_HOOK_PLACE_MAX];
+        const enum pgw_err err = pgw_hook_check(hook, r->sources, r->fault, place);
+
+        if (err && place[0])
+                (void)enter(r, place + 1);
+        return err;
+}
+
 static enum pgw_err read_hook(struct reader *r, struct pgw_hook *hook, json_t *value)
 {
         static const struct member members[] = {
@@ -667,7 +666,9 @@ static enum pgw_err read_hook(struct reader *r, struct pgw_hook *hook, json_t *v
         enum pgw_err err =
             read_members(r, members, sizeof members / sizeof members[0], hook, value);
 
-        return err ? err : complete(r, hook);
+        if (!err)
+                err = complete(r, hook);
+        return err ? err : check(r, hook);
 }
 
 static enum pgw_err read_hooks(struct reader *r, void *into, json_t *value)

@@ -2,6 +2,7 @@
 
 #include "base/metric.h"
 #include "http/front.h"
+#include "http/page.h"
 
 #define SCHEME_SIZE 7 /* "Bearer " */
 
@@ -31,12 +32,11 @@ static struct pgw_str secret_of(const struct pgw_exchange *x, bool *ret_shown)
 
 /* A request that shows a secret stands by it, right or wrong: it may come through a proxy that has
  * a certificate of its own. */
-static const struct pgw_identity *find(const struct pgw_exchange *x)
+static const struct pgw_identity *find(const struct pgw_exchange *x, bool *ret_shown)
 {
-        bool shown;
-        const struct pgw_str secret = secret_of(x, &shown);
+        const struct pgw_str secret = secret_of(x, ret_shown);
 
-        if (!shown && x->req) {
+        if (!*ret_shown && x->req) {
                 const struct pgw_identity *who =
                     pgw_identities_find_peer(x->identities, pgw_front_peer(x->req));
                 if (who)
@@ -48,11 +48,14 @@ static const struct pgw_identity *find(const struct pgw_exchange *x)
 enum pgw_err pgw_identify(struct pgw_exchange *x)
 {
         char words[128];
+        bool shown;
 
-        if (!x->gateway->links.identities || x->op->scopes == 0)
+        if (x->op->scopes == 0)
                 return PGW_OK;
+        if (!x->gateway->links.identities)
+                return pgw_page_judge_name(x);
         x->identities = pgw_identities_hold(x->gateway->links.identities);
-        x->who = find(x);
+        x->who = find(x, &shown);
         if (!x->who)
                 return PGW_E_CREDENTIALS;
         if (x->who->scopes & x->op->scopes)
@@ -60,6 +63,17 @@ enum pgw_err pgw_identify(struct pgw_exchange *x)
         pgw_scope_words(x->op->scopes, words, sizeof words);
         pgw_fault_set(&x->fault, "", "It needs the scope %s.", words);
         return PGW_E_SCOPE;
+}
+
+enum pgw_err pgw_identify_sender(struct pgw_exchange *x)
+{
+        bool shown;
+
+        if (!x->gateway->links.identities)
+                return PGW_OK;
+        x->identities = pgw_identities_hold(x->gateway->links.identities);
+        x->who = find(x, &shown);
+        return shown && !x->who ? PGW_E_CREDENTIALS : PGW_OK;
 }
 
 void pgw_identify_count(enum pgw_err err)

@@ -11,8 +11,12 @@
 
 /* Set who asks. PGW_E_CREDENTIALS when that is nobody who is known, PGW_E_SCOPE when they have none
  * of the scopes that open the operation. Without identities, and where anybody may ask, nobody is
- * looked for. */
+ * looked for; without them PGW_E_HOST for a name that leads here by somebody else's doing. */
 enum pgw_err pgw_identify(struct pgw_exchange *) PGW_MUSTUSE;
+
+/* Set who sends what no operation takes, if that can be seen. PGW_E_CREDENTIALS when a secret is
+ * shown that nobody has. */
+enum pgw_err pgw_identify_sender(struct pgw_exchange *) PGW_MUSTUSE;
 
 /* Count a refusal for who asked; others are not counted. */
 void pgw_identify_count(enum pgw_err);

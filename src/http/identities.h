@@ -23,6 +23,7 @@
 #ifndef PGW_HTTP_IDENTITIES_H
 #define PGW_HTTP_IDENTITIES_H
 
+#include "base/identity_name.h"
 #include "domain/target.h"
 #include "http/limits.h"
 #include "http/peer.h"
@@ -30,7 +31,6 @@
 
 #define PGW_IDENTITIES_MAX      16384
 #define PGW_IDENTITY_KEYS_MAX   16
-#define PGW_IDENTITY_NAME_MAX   64
 #define PGW_PREFIXES_MAX        256
 #define PGW_PREFIX_SIZE_MAX     512
 #define PGW_IDENTITIES_FILE_MAX (16u << 20)

@@ -28,22 +28,9 @@ static struct pgw_str string_of(const json_t *value)
 
 /* ---- the members of an identity ---- */
 
-static bool is_name(struct pgw_str text)
-{
-        if (text.n == 0 || text.n > PGW_IDENTITY_NAME_MAX)
-                return false;
-        for (size_t i = 0; i < text.n; i++) {
-                const char c = text.p[i];
-                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '_' || c == '.'))
-                        return false;
-        }
-        return true;
-}
-
 static enum pgw_err read_name(struct reader *r, struct pgw_identity *who, struct pgw_str text)
 {
-        if (!is_name(text))
+        if (!pgw_identity_name_is_valid(text))
                 return pgw_fault_config(r->fault,
                                         "a name has 1 to %d letters, digits, '-', '_' or '.'",
                                         PGW_IDENTITY_NAME_MAX);

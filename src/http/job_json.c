@@ -171,8 +171,8 @@ static uint64_t digest(const struct pgw_progress *p)
 
 void pgw_job_etag(const struct pgw_job *job, char out[PGW_ETAG_SIZE])
 {
-        const uint64_t moves = job->sweeps ? digest(&job->progress)
-                                           : job->finished_ms + job->due_ms + job->rebounds.count;
+        const uint64_t moves = job->finished_ms + job->due_ms + job->rebounds.count +
+                               (job->sweeps ? digest(&job->progress) : 0);
 
         snprintf(out, PGW_ETAG_SIZE, "\"%s-%llu-%llx\"", pgw_job_state_word(job->state),
                  (unsigned long long)job->attempts, (unsigned long long)moves);

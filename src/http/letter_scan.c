@@ -9,7 +9,7 @@ struct scan {
         struct pgw_letter_filter filter;
         struct pgw_letter_place place;
         size_t left; /* to be looked at */
-        size_t asked;
+        size_t page; /* at a time */
         pgw_letter_each_f *each;
         pgw_letter_scanned_f *done;
         void *ctx;
@@ -55,23 +55,25 @@ static bool look_at(struct scan *s, const struct pgw_reply *name, enum pgw_err *
 static void on_page(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct scan *s = ctx;
+        const struct pgw_reply *page = err ? NULL : pgw_reply_at(reply, 1);
         bool goes_on = true;
 
-        if (!err && (reply->type != PGW_REPLY_ARRAY || reply->count % 3))
+        if (!err && (!page || page->type != PGW_REPLY_ARRAY || page->count % 3))
                 err = PGW_E_REDIS_PROTOCOL;
         if (err) {
                 finish(s, err, false);
                 return;
         }
-        const size_t count = reply->count / 3;
-        const struct pgw_reply *name = reply + 1;
+        const bool has_more = pgw_reply_int(pgw_reply_at(reply, 0), 0) == 1 && page->count > 0;
+        const size_t count = page->count / 3;
+        const struct pgw_reply *name = page + 1;
         for (size_t i = 0; i < count && goes_on; i++) {
                 goes_on = look_at(s, name, &err);
                 name = pgw_reply_next(pgw_reply_next(pgw_reply_next(name)));
         }
         s->left -= count < s->left ? count : s->left;
-        if (err || !goes_on || count < s->asked || s->left == 0) {
-                finish(s, err, !err && (!goes_on || count == s->asked));
+        if (err || !goes_on || !has_more || s->left == 0) {
+                finish(s, err, !err && (!goes_on || has_more));
                 return;
         }
         err = ask(s);
@@ -81,25 +83,27 @@ static void on_page(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 
 static enum pgw_err ask(struct scan *s)
 {
-        s->asked = s->left < PGW_LETTERS_PAGE_MAX ? s->left : PGW_LETTERS_PAGE_MAX;
         return pgw_letters_ask(s->gateway->links.broker, s->gateway->links.keyspace, &s->place,
-                               s->asked, on_page, s);
+                               s->left < s->page ? s->left : s->page, on_page, s);
 }
 
 enum pgw_err pgw_letter_scan(struct pgw_gateway *g, const struct pgw_letter_filter *filter,
-                             const struct pgw_letter_place *from, size_t most,
+                             const struct pgw_letter_place *from, size_t most, size_t enough,
                              pgw_letter_each_f *each, pgw_letter_scanned_f *done, void *ctx)
 {
         struct scan *s = pgw_alloc(sizeof *s);
+        const bool takes_any = pgw_letter_filter_is_empty(filter);
 
-        PGW_ASSERT(most > 0);
-        *s = (struct scan){.gateway = g,
-                           .filter = *filter,
-                           .place = *from,
-                           .left = most,
-                           .each = each,
-                           .done = done,
-                           .ctx = ctx};
+        PGW_ASSERT(most > 0 && enough > 0);
+        *s = (struct scan){
+            .gateway = g,
+            .filter = *filter,
+            .place = *from,
+            .left = most,
+            .page = takes_any && enough < PGW_LETTERS_PAGE_MAX ? enough : PGW_LETTERS_PAGE_MAX,
+            .each = each,
+            .done = done,
+            .ctx = ctx};
         enum pgw_err err = ask(s);
         if (err)
                 pgw_free(s);

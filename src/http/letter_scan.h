@@ -11,10 +11,12 @@ typedef bool pgw_letter_each_f(void *ctx, const struct pgw_letter *);
 /* It is over. `next` is where to go on, or NULL when there is nothing more. */
 typedef void pgw_letter_scanned_f(void *ctx, enum pgw_err, const struct pgw_letter_place *next);
 
-/* At most `most` letters are looked at. `done` comes once, later, if and only if PGW_OK is
- * returned. The filter is copied; its texts must live until then. */
+/* At most `most` letters are looked at; `enough` of them are likely to be. `done` comes once,
+ * later, if and only if PGW_OK is returned. The filter is copied; its texts must live until then.
+ */
 enum pgw_err pgw_letter_scan(struct pgw_gateway *, const struct pgw_letter_filter *,
-                             const struct pgw_letter_place *from, size_t most, pgw_letter_each_f *,
-                             pgw_letter_scanned_f *done, void *ctx) PGW_MUSTUSE;
+                             const struct pgw_letter_place *from, size_t most, size_t enough,
+                             pgw_letter_each_f *, pgw_letter_scanned_f *done,
+                             void *ctx) PGW_MUSTUSE;
 
 #endif

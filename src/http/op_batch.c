@@ -143,6 +143,16 @@ static bool keep_group(struct batch *b)
 
 /* ---- the items ---- */
 
+/* Said now, while it is known which limit it was. */
+static void say_why(struct item *item)
+{
+        struct pgw_exchange *x = item->batch->x;
+
+        if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
+                pgw_buf_clear(&item->problem);
+        x->fault.detail[0] = '\0';
+}
+
 static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job *job)
 {
         struct item *item = ctx;
@@ -152,6 +162,7 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job
         item->err = err;
         if (err) {
                 pgw_accept_count_refusal(err);
+                say_why(item);
         } else {
                 item->id = job->id;
                 b->accepted++;
@@ -192,8 +203,9 @@ static void refuse_item(struct item *item, const json_t *value)
 
         if (!x->has_once)
                 pgw_charge_back(x, 0, pgw_charge_of(x, value));
-        if (x->gone || pgw_answer_problem(&item->problem, x, item->err))
-                pgw_buf_clear(&item->problem);
+        pgw_identify_count(item->err);
+        pgw_refusals_note(&x->gateway->refusals, x, item->err);
+        say_why(item);
 }
 
 /* The item is the exchange's body for as long as this takes. */

@@ -62,7 +62,7 @@ static void on_ended(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 pgw_exchange_resume(x, err);
 }
 
-static enum pgw_err cancel(struct pgw_exchange *, const struct pgw_buf *end);
+static enum pgw_err cancel(struct pgw_exchange *, const struct pgw_cancel_end *);
 
 /* It has left the queue, or somebody is told to stop, or it was over just then. */
 static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -70,40 +70,40 @@ static void on_cancelled(void *ctx, enum pgw_err err, const struct pgw_reply *re
         struct pgw_exchange *x = ctx;
         const struct pgw_gateway *g = x->gateway;
         enum pgw_cancel_verdict verdict;
-        uint64_t selectors;
-        struct pgw_buf end;
+        struct pgw_buf record;
+        struct pgw_cancel_end end = {.ttl_s = g->conf.result_ttl_s, .record = &record};
 
-        pgw_buf_init(&end, PGW_AUDIT_RECORD_MAX);
+        pgw_buf_init(&record, PGW_AUDIT_RECORD_MAX);
         if (!err)
-                err = pgw_cancel_read(reply, &x->job.id, &verdict, &selectors, &end);
+                err = pgw_cancel_read(reply, &x->job.id, &verdict, &end.selectors, &record);
         if (!err && verdict == PGW_CANCEL_WAITS)
                 err = cancel(x, &end);
         else if (!err && verdict == PGW_CANCEL_LEFT)
-                err = pgw_cancel_end(g->links.results, g->links.keyspace, &x->job.id, selectors,
-                                     g->conf.result_ttl_s, on_ended, x);
+                err = pgw_cancel_end(g->links.results, g->links.keyspace, &x->job.id, end.selectors,
+                                     end.ttl_s, on_ended, x);
         else if (!err && verdict == PGW_CANCEL_ASKED) {
                 if (!x->gone)
                         pgw_front_request_extend(x->req,
                                                  pgw_mono_ms() + PGW_CANCEL_PATIENCE_MS + 1000);
-                (void)pgw_poll_start(x->gateway, &x->job.id, 0, PGW_CANCEL_PATIENCE_MS, answer, x);
+                pgw_poll_start(x, 0, PGW_CANCEL_PATIENCE_MS, answer);
         } else if (!err) {
                 err = pgw_jobs_find(g->links.jobs, &x->job.id, answer, x);
         }
-        pgw_buf_fini(&end);
+        pgw_buf_fini(&record);
         if (err)
                 pgw_exchange_resume(x, err);
 }
 
-/* With the record of the end that it would have, when that is known. */
-static enum pgw_err cancel(struct pgw_exchange *x, const struct pgw_buf *end)
+/* With the end that it would have, when that is known. */
+static enum pgw_err cancel(struct pgw_exchange *x, const struct pgw_cancel_end *end)
 {
         const struct pgw_gateway *g = x->gateway;
         struct pgw_audit act = {.action = PGW_AUDIT_CANCEL, .has_job = true, .job = x->job.id};
         struct pgw_buf record;
-        const struct pgw_cancel_audit audit = {
-            .conf = &g->conf.audit, .act = pgw_actor_record(x, &act, &record), .end = end};
-        const enum pgw_err err =
-            pgw_cancel_job(g->links.broker, g->links.keyspace, &x->job.id, &audit, on_cancelled, x);
+        const struct pgw_cancel_audit audit = {.conf = &g->conf.audit,
+                                               .act = pgw_actor_record(x, &act, &record)};
+        const enum pgw_err err = pgw_cancel_job(g->links.broker, g->links.keyspace, &x->job.id,
+                                                &audit, end, on_cancelled, x);
 
         pgw_buf_fini(&record);
         return err;

@@ -26,6 +26,10 @@ enum pgw_step pgw_op_event_understand(struct pgw_exchange *x)
         x->body = body;
         x->err = pgw_cover_trim(x);
         if (!x->err)
-                x->err = pgw_accept_understand(x);
+                x->err = pgw_accept_check(x);
+        if (x->err == PGW_E_SCHEMA)
+                pgw_fault_set(&x->fault, "",
+                              "What the event comes to here is no invalidation that is taken; "
+                              "`errors` names the places in that.");
         return x->err ? PGW_FAIL : PGW_NEXT;
 }

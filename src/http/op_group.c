@@ -46,6 +46,16 @@ static struct counts count_all(const struct group *g)
         return c;
 }
 
+/* Nobody knows how a job ended whose result has expired: it may have been the one that failed. */
+static const char *status_of(const struct counts *c)
+{
+        if (c->pending)
+                return "running";
+        if (c->failed)
+                return "failed";
+        return c->unknown ? "unknown" : "succeeded";
+}
+
 static enum pgw_err write_members(struct pgw_buf *out, const struct group *g)
 {
         enum pgw_err err = PGW_OK;
@@ -66,15 +76,11 @@ static enum pgw_err write_group(const struct group *g)
         struct pgw_exchange *x = g->x;
         const struct pgw_str id = pgw_params_get(&x->params, "group_id");
         const struct counts c = count_all(g);
-        enum pgw_err err =
-            pgw_buf_printf(&x->out,
-                           "{\"group_id\":\"%.*s\",\"status\":\"%s\",\"total\":%zu,\"pending\":%zu,"
-                           "\"succeeded\":%zu,\"failed\":%zu,\"unknown\":%zu,\"jobs\":[",
-                           (int)id.n, id.p,
-                           c.pending  ? "running"
-                           : c.failed ? "failed"
-                                      : "succeeded",
-                           g->count, c.pending, c.succeeded, c.failed, c.unknown);
+        enum pgw_err err = pgw_buf_printf(
+            &x->out,
+            "{\"group_id\":\"%.*s\",\"status\":\"%s\",\"total\":%zu,\"pending\":%zu,"
+            "\"succeeded\":%zu,\"failed\":%zu,\"unknown\":%zu,\"jobs\":[",
+            (int)id.n, id.p, status_of(&c), g->count, c.pending, c.succeeded, c.failed, c.unknown);
 
         if (!err)
                 err = write_members(&x->out, g);

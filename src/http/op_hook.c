@@ -7,7 +7,10 @@
  *
  * A delivery that is known by an id, and comes again with the same body within a few minutes, is
  * the job that it was: senders send again what they believe lost. After that it is another one,
- * because people have deliveries sent again when something did not work.
+ * because people have deliveries sent again when something did not work. They are signed anew then:
+ * what was signed with its time is the job that it was for as long as that time is near enough, so
+ * that nobody who has seen a delivery can have it done again. The id alone would not do, because
+ * most senders do not sign it.
  *
  * What came and asks for nothing is answered with success: senders give up on who refuses.
  */
@@ -30,7 +33,7 @@
 #include "io/aside.h"
 
 #define PGW_HOOK_ONCE_MS   300000
-#define PGW_HOOK_SCOPE_MAX (8 + PGW_HOOK_NAME_MAX)
+#define PGW_HOOK_SCOPE_MAX (8 + PGW_HOOK_NAME_MAX) /* "signed NAME" */
 
 struct delivery {
         struct pgw_exchange *x;
@@ -169,41 +172,74 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job
 
 /* ---- what it says, on any thread ---- */
 
-/* What is known by an id: that of the delivery and its body. The body is part of the name, so that
- * a sender who gives an id to two deliveries loses neither. False when there is no id. */
-static bool make_once(const struct delivery *d, struct pgw_str body, struct pgw_once *ret)
+static struct pgw_str scope_of(const struct delivery *d, const char *kind,
+                               char out[PGW_HOOK_SCOPE_MAX])
 {
-        unsigned char hash[PGW_SHA256_SIZE];
-        struct pgw_sha256 *sha;
-        char scope[PGW_HOOK_SCOPE_MAX];
+        /* No identity has a name with a space. */
+        const int n = snprintf(out, PGW_HOOK_SCOPE_MAX, "%s %s", kind, d->hook->name);
 
-        if (d->it.id.n == 0)
-                return false;
-        sha = pgw_sha256_new();
+        PGW_ASSERT(n > 0 && n < PGW_HOOK_SCOPE_MAX);
+        return pgw_str_of(out, (size_t)n);
+}
+
+/* The body is part of the name, so that a sender who gives an id to two deliveries loses neither.
+ */
+static void hash_by_id(const struct delivery *d, struct pgw_str body,
+                       unsigned char out[PGW_SHA256_SIZE])
+{
+        struct pgw_sha256 *sha = pgw_sha256_new();
+
         pgw_sha256_add(sha, d->it.id.p, d->it.id.n);
         pgw_sha256_add(sha, "\n", 1);
         pgw_sha256_add(sha, body.p, body.n);
-        pgw_sha256_end(sha, hash);
-        /* No identity has a name with a space. */
-        const int n = snprintf(scope, sizeof scope, "hook %s", d->hook->name);
-        pgw_once_name(ret, pgw_str_of(scope, (size_t)n),
-                      pgw_str_of((const char *)hash, sizeof hash));
+        pgw_sha256_end(sha, out);
+}
+
+/* From its time on and up to it a signature may be good. */
+static uint64_t signed_ttl_ms(const struct delivery *d)
+{
+        const uint64_t window_ms = 2 * d->hook->signing.tolerance_ms;
+
+        return window_ms > PGW_HOOK_ONCE_MS ? window_ms : PGW_HOOK_ONCE_MS;
+}
+
+/* By what it is known: its id and its body, and by what was signed, if that has a time. False when
+ * there is neither. */
+static bool make_once(const struct delivery *d, const struct pgw_hook_message *message,
+                      struct pgw_once *ret)
+{
+        unsigned char hash[PGW_SHA256_SIZE], signed_hash[PGW_SHA256_SIZE];
+        const bool has_time = pgw_hook_signed_hash(&d->hook->signing, message, signed_hash);
+        const struct pgw_str signed_text =
+            pgw_str_of((const char *)signed_hash, sizeof signed_hash);
+        char scope[PGW_HOOK_SCOPE_MAX];
+
+        if (d->it.id.n)
+                hash_by_id(d, message->body, hash);
+        else if (has_time)
+                memcpy(hash, signed_hash, sizeof hash);
+        else
+                return false;
+        pgw_once_name(ret, scope_of(d, "hook", scope), pgw_str_of((const char *)hash, sizeof hash));
         pgw_once_fingerprint(ret, hash);
         ret->ttl_ms = PGW_HOOK_ONCE_MS;
+        if (has_time)
+                pgw_once_also(ret, scope_of(d, "signed", scope), signed_text, signed_ttl_ms(d));
         return true;
 }
 
 static void examine(struct delivery *d, const struct pgw_hook_message *message)
 {
         struct pgw_exchange *x = d->x;
+        const struct pgw_hook_wish wish = {.bytes_max = x->gateway->conf.selector_bytes_max};
 
         d->seal = pgw_hook_verify(&d->hook->signing, message, pgw_wall_ms(), &d->secret);
         d->is_ping = pgw_hook_is_ping(d->hook, message);
         if (d->seal != PGW_SEAL_GOOD || d->is_ping)
                 return;
-        d->err = pgw_hook_read(d->hook, message, false, &x->fault, &x->violations, &d->it);
+        d->err = pgw_hook_read(d->hook, message, &wish, &x->fault, &x->violations, &d->it);
         if (!d->err && d->it.verdict == PGW_VERDICT_ACCEPTED)
-                d->has_once = make_once(d, message->body, &d->once);
+                d->has_once = make_once(d, message, &d->once);
 }
 
 /* ---- what becomes of it ---- */
@@ -233,20 +269,41 @@ static void charge_for_trying(const struct delivery *d)
         pgw_front_charge(x->req, x->req->entity.len * d->hook->signing.secret_count);
 }
 
+static enum pgw_hook_verdict verdict_of(enum pgw_hook_seal seal)
+{
+        switch (seal) {
+        case PGW_SEAL_NONE:
+                return PGW_VERDICT_UNSIGNED;
+        case PGW_SEAL_OUTSIDE:
+                return PGW_VERDICT_OUT_OF_TIME;
+        case PGW_SEAL_BAD:
+        case PGW_SEAL_GOOD:
+                break;
+        }
+        PGW_ASSERT(seal == PGW_SEAL_BAD);
+        return PGW_VERDICT_BAD_SIGNATURE;
+}
+
+/* Whose address has used up what strangers have is told so in place of the truth, but what came is
+ * written down as it was. */
 static enum pgw_step judge_unsigned(struct delivery *d)
 {
+        struct pgw_exchange *x = d->x;
+        enum pgw_err err;
+
         /* The first that WooCommerce sends is not signed. */
         if (d->seal == PGW_SEAL_NONE && d->is_ping &&
             d->hook->signing.profile == PGW_HOOK_WOOCOMMERCE) {
+                err = pgw_charge_stranger(x, PGW_OK);
+                if (err)
+                        return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
                 d->it.verdict = PGW_VERDICT_PING;
                 return pass_over(d);
         }
-        if (d->seal == PGW_SEAL_NONE)
-                return refuse(d, PGW_VERDICT_UNSIGNED, PGW_E_SIGNATURE);
-        if (d->seal == PGW_SEAL_OUTSIDE)
-                return refuse(d, PGW_VERDICT_OUT_OF_TIME, PGW_E_SIGNATURE);
-        charge_for_trying(d);
-        return refuse(d, PGW_VERDICT_BAD_SIGNATURE, PGW_E_SIGNATURE);
+        if (d->seal == PGW_SEAL_BAD)
+                charge_for_trying(d);
+        err = pgw_charge_stranger(x, PGW_E_SIGNATURE);
+        return refuse(d, verdict_of(d->seal), err);
 }
 
 static enum pgw_step conclude(struct delivery *d)
@@ -328,6 +385,10 @@ static enum pgw_step receive(struct delivery *d)
             .ctx = x,
         };
 
+        const enum pgw_err err = pgw_charge_delivery_first(x);
+
+        if (err)
+                return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
         if (message.body.n >= PGW_BODY_LARGE) {
                 pgw_aside_add(x->gateway->aside, &d->work, &how);
                 return PGW_WAIT;

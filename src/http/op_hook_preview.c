@@ -1,13 +1,28 @@
 /* POST /v1/hooks/{hook}/preview: what a delivery would have removed. All is done as with a
- * delivery, but that nobody signs it and nothing comes of it. */
+ * delivery, but that nobody signs it and nothing comes of it; so a large sample is looked at beside
+ * the loop, too. */
 #include <string.h>
 
 #include <h2o.h>
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "http/body.h"
 #include "http/hook_judge.h"
 #include "http/operations.h"
+#include "io/aside.h"
+
+struct preview {
+        struct pgw_exchange *x;
+        struct pgw_hooks *hooks; /* held */
+        const struct pgw_hook *hook;
+        json_t *sample;
+        struct pgw_aside_work work;
+
+        /* what examining it writes */
+        struct pgw_hook_case it;
+        enum pgw_err refusal;
+};
 
 static struct pgw_str string_of(const json_t *value)
 {
@@ -68,54 +83,111 @@ static enum pgw_err write_case(struct pgw_exchange *x, const struct pgw_hook_cas
         }
         const int rc = json_dump_callback(answer, add_text, &x->out, JSON_COMPACT);
         json_decref(answer);
-        return rc ? PGW_E_TOO_LARGE : pgw_buf_add(&x->out, "\n", 1);
+        if (rc == 0 && pgw_buf_add(&x->out, "\n", 1) == PGW_OK)
+                return PGW_OK;
+        pgw_fault_set(&x->fault, "", "What it would remove is more than an answer may hold.");
+        return PGW_E_BODY_SIZE;
 }
 
-static enum pgw_err preview(struct pgw_exchange *x, const struct pgw_hook *hook,
-                            const json_t *sample, char *payload)
+/* ---- what it says, on any thread ---- */
+
+static void examine(struct preview *p)
 {
-        const struct pgw_identity *who = x->who;
+        struct pgw_exchange *x = p->x;
+        const struct pgw_hook_wish wish = {.rules = true,
+                                           .bytes_max = x->gateway->conf.selector_bytes_max};
+        char *payload =
+            json_dumps(json_object_get(p->sample, "payload"), JSON_COMPACT | JSON_ENCODE_ANY);
         const struct pgw_hook_message message = {
             .method = PGW_STR("POST"),
             .body = pgw_str_z(payload),
             .header = count_header,
-            .ctx = json_object_get(sample, "headers"),
+            .ctx = json_object_get(p->sample, "headers"),
         };
-        struct pgw_hook_case it;
 
-        pgw_hook_case_init(&it);
-        enum pgw_err refusal = PGW_OK;
-        if (pgw_hook_is_ping(hook, &message))
-                it.verdict = PGW_VERDICT_PING;
+        if (pgw_hook_is_ping(p->hook, &message))
+                p->it.verdict = PGW_VERDICT_PING;
         else
-                refusal = pgw_hook_read(hook, &message, true, &x->fault, &x->violations, &it);
-        if (!refusal)
-                refusal = pgw_hook_fit(x, hook, &it);
+                p->refusal =
+                    pgw_hook_read(p->hook, &message, &wish, &x->fault, &x->violations, &p->it);
+        pgw_free(payload);
+}
+
+/* ---- what is told of it ---- */
+
+static void preview_free(struct preview *p)
+{
+        pgw_hook_case_fini(&p->it);
+        pgw_hooks_drop(p->hooks);
+        json_decref(p->sample);
+        pgw_free(p);
+}
+
+static enum pgw_err conclude(struct preview *p)
+{
+        struct pgw_exchange *x = p->x;
+        const struct pgw_identity *who = x->who;
+
+        if (!p->refusal)
+                p->refusal = pgw_hook_fit(x, p->hook, &p->it);
         /* The hook acted as somebody; who asks is still who they are. */
         x->who = who;
-        const enum pgw_err err = write_case(x, &it, refusal);
-        pgw_hook_case_fini(&it);
-        return err;
+        x->status = 200;
+        x->content_type = "application/json";
+        return write_case(x, &p->it, p->refusal);
+}
+
+/* ---- a large one, beside the loop ---- */
+
+static struct preview *preview_of(struct pgw_aside_work *work)
+{
+        return PGW_CONTAINER(work, struct preview, work);
+}
+
+static bool begin_aside(struct pgw_aside_work *work)
+{
+        return !preview_of(work)->x->gone;
+}
+
+static void run_aside(struct pgw_aside_work *work)
+{
+        examine(preview_of(work));
+}
+
+static void end_aside(struct pgw_aside_work *work)
+{
+        struct preview *p = preview_of(work);
+        struct pgw_exchange *x = p->x;
+        const bool is_off = x->gone || pgw_aside_is_stopped(x->gateway->aside);
+        const enum pgw_err err = is_off ? PGW_E_REDIS_CANCELLED : conclude(p);
+
+        preview_free(p);
+        pgw_exchange_resume(x, err);
 }
 
 enum pgw_step pgw_op_hook_preview(struct pgw_exchange *x)
 {
-        const struct pgw_hook *hook =
-            pgw_hooks_find(x->gateway->links.hooks, pgw_params_get(&x->params, "hook"));
+        static const struct pgw_aside_kind how = {begin_aside, run_aside, end_aside};
+        struct pgw_hooks *hooks = x->gateway->links.hooks;
+        const struct pgw_hook *hook = pgw_hooks_find(hooks, pgw_params_get(&x->params, "hook"));
 
         if (!hook) {
                 x->err = PGW_E_NO_HOOK;
                 return PGW_FAIL;
         }
-        json_t *sample = json_incref(x->body);
-        char *payload =
-            json_dumps(json_object_get(sample, "payload"), JSON_COMPACT | JSON_ENCODE_ANY);
-        x->err = preview(x, hook, sample, payload);
-        pgw_free(payload);
-        json_decref(sample);
-        if (x->err)
-                return PGW_FAIL;
-        x->status = 200;
-        x->content_type = "application/json";
-        return PGW_NEXT;
+        struct preview *p = pgw_alloc(sizeof *p);
+        p->x = x;
+        p->hooks = pgw_hooks_hold(hooks);
+        p->hook = hook;
+        p->sample = json_incref(x->body);
+        p->refusal = PGW_OK;
+        pgw_hook_case_init(&p->it);
+        if (x->req->entity.len >= PGW_BODY_LARGE) {
+                pgw_aside_add(x->gateway->aside, &p->work, &how);
+                return PGW_WAIT;
+        }
+        examine(p);
+        x->err = conclude(p);
+        preview_free(p);
+        return x->err ? PGW_FAIL : PGW_NEXT;
 }

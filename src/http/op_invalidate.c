@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "http/accept.h"
 #include "http/charge.h"
+#include "http/cover.h"
 #include "http/front.h"
 #include "http/idempotency.h"
 #include "http/job_json.h"
@@ -20,6 +21,8 @@
 enum pgw_step pgw_op_invalidate_understand(struct pgw_exchange *x)
 {
         x->err = pgw_idempotency_understand(x);
+        if (x->is_purge)
+                pgw_cover_narrow(x);
         const enum pgw_err err = pgw_accept_understand(x);
         if (!x->err)
                 x->err = err;
@@ -81,8 +84,7 @@ static void on_accepted(void *ctx, enum pgw_err err, const struct pgw_intake_job
         /* A job that is there already may have got on. */
         if ((x->wait_s || x->is_repeat) && !x->gone) {
                 pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
-                (void)pgw_poll_start(x->gateway, &x->job.id, x->is_repeat ? 0 : PGW_FIRST_LOOK_MS,
-                                     x->wait_s * 1000, on_ended, x);
+                pgw_poll_start(x, x->is_repeat ? 0 : PGW_FIRST_LOOK_MS, x->wait_s * 1000, on_ended);
                 return;
         }
         answer_job(x, 202);

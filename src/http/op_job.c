@@ -32,8 +32,8 @@ enum pgw_step pgw_op_job_understand(struct pgw_exchange *x)
         return x->err ? PGW_FAIL : PGW_NEXT;
 }
 
-/* One of the tags of an If-None-Match header; weak ones compare as strong ones do here. */
-static bool is_known(struct pgw_str header, struct pgw_str etag)
+/* One of the tags in a line of If-None-Match; weak ones compare as strong ones do here. */
+static bool has_tag(struct pgw_str header, struct pgw_str etag)
 {
         struct pgw_str item;
         bool more = header.n > 0;
@@ -49,6 +49,25 @@ static bool is_known(struct pgw_str header, struct pgw_str etag)
                         return true;
         }
         return false;
+}
+
+static bool is_known(const struct pgw_exchange *x, struct pgw_str etag)
+{
+        ssize_t at = PGW_HEADERS_BEGIN;
+        struct pgw_str line;
+
+        while (pgw_exchange_next_header(x, PGW_STR("if-none-match"), &at, &line))
+                if (has_tag(line, etag))
+                        return true;
+        return false;
+}
+
+static void answer_body(struct pgw_exchange *x)
+{
+        x->status = 200;
+        x->content_type = "application/json";
+        if (pgw_job_json(&x->out, &x->job, x->gateway->targets[0].name))
+                x->status = 500;
 }
 
 static void answer_job(struct pgw_exchange *x)
@@ -70,13 +89,11 @@ static void answer_job(struct pgw_exchange *x)
         }
         if (!ended)
                 pgw_exchange_add_header(x, PGW_STR("retry-after"), PGW_STR("1"));
-        if (is_known(pgw_exchange_header(x, PGW_STR("if-none-match")), pgw_str_z(etag))) {
+        if (is_known(x, pgw_str_z(etag))) {
                 x->status = 304;
                 return;
         }
-        x->content_type = "application/json";
-        if (pgw_job_json(&x->out, &x->job, x->gateway->targets[0].name))
-                x->status = 500;
+        answer_body(x);
 }
 
 static void on_found(void *ctx, enum pgw_err err, const struct pgw_job *job)
@@ -96,7 +113,7 @@ enum pgw_step pgw_op_job(struct pgw_exchange *x)
 {
         if (x->wait_s)
                 pgw_front_request_extend(x->req, pgw_mono_ms() + x->wait_s * 1000 + 1000);
-        (void)pgw_poll_start(x->gateway, &x->job.id, 0, x->wait_s * 1000, on_found, x);
+        pgw_poll_start(x, 0, x->wait_s * 1000, on_found);
         return PGW_WAIT;
 }
 
@@ -108,8 +125,8 @@ static void on_forgotten(void *ctx, enum pgw_err err, const struct pgw_reply *re
 
         (void)reply;
         x->job.rebounds.count = 0;
-        if (!err)
-                answer_job(x);
+        if (!err && !x->gone)
+                answer_body(x);
         pgw_exchange_resume(x, err);
 }
 
@@ -148,6 +165,14 @@ static enum pgw_err cancel_rebounds(struct pgw_exchange *x)
         return err;
 }
 
+/* Its texts are of a reply that is gone when it is answered. */
+static void keep_job(struct pgw_exchange *x, const struct pgw_job *job)
+{
+        x->job = *job;
+        x->job.sample = x->gone ? PGW_STR("") : pgw_exchange_keep(x, job->sample);
+        x->job.targets = x->gone ? PGW_STR("") : pgw_exchange_keep(x, job->targets);
+}
+
 static void on_found_to_cancel(void *ctx, enum pgw_err err, const struct pgw_job *job)
 {
         struct pgw_exchange *x = ctx;
@@ -155,8 +180,7 @@ static void on_found_to_cancel(void *ctx, enum pgw_err err, const struct pgw_job
         if (!err && !pgw_job_state_is_terminal(job->state))
                 err = PGW_E_NOT_ENDED;
         if (!err) {
-                x->job = *job;
-                x->job.sample = x->job.targets = PGW_STR(""); /* of a reply that is gone by then */
+                keep_job(x, job);
                 err = cancel_rebounds(x);
         }
         if (err)

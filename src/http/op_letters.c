@@ -124,8 +124,8 @@ enum pgw_step pgw_op_letters(struct pgw_exchange *x)
         struct page *p = pgw_alloc(sizeof *p);
         *p = (struct page){.x = x, .size = PGW_LETTERS_PAGE_DEFAULT};
         (void)!pgw_params_get_u64(&x->params, "page_size", &p->size);
-        x->err = pgw_letter_scan(x->gateway, &filter, &from, PGW_LETTERS_LOOKED_AT, on_each,
-                                 on_scanned, p);
+        x->err = pgw_letter_scan(x->gateway, &filter, &from, PGW_LETTERS_LOOKED_AT, p->size,
+                                 on_each, on_scanned, p);
         if (!x->err)
                 return PGW_WAIT;
         pgw_free(p);

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "http/actor.h"
+#include "http/answer.h"
 #include "http/letter_scan.h"
 #include "http/operations.h"
 
@@ -67,6 +68,8 @@ static void finish(struct ending *e, enum pgw_err err)
                 PGW_L_STR("error", err ? pgw_err_slug(err) : ""));
         if (!err && !x->gone)
                 err = pgw_buf_printf(&x->out, "{\"count\":%zu}\n", e->done);
+        if (err && e->done)
+                pgw_answer_part(x, e->done, e->drops ? "were dropped" : "were brought back");
         if (!err && e->is_one && e->done == 0)
                 err = PGW_E_NO_JOB; /* somebody else was faster */
         x->status = 200;
@@ -86,30 +89,64 @@ static size_t chunk_of(const struct ending *e)
         return left < PGW_LETTERS_PAGE_MAX ? left : PGW_LETTERS_PAGE_MAX;
 }
 
+static void on_reopened(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct ending *e = ctx;
+
+        /* A result that cannot be reached now says that the job is dead until a worker has it. */
+        (void)err;
+        (void)reply;
+        if (--e->awaited == 0)
+                next_chunk(e);
+}
+
+/* Behind it, and not before: of those that could not be brought back nothing else must be said. */
+static void reopen(struct ending *e, const struct chosen *c)
+{
+        const struct pgw_gateway_links *links = &e->x->gateway->links;
+
+        if (!pgw_letter_reopen(links->results, links->keyspace, &c->id, c->attempts, on_reopened,
+                               e))
+                e->awaited++;
+}
+
 static void on_ended(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct ending *e = ctx;
-        const size_t count = chunk_of(e);
 
+        if (!err &&
+            (reply->type != PGW_REPLY_ARRAY || reply->count == 0 || reply->count > chunk_of(e)))
+                err = PGW_E_REDIS_PROTOCOL;
         if (err) {
                 finish(e, err);
                 return;
         }
-        for (size_t i = 0; i < count; i++)
-                e->done += pgw_reply_int(pgw_reply_at(reply, i), 0) == 1;
-        e->at += count;
-        next_chunk(e);
+        e->awaited = 1;
+        for (size_t i = 0; i < reply->count; i++) {
+                if (pgw_reply_int(pgw_reply_at(reply, i), 0) != 1)
+                        continue;
+                e->done++;
+                if (!e->drops)
+                        reopen(e, &e->chosen[e->at + i]);
+        }
+        e->at += reply->count;
+        if (--e->awaited == 0)
+                next_chunk(e);
 }
 
-static void end_chunk(struct ending *e)
+static void next_chunk(struct ending *e)
 {
         const struct pgw_gateway_links *links = &e->x->gateway->links;
         struct pgw_job_id ids[PGW_LETTERS_PAGE_MAX];
         struct pgw_audit act = {.action = e->drops ? PGW_AUDIT_DROP : PGW_AUDIT_REDRIVE};
         struct pgw_buf record;
+
+        if (e->at == e->count) {
+                finish(e, PGW_OK);
+                return;
+        }
         const struct pgw_letter_ids letters = {ids, chunk_of(e), &e->x->gateway->conf.audit,
                                                pgw_actor_record(e->x, &act, &record)};
-
         for (size_t i = 0; i < letters.count; i++)
                 ids[i] = e->chosen[e->at + i].id;
         enum pgw_err err =
@@ -118,37 +155,6 @@ static void end_chunk(struct ending *e)
         pgw_buf_fini(&record);
         if (err)
                 finish(e, err);
-}
-
-static void on_reopened(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct ending *e = ctx;
-
-        /* A result that cannot be reached now says for a while that the job is dead. */
-        (void)err;
-        (void)reply;
-        if (--e->awaited == 0)
-                end_chunk(e);
-}
-
-static void next_chunk(struct ending *e)
-{
-        const struct pgw_gateway_links *links = &e->x->gateway->links;
-        const size_t count = chunk_of(e);
-
-        if (count == 0) {
-                finish(e, PGW_OK);
-                return;
-        }
-        e->awaited = 1;
-        for (size_t i = 0; i < count && !e->drops; i++) {
-                const struct chosen *c = &e->chosen[e->at + i];
-                if (!pgw_letter_reopen(links->results, links->keyspace, &c->id, c->attempts,
-                                       on_reopened, e))
-                        e->awaited++;
-        }
-        if (--e->awaited == 0)
-                end_chunk(e);
 }
 
 /* ---- one ---- */
@@ -240,8 +246,8 @@ static enum pgw_step end_many(struct pgw_exchange *x, bool drops)
                 x->err = PGW_E_SCHEMA;
         }
         if (!x->err)
-                x->err =
-                    pgw_letter_scan(x->gateway, &filter, &from, SIZE_MAX, on_each, on_scanned, e);
+                x->err = pgw_letter_scan(x->gateway, &filter, &from, SIZE_MAX, SIZE_MAX, on_each,
+                                         on_scanned, e);
         if (!x->err)
                 return PGW_WAIT;
         ending_free(e);

@@ -14,13 +14,12 @@
 #include "domain/cancel.h"
 #include "domain/pause.h"
 #include "http/actor.h"
+#include "http/answer.h"
 #include "http/json_out.h"
 #include "http/operations.h"
 #include "http/selectors.h"
 
-#define PGW_PURGE_CHUNK    100
 #define PGW_LANE_NAMES_MAX 32
-#define PGW_PURGE_ENDS_MAX (PGW_PURGE_CHUNK * (PGW_AUDIT_RECORD_MAX + 64))
 
 /* ---- seeing ---- */
 
@@ -71,9 +70,13 @@ static void on_paused(void *ctx, enum pgw_err err, const struct pgw_reply *reply
         struct pgw_exchange *x = ctx;
         uint64_t paused_ms[PGW_LANE_COUNT] = {0};
 
-        /* Without the broker's word the last survey is still worth something. */
-        if (!err)
-                (void)pgw_pause_read(reply, paused_ms);
+        if (!err && !pgw_surveyor_is_fresh(x->gateway->links.surveyor))
+                err = PGW_E_REDIS_TIMEOUT;
+        if (err) {
+                pgw_exchange_resume(x, err);
+                return;
+        }
+        (void)pgw_pause_read(reply, paused_ms);
         x->status = 200;
         x->content_type = "application/json";
         err = x->gone ? PGW_OK : write_queues(x, paused_ms);
@@ -83,15 +86,10 @@ static void on_paused(void *ctx, enum pgw_err err, const struct pgw_reply *reply
 enum pgw_step pgw_op_queues(struct pgw_exchange *x)
 {
         const struct pgw_gateway_links *links = &x->gateway->links;
-        const uint64_t none[PGW_LANE_COUNT] = {0};
 
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
-        if (!pgw_pause_ask(links->broker, links->keyspace, on_paused, x))
-                return PGW_WAIT;
-        x->status = 200;
-        x->content_type = "application/json";
-        x->err = write_queues(x, none);
-        return x->err ? PGW_FAIL : PGW_NEXT;
+        x->err = pgw_pause_ask(links->broker, links->keyspace, on_paused, x);
+        return x->err ? PGW_FAIL : PGW_WAIT;
 }
 
 /* ---- pausing ---- */
@@ -181,17 +179,11 @@ enum pgw_step pgw_op_resume(struct pgw_exchange *x)
 
 struct purge {
         struct pgw_exchange *x;
-        pgw_lane_set lanes;
-        enum pgw_lane lane; /* the one under way */
+        pgw_lane_set lanes; /* that are left */
         size_t left;        /* that may still leave */
         size_t count;       /* that left */
         size_t awaited;     /* answers of the results */
-        pgw_lane_set named; /* in the request */
-        uint64_t expected;
-        bool is_said;        /* the audit has the act */
-        bool is_last;        /* of its lane */
-        struct pgw_buf ends; /* what the audit is to say of those that are to leave next */
-        size_t end_count;
+        struct pgw_cancel_page page;
 };
 
 static void go_on(struct purge *);
@@ -205,9 +197,11 @@ static void finish(struct purge *p, enum pgw_err err)
                 PGW_L_STR("error", err ? pgw_err_slug(err) : ""));
         if (!err && !x->gone)
                 err = pgw_buf_printf(&x->out, "{\"count\":%zu}\n", p->count);
+        if (err && p->count)
+                pgw_answer_part(x, p->count, "left the queue");
         x->status = 200;
         x->content_type = "application/json";
-        pgw_buf_fini(&p->ends);
+        pgw_cancel_page_fini(&p->page);
         pgw_free(p);
         pgw_exchange_resume(x, err);
 }
@@ -216,102 +210,86 @@ static void on_result(void *ctx, enum pgw_err err, const struct pgw_reply *reply
 {
         struct purge *p = ctx;
 
-        /* A job without this result is one that nobody knows of any more. */
+        /* The queue has these results too. */
         (void)err;
         (void)reply;
         if (--p->awaited == 0)
                 go_on(p);
 }
 
-static void end_jobs(struct purge *p, const struct pgw_reply *entries)
+static void on_left(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
+        struct purge *p = ctx;
         const struct pgw_gateway *g = p->x->gateway;
-        const struct pgw_reply *entry = entries + 1;
-        struct pgw_job_id id;
-        uint64_t selectors;
+        const struct pgw_cancel_one *one;
+        size_t at = 0;
 
-        for (size_t i = 0; i < entries->count; i++, entry = pgw_reply_next(entry))
-                if (pgw_cancel_entry(entry, p->lane, &id, &selectors) &&
-                    !pgw_cancel_end(g->links.results, g->links.keyspace, &id, selectors,
+        if (!err && reply->type != PGW_REPLY_ARRAY)
+                err = PGW_E_REDIS_PROTOCOL;
+        if (err) {
+                finish(p, err);
+                return;
+        }
+        p->awaited = 1;
+        while ((one = pgw_cancel_next_left(&p->page, reply, &at))) {
+                p->count++;
+                p->left--;
+                if (one->has_result &&
+                    !pgw_cancel_end(g->links.results, g->links.keyspace, &one->job, one->selectors,
                                     g->conf.result_ttl_s, on_result, p))
                         p->awaited++;
-}
-
-static void on_left(struct purge *p, const struct pgw_reply *entries)
-{
-        p->count += entries->count;
-        p->left -= entries->count < p->left ? entries->count : p->left;
-        if (p->is_last)
-                p->lanes &= ~(1u << p->lane);
-        p->awaited = 1;
-        end_jobs(p, entries);
+        }
+        if (p->page.is_last)
+                p->lanes &= ~(1u << p->page.lane);
         if (--p->awaited == 0)
                 go_on(p);
 }
 
-static enum pgw_err send_purge(struct purge *p);
-
-/* They have left, or it is known what there is to be said of them and they can be told to. */
-static void on_entries(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct purge *p = ctx;
-        const bool has_left = p->end_count > 0 || p->x->gateway->conf.audit.max == 0;
-
-        if (!err && reply->type != PGW_REPLY_ARRAY)
-                err = PGW_E_REDIS_PROTOCOL;
-        if (!err && (has_left || reply->count == 0)) {
-                p->is_last = p->end_count ? p->is_last : reply->count < PGW_PURGE_CHUNK;
-                p->is_said = p->is_said || p->end_count > 0;
-                p->end_count = 0;
-                pgw_buf_clear(&p->ends);
-                on_left(p, reply);
-                return;
-        }
-        if (!err) {
-                p->is_last = reply->count < PGW_PURGE_CHUNK;
-                err = pgw_cancel_ends(reply, p->lane, &p->ends, &p->end_count);
-        }
-        if (!err)
-                err = send_purge(p);
-        if (err)
-                finish(p, err);
-}
-
-static enum pgw_err send_purge(struct purge *p)
+static enum pgw_err let_go(struct purge *p)
 {
         const struct pgw_gateway *g = p->x->gateway;
         char names[PGW_LANE_NAMES_MAX];
         struct pgw_audit act = {.action = PGW_AUDIT_PURGE_QUEUE,
-                                .lanes = lane_names(p->named, names),
-                                .count = p->expected};
+                                .lanes = lane_names(1u << p->page.lane, names)};
         struct pgw_buf record;
-        const struct pgw_buf *written = pgw_actor_record(p->x, &act, &record);
-        const struct pgw_cancel_lane lane = {
-            .lane = p->lane,
-            .count = p->left < PGW_PURGE_CHUNK ? p->left : PGW_PURGE_CHUNK,
-            .conf = &g->conf.audit,
-            .act = p->is_said ? NULL : written,
-            .ends = pgw_buf_str(&p->ends),
-            .end_count = p->end_count,
-        };
-        const enum pgw_err err =
-            pgw_cancel_waiting(g->links.broker, g->links.keyspace, &lane, on_entries, p);
+        const struct pgw_cancel_audit audit = {.conf = &g->conf.audit,
+                                               .act = pgw_actor_record(p->x, &act, &record)};
+        const enum pgw_err err = pgw_cancel_leave(g->links.broker, g->links.keyspace, &p->page,
+                                                  g->conf.result_ttl_s, &audit, on_left, p);
 
         pgw_buf_fini(&record);
         return err;
 }
 
+static void on_seen(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct purge *p = ctx;
+
+        if (!err)
+                err = pgw_cancel_page_read(&p->page, reply);
+        if (!err && p->page.count == 0) {
+                p->lanes &= ~(1u << p->page.lane);
+                go_on(p);
+                return;
+        }
+        if (!err)
+                err = let_go(p);
+        if (err)
+                finish(p, err);
+}
+
 /* PGW_E_NO_JOB when there is nothing more to ask for. */
 static enum pgw_err ask(struct purge *p)
 {
+        const struct pgw_gateway_links *links = &p->x->gateway->links;
         unsigned lane = 0;
 
         while (lane < PGW_LANE_COUNT && !(p->lanes >> lane & 1))
                 lane++;
         if (lane == PGW_LANE_COUNT || p->left == 0)
                 return PGW_E_NO_JOB;
-        p->lane = (enum pgw_lane)lane;
-        return send_purge(p);
+        p->page.lane = (enum pgw_lane)lane;
+        return pgw_cancel_look(links->broker, links->keyspace, p->page.lane, p->left, on_seen, p);
 }
 
 static void go_on(struct purge *p)
@@ -343,13 +321,13 @@ enum pgw_step pgw_op_purge_queue(struct pgw_exchange *x)
                 return PGW_FAIL;
         }
         struct purge *p = pgw_alloc(sizeof *p);
-        *p = (struct purge){
-            .x = x, .lanes = lanes, .named = lanes, .expected = expected, .left = (size_t)expected};
-        pgw_buf_init(&p->ends, PGW_PURGE_ENDS_MAX);
+        *p = (struct purge){.x = x, .lanes = lanes, .left = (size_t)expected};
+        pgw_cancel_page_init(&p->page, PGW_LANE_HIGH);
         (void)pgw_actor(x);
         x->err = ask(p);
         if (!x->err)
                 return PGW_WAIT;
+        pgw_cancel_page_fini(&p->page);
         pgw_free(p);
         return PGW_FAIL;
 }

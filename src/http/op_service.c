@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/codec.h"
 #include "base/metric.h"
 #include "embed.h"
 #include "http/operations.h"
+#include "io/aside.h"
 
 enum pgw_step pgw_op_livez(struct pgw_exchange *x)
 {
@@ -92,6 +94,13 @@ static enum pgw_err write_checks(struct pgw_buf *out, const struct check *checks
         return err ? err : pgw_buf_add(out, "]", 1);
 }
 
+/* `?verbose` says it, too. */
+static bool is_verbose(const struct pgw_exchange *x)
+{
+        return pgw_params_has(&x->params, "verbose") &&
+               !pgw_str_eq_z(pgw_params_get(&x->params, "verbose"), "false");
+}
+
 enum pgw_step pgw_op_readyz(struct pgw_exchange *x)
 {
         struct check checks[PGW_CHECKS_MAX];
@@ -107,7 +116,7 @@ enum pgw_step pgw_op_readyz(struct pgw_exchange *x)
         if (!ready)
                 pgw_exchange_add_header(x, PGW_STR("retry-after"), PGW_STR("1"));
         err = pgw_buf_printf(&x->out, "{\"status\":\"%s\"", ready ? "ready" : "not_ready");
-        if (!err && pgw_params_has(&x->params, "verbose"))
+        if (!err && is_verbose(x))
                 err = write_checks(&x->out, checks, count);
         if (!err)
                 err = pgw_buf_add(&x->out, "}\n", 2);
@@ -115,13 +124,48 @@ enum pgw_step pgw_op_readyz(struct pgw_exchange *x)
         return err ? PGW_FAIL : PGW_NEXT;
 }
 
+/* Anybody may ask for the metrics, and to write them takes as long as many jobs: it is done beside
+ * the loop. */
+struct scrape {
+        struct pgw_aside_work work;
+        struct pgw_exchange *x;
+        enum pgw_err err;
+};
+
+static bool begin_scrape(struct pgw_aside_work *work)
+{
+        return !PGW_CONTAINER(work, struct scrape, work)->x->gone;
+}
+
+static void run_scrape(struct pgw_aside_work *work)
+{
+        struct scrape *s = PGW_CONTAINER(work, struct scrape, work);
+
+        s->err = pgw_metric_render(&s->x->out);
+}
+
+static void end_scrape(struct pgw_aside_work *work)
+{
+        struct scrape *s = PGW_CONTAINER(work, struct scrape, work);
+        struct pgw_exchange *x = s->x;
+        const bool is_off = x->gone || pgw_aside_is_stopped(x->gateway->aside);
+        const enum pgw_err err = is_off ? PGW_E_REDIS_CANCELLED : s->err;
+
+        pgw_free(s);
+        pgw_exchange_resume(x, err);
+}
+
 enum pgw_step pgw_op_metrics(struct pgw_exchange *x)
 {
+        static const struct pgw_aside_kind how = {begin_scrape, run_scrape, end_scrape};
+        struct scrape *s = pgw_alloc(sizeof *s);
+
         x->status = 200;
         x->content_type = "text/plain; version=0.0.4; charset=utf-8";
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
-        x->err = pgw_metric_render(&x->out);
-        return x->err ? PGW_FAIL : PGW_NEXT;
+        s->x = x;
+        pgw_aside_add(x->gateway->aside, &s->work, &how);
+        return PGW_WAIT;
 }
 
 enum pgw_step pgw_op_openapi_yaml(struct pgw_exchange *x)

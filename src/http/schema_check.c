@@ -501,17 +501,23 @@ static bool check_combinations(struct checker *c, const struct pgw_schema *s, co
         return fits;
 }
 
+/* What there is no room for is "...". */
 static void list_choices(const json_t *choices, char *out, size_t size)
 {
+        const char *comma = "";
         size_t n = 0;
 
         out[0] = '\0';
-        for (size_t i = 0; i < json_array_size(choices) && n + 40 < size; i++) {
+        for (size_t i = 0; i < json_array_size(choices); i++, comma = ", ") {
                 char text[32];
                 const size_t whole = json_dumpb(json_array_get(choices, i), text, sizeof text,
                                                 JSON_ENCODE_ANY | JSON_COMPACT);
                 const size_t shown = whole < sizeof text ? whole : sizeof text;
-                n += (size_t)snprintf(out + n, size - n, "%s%.*s", i ? ", " : "", (int)shown, text);
+                if (n + shown + sizeof ", , ..." > size) {
+                        snprintf(out + n, size - n, "%s...", comma);
+                        return;
+                }
+                n += (size_t)snprintf(out + n, size - n, "%s%.*s", comma, (int)shown, text);
         }
 }
 
@@ -547,7 +553,7 @@ static bool check(struct checker *c, const struct pgw_schema *s, const json_t *v
         c->depth++;
         fits = check_kind(c, s, v, at);
         if (s->choices && !is_choice(s->choices, v)) {
-                char words[128];
+                char words[PGW_VIOLATION_DETAIL - sizeof "must be one of "];
                 list_choices(s->choices, words, sizeof words);
                 fits = fail(c, at, "must be one of %s", words);
         }

@@ -1,4 +1,7 @@
-/* A URI is normalised as a whole, and taken apart afterwards. */
+/* A URI is normalised as a whole, and taken apart afterwards.
+ *
+ * What comes of it is gathered in objects, whose members are the selectors: many URIs and groups
+ * come to the same key, pattern or tag, which then stands in the body once. */
 #include "http/uri_body.h"
 
 #include <stdio.h>
@@ -25,14 +28,16 @@ static void uri_free(struct uri *u)
         u->text = NULL;
 }
 
-/* The whole as text, normalised; NULL when it is no absolute URI with a host. */
-static char *normalise(const char *text)
+/* The whole as text, normalised; NULL when it is no absolute URI with a host. A NUL is no part of
+ * one, and must not end it either: what is before it says more than the whole. */
+static char *normalise(struct pgw_str text)
 {
         UriUriA uri;
         char *out = NULL;
         int size;
 
-        if (strlen(text) > PGW_URI_MAX || uriParseSingleUriA(&uri, text, NULL) != URI_SUCCESS)
+        if (text.n > PGW_URI_MAX ||
+            uriParseSingleUriExA(&uri, text.p, text.p + text.n, NULL) != URI_SUCCESS)
                 return NULL;
         if (uri.scheme.first && uri.hostText.first && uri.hostText.afterLast > uri.hostText.first &&
             !uri.userInfo.first && uriNormalizeSyntaxA(&uri) == URI_SUCCESS &&
@@ -87,7 +92,7 @@ static bool take_apart(struct uri *u)
         return u->host.n > 0;
 }
 
-static bool uri_read(const char *text, struct uri *u)
+static bool uri_read(struct pgw_str text, struct uri *u)
 {
         memset(u, 0, sizeof *u);
         u->text = normalise(text);
@@ -226,21 +231,39 @@ static bool ends_with_path(const char *template)
 
 /* ---- bodies ---- */
 
+enum kind { KEYS, PATTERNS, TAGS, KIND_COUNT };
+
+static const char *const kinds[KIND_COUNT] = {"keys", "patterns", "tags"};
+
 struct maker {
         const char *key_template, *tag_template;
-        json_t *body;
+        json_t *sets[KIND_COUNT];
         struct pgw_violations *violations;
 };
 
-static void append(json_t *body, const char *list, const struct pgw_buf *text)
+static void append(struct maker *m, enum kind kind, const struct pgw_buf *text)
 {
-        json_t *items = json_object_get(body, list);
+        json_object_setn_new(m->sets[kind], text->p ? text->p : "", text->n, json_true());
+}
 
-        if (!items) {
-                items = json_array();
-                json_object_set_new(body, list, items);
-        }
-        json_array_append_new(items, json_stringn(text->p ? text->p : "", text->n));
+static json_t *list_of(json_t *set)
+{
+        json_t *list = json_array();
+
+        for (void *at = json_object_iter(set); at; at = json_object_iter_next(set, at))
+                json_array_append_new(
+                    list, json_stringn(json_object_iter_key(at), json_object_iter_key_len(at)));
+        return list;
+}
+
+static json_t *body_of(const struct maker *m)
+{
+        json_t *body = json_object();
+
+        for (unsigned i = 0; i < KIND_COUNT; i++)
+                if (json_object_size(m->sets[i]))
+                        json_object_set_new(body, kinds[i], list_of(m->sets[i]));
+        return body;
 }
 
 static enum pgw_err add_key(struct maker *m, const struct uri *u)
@@ -250,7 +273,7 @@ static enum pgw_err add_key(struct maker *m, const struct uri *u)
         pgw_buf_init(&key, PGW_URI_KEY_MAX);
         enum pgw_err err = expand(&key, m->key_template, u, PGW_STR(""));
         if (!err)
-                append(m->body, "keys", &key);
+                append(m, KEYS, &key);
         pgw_buf_fini(&key);
         return err;
 }
@@ -271,7 +294,7 @@ static enum pgw_err add_pattern(struct maker *m, struct pgw_str text, const char
         if (!err)
                 err = pgw_buf_add_str(&pattern, pgw_str_z(tail));
         if (!err)
-                append(m->body, "patterns", &pattern);
+                append(m, PATTERNS, &pattern);
         pgw_buf_fini(&pattern);
         return err;
 }
@@ -290,7 +313,7 @@ static enum pgw_err add_prefix(struct maker *m, struct uri *u)
         if (!err && prefix.n && prefix.p[prefix.n - 1] == '/') {
                 err = add_pattern(m, prefix, "*");
         } else if (!err) {
-                append(m->body, "keys", &text);
+                append(m, KEYS, &text);
                 err = add_pattern(m, prefix, "/*");
                 if (!err)
                         err = add_pattern(m, prefix, "\\?*");
@@ -299,18 +322,21 @@ static enum pgw_err add_prefix(struct maker *m, struct uri *u)
         return err;
 }
 
+static struct pgw_str text_of(const json_t *value)
+{
+        return pgw_str_of(json_string_value(value), json_string_length(value));
+}
+
 static enum pgw_err add_groups(struct maker *m, const struct uri *u, const json_t *groups)
 {
         enum pgw_err err = PGW_OK;
 
         for (size_t i = 0; i < json_array_size(groups) && !err; i++) {
-                const json_t *group = json_array_get(groups, i);
                 struct pgw_buf tag;
                 pgw_buf_init(&tag, PGW_URI_KEY_MAX);
-                err = expand(&tag, m->tag_template, u,
-                             pgw_str_of(json_string_value(group), json_string_length(group)));
+                err = expand(&tag, m->tag_template, u, text_of(json_array_get(groups, i)));
                 if (!err)
-                        append(m->body, "tags", &tag);
+                        append(m, TAGS, &tag);
                 pgw_buf_fini(&tag);
         }
         return err;
@@ -318,17 +344,17 @@ static enum pgw_err add_groups(struct maker *m, const struct uri *u, const json_
 
 enum type { T_URI, T_PREFIX, T_ORIGIN, T_GROUP, T_UNKNOWN };
 
-static enum type type_of(const char *word)
+static enum type type_of(struct pgw_str word)
 {
         static const char *const words[] = {"uri", "uri-prefix", "origin", "group"};
 
         for (unsigned i = 0; i < T_UNKNOWN; i++)
-                if (strcmp(word, words[i]) == 0)
+                if (pgw_str_eq_z(word, words[i]))
                         return (enum type)i;
         return T_UNKNOWN;
 }
 
-static enum pgw_err add_selector(struct maker *m, enum type type, const char *text, size_t index,
+static enum pgw_err add_selector(struct maker *m, enum type type, struct pgw_str text, size_t index,
                                  const json_t *groups)
 {
         char pointer[48];
@@ -360,8 +386,8 @@ enum pgw_err pgw_uri_body(const json_t *event, const char *key_template, const c
 {
         const json_t *selectors = json_object_get(event, "selectors"),
                      *groups = json_object_get(event, "groups");
-        const enum type type = type_of(json_string_value(json_object_get(event, "type")));
-        struct maker m = {key_template, tag_template, json_object(), violations};
+        const enum type type = type_of(text_of(json_object_get(event, "type")));
+        struct maker m = {key_template, tag_template, {NULL}, violations};
         enum pgw_err err = PGW_OK;
 
         if (type == T_UNKNOWN) {
@@ -376,14 +402,15 @@ enum pgw_err pgw_uri_body(const json_t *event, const char *key_template, const c
         } else if (type == T_GROUP && json_array_size(groups) == 0) {
                 pgw_violations_add(violations, "#/groups", "is missing; `type: group` needs it");
         }
+        for (unsigned i = 0; i < KIND_COUNT; i++)
+                m.sets[i] = json_object();
         for (size_t i = 0; i < json_array_size(selectors) && !err; i++)
-                err = add_selector(&m, type, json_string_value(json_array_get(selectors, i)), i,
-                                   groups);
+                err = add_selector(&m, type, text_of(json_array_get(selectors, i)), i, groups);
         if (!err && pgw_violations_count(violations))
                 err = PGW_E_SCHEMA;
-        if (err)
-                json_decref(m.body);
-        else
-                *ret_body = m.body;
+        if (!err)
+                *ret_body = body_of(&m);
+        for (unsigned i = 0; i < KIND_COUNT; i++)
+                json_decref(m.sets[i]);
         return err;
 }

@@ -74,8 +74,6 @@ static void on_ended(struct pgw_posted *posted)
         struct pgw_aside *a = PGW_CONTAINER(posted, struct pgw_aside, ended);
         struct pgw_aside_work *work = a->current;
 
-        if (a->stopped)
-                return;
         a->current = NULL;
         work->_kind->end(work);
         if (a->waiting.count)
@@ -115,6 +113,7 @@ void pgw_aside_stop(struct pgw_aside *a)
         __atomic_store_n(&a->ending, true, __ATOMIC_RELEASE);
         PGW_ASSERT(sem_post(&a->is_given) == 0);
         pthread_join(a->thread, NULL);
+        pgw_loop_unpost(a->loop, &a->ended);
         struct pgw_aside_work *work = a->current;
         a->current = NULL;
         if (work)

@@ -38,7 +38,7 @@ struct pgw_aside_work {
 struct pgw_aside *pgw_aside_new(struct pgw_loop *);
 
 /* End what is under way or waits, from inside this call; what has not begun is not run. What is
- * added later ends in its turn without having been run. */
+ * added later ends in its turn without having been run. Not from a posted call of the loop. */
 void pgw_aside_stop(struct pgw_aside *);
 bool pgw_aside_is_stopped(const struct pgw_aside *);
 

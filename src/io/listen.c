@@ -34,20 +34,21 @@ static bool split(const char *address, char *host, size_t host_size, char *port,
         return true;
 }
 
-static int open_socket(const struct addrinfo *a)
+/* One that is not shared is there to see whether it could be had, and nobody can connect to it. */
+static int open_socket(const struct addrinfo *a, bool is_shared)
 {
-        const int one = 1;
+        const int one = 1, shared = is_shared;
         int fd =
             socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
 
         if (fd < 0)
                 return -1;
         if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
-            setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) ||
+            setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared) ||
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) ||
             (a->ai_family == AF_INET6 &&
              setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one)) ||
-            bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, PGW_LISTEN_BACKLOG)) {
+            bind(fd, a->ai_addr, a->ai_addrlen) || (is_shared && listen(fd, PGW_LISTEN_BACKLOG))) {
                 const int kept = errno;
                 close(fd);
                 errno = kept;
@@ -56,9 +57,9 @@ static int open_socket(const struct addrinfo *a)
         return fd;
 }
 
-enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *fault)
+static enum pgw_err find(const char *address, struct addrinfo **ret, struct pgw_fault *fault)
 {
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
         char host[256], port[16];
 
         if (!split(address, host, sizeof host, port, sizeof port)) {
@@ -67,12 +68,22 @@ enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *
                     "write HOST:PORT with a port of at most 65535, an IPv6 address in brackets");
                 return PGW_E_CONFIG;
         }
-        const int code = getaddrinfo(host, port, &hints, &found);
+        const int code = getaddrinfo(host, port, &hints, ret);
         if (code) {
                 pgw_fault_set(fault, address, "cannot listen: %s", gai_strerror(code));
                 return PGW_E_CONFIG;
         }
-        const int fd = open_socket(found);
+        return PGW_OK;
+}
+
+enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *fault)
+{
+        struct addrinfo *found;
+
+        enum pgw_err err = find(address, &found, fault);
+        if (err)
+                return err;
+        const int fd = open_socket(found, true);
         const int failure = errno;
         freeaddrinfo(found);
         if (fd < 0) {
@@ -81,6 +92,21 @@ enum pgw_err pgw_listen_tcp(const char *address, int *ret_fd, struct pgw_fault *
         }
         *ret_fd = fd;
         return PGW_OK;
+}
+
+bool pgw_listen_is_taken(const char *address)
+{
+        struct pgw_fault ignored = {"", ""};
+        struct addrinfo *found;
+
+        if (find(address, &found, &ignored))
+                return false;
+        const int fd = open_socket(found, false);
+        const bool is_taken = fd < 0 && errno == EADDRINUSE;
+        freeaddrinfo(found);
+        if (fd >= 0)
+                close(fd);
+        return is_taken;
 }
 
 void pgw_listen_address(int fd, char out[PGW_LISTEN_ADDRESS_MAX])

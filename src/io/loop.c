@@ -36,6 +36,7 @@ struct pgw_loop {
         h2o_timeout_t at_end;
         h2o_timeout_entry_t at_end_entry;
         uint64_t turns;
+        bool is_ending; /* the turn: deferred calls are being made */
         bool stopping;
         h2o_socket_t *wake_socket;
         int wake_fd;
@@ -111,6 +112,7 @@ static void on_end_of_turn(h2o_timeout_entry_t *entry)
 {
         struct pgw_loop *loop = H2O_STRUCT_FROM_MEMBER(struct pgw_loop, at_end_entry, entry);
 
+        loop->is_ending = true;
         fire_timers(loop);
         for (int i = 0; i < PGW_LOOP_DEFERRED_PER_TURN && loop->deferred.count > 0; i++) {
                 struct pgw_link *link = pgw_list_first(&loop->deferred);
@@ -118,6 +120,7 @@ static void on_end_of_turn(h2o_timeout_entry_t *entry)
                 pgw_list_remove(&loop->deferred, link);
                 d->_call(d);
         }
+        loop->is_ending = false;
 }
 
 /* Large buffers stay in memory, where the limits count them; h2o would put them into files. */
@@ -217,6 +220,17 @@ void pgw_loop_post(struct pgw_loop *loop, struct pgw_posted *posted)
         pgw_loop_wake(loop);
 }
 
+void pgw_loop_unpost(struct pgw_loop *loop, struct pgw_posted *gone)
+{
+        struct pgw_posted *posted = take_posted(loop), *next;
+
+        for (; posted; posted = next) {
+                next = posted->_next;
+                if (posted != gone)
+                        pgw_loop_post(loop, posted);
+        }
+}
+
 void pgw_loop_stop(struct pgw_loop *loop)
 {
         __atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
@@ -256,7 +270,10 @@ void pgw_loop_defer(struct pgw_loop *loop, struct pgw_deferred *d)
         if (pgw_link_is_on(&d->_link))
                 return;
         pgw_list_append(&loop->deferred, &d->_link);
-        link_end_work(loop);
+        /* Linked from inside, h2o would run it again at once, for as long as somebody defers
+         * himself; what is left over is linked by the next turn, behind the sockets. */
+        if (!loop->is_ending)
+                link_end_work(loop);
 }
 
 void pgw_loop_undefer(struct pgw_loop *loop, struct pgw_deferred *d)

@@ -75,6 +75,10 @@ void pgw_posted_init(struct pgw_posted *, pgw_posted_f *);
  * by the call. */
 void pgw_loop_post(struct pgw_loop *, struct pgw_posted *);
 
+/* After it returns the call will not come; no-op when it was not posted. On the loop's thread, not
+ * from a posted call, and when who posted has done so. */
+void pgw_loop_unpost(struct pgw_loop *, struct pgw_posted *);
+
 /* Monotonic time. */
 uint64_t pgw_loop_now_ms(const struct pgw_loop *);
 

@@ -1,92 +1,254 @@
-/* A coat over h2o's resolver, so that nobody above this floor sees its queue. Addresses that need
- * no look-up do not go there.
+/* One question per name, however many wait for its answer. It is asked by a thread that nobody
+ * can hurry, so who ends first decides what becomes of the question (`end`): the thread, which
+ * then posts it to the loop, or the resolver, which leaves it to the thread to free.
  *
- * A look-up that was given up still comes back, from a thread of its own, so a resolver that
- * ends waits for those. One that a name server keeps for too long is left to the end of the
- * process, with what it will touch.
+ * A pool of threads would be less to start and more to get wrong: a name is looked up when a
+ * connection is made, which is rare.
  */
 #include "io/resolve.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <string.h>
 
-#include <h2o.h>
-#include <h2o/hostinfo.h>
-#include <h2o/multithread.h>
-
 #include "base/alloc.h"
+#include "io/timer.h"
 
-#define PGW_RESOLVER_PATIENCE_MS 2000
+#define PGW_NAME_MAX       255
+#define PGW_ANSWER_KEPT_MS 5000
 
 struct pgw_resolver {
         struct pgw_loop *loop;
-        h2o_multithread_queue_t *queue;
-        h2o_multithread_receiver_t receiver;
-        size_t under_way; /* in threads of h2o */
+        struct pgw_list questions;
+        size_t asking; /* questions with a thread */
+};
+
+enum stage {
+        WAITING, /* for a thread */
+        ASKING,
+        KEPT /* answered, and nobody was there */
+};
+
+enum end { OPEN, ANSWERED, GIVEN_UP };
+
+struct question {
+        /* of the loop */
+        struct pgw_resolver *resolver;
+        struct pgw_link link;
+        struct pgw_list lookups; /* that wait for it */
+        enum stage stage;
+        struct pgw_timer expiry; /* of one that is KEPT */
+        pthread_t thread;
+        /* of the thread, until it has answered */
+        enum end end; /* atomic */
+        struct pgw_loop *loop;
+        struct pgw_posted answered;
+        char host[PGW_NAME_MAX + 1], port[8];
+        size_t count; /* 0: it has no address */
+        struct pgw_address addresses[PGW_ADDRESSES_MAX];
 };
 
 struct pgw_lookup {
         struct pgw_resolver *resolver;
-        pgw_resolve_f *done; /* NULL: given up */
+        struct question *question; /* that it waits for; NULL: the answer is here */
+        struct pgw_link link;
+        pgw_resolve_f *done;
         void *ctx;
-        struct sockaddr_storage address; /* of one that needs no look-up */
-        socklen_t size;                  /* 0: one that does */
         struct pgw_deferred answer;
+        size_t count;
+        struct pgw_address addresses[PGW_ADDRESSES_MAX];
 };
+
+/* ---- on its own thread ---- */
+
+static void look_up(struct question *q)
+{
+        const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                       .ai_socktype = SOCK_STREAM,
+                                       .ai_protocol = IPPROTO_TCP,
+                                       .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
+        struct addrinfo *found;
+
+        if (getaddrinfo(q->host, q->port, &hints, &found))
+                return;
+        for (struct addrinfo *a = found; a && q->count < PGW_ADDRESSES_MAX; a = a->ai_next) {
+                struct pgw_address *address = &q->addresses[q->count];
+                if (a->ai_addrlen > sizeof address->sa)
+                        continue;
+                memcpy(&address->sa, a->ai_addr, a->ai_addrlen);
+                address->size = a->ai_addrlen;
+                q->count++;
+        }
+        freeaddrinfo(found);
+}
+
+/* True for who was first. */
+static bool end(struct question *q, enum end how)
+{
+        enum end open = OPEN;
+
+        return __atomic_compare_exchange_n(&q->end, &open, how, false, __ATOMIC_ACQ_REL,
+                                           __ATOMIC_ACQUIRE);
+}
+
+static void *thread_main(void *ctx)
+{
+        struct question *q = ctx;
+
+        look_up(q);
+        if (end(q, ANSWERED))
+                pgw_loop_post(q->loop, &q->answered);
+        else
+                pgw_free(q);
+        return NULL;
+}
+
+/* ---- on the loop's ---- */
+
+static void forget(struct question *q)
+{
+        pgw_timer_disarm(q->loop, &q->expiry);
+        pgw_list_remove(&q->resolver->questions, &q->link);
+        pgw_free(q);
+}
+
+static void on_expiry(struct pgw_timer *timer)
+{
+        forget(PGW_CONTAINER(timer, struct question, expiry));
+}
+
+static void tell(struct pgw_lookup *lookup, const struct pgw_address *addresses, size_t count)
+{
+        lookup->done(lookup->ctx, count ? PGW_OK : PGW_E_REDIS_CONNECT, addresses, count);
+        pgw_free(lookup);
+}
+
+static void ask_waiting(struct pgw_resolver *r)
+{
+        struct pgw_link *link = pgw_list_first(&r->questions);
+
+        for (; link && r->asking < PGW_LOOKUPS_MAX; link = pgw_list_next(&r->questions, link)) {
+                struct question *q = PGW_CONTAINER(link, struct question, link);
+                if (q->stage != WAITING)
+                        continue;
+                /* Without a thread it waits for the end of another's, or to be asked again. */
+                if (pthread_create(&q->thread, NULL, thread_main, q))
+                        return;
+                q->stage = ASKING;
+                r->asking++;
+        }
+}
+
+static void on_answered(struct pgw_posted *posted)
+{
+        struct question *q = PGW_CONTAINER(posted, struct question, answered);
+        struct pgw_resolver *r = q->resolver;
+        struct pgw_link *link;
+
+        pthread_join(q->thread, NULL);
+        r->asking--;
+        if (q->lookups.count == 0 && q->count) {
+                q->stage = KEPT;
+                pgw_timer_arm(q->loop, &q->expiry, pgw_loop_now_ms(q->loop) + PGW_ANSWER_KEPT_MS);
+                ask_waiting(r);
+                return;
+        }
+        /* Whoever asks from a callback asks anew. */
+        pgw_list_remove(&r->questions, &q->link);
+        while ((link = pgw_list_first(&q->lookups))) {
+                pgw_list_remove(&q->lookups, link);
+                tell(PGW_CONTAINER(link, struct pgw_lookup, link), q->addresses, q->count);
+        }
+        pgw_free(q);
+        ask_waiting(r);
+}
+
+/* Its thread may free it as soon as it is given up. */
+static void abandon(struct question *q)
+{
+        const pthread_t thread = q->thread;
+
+        pgw_list_remove(&q->resolver->questions, &q->link);
+        if (end(q, GIVEN_UP)) {
+                pthread_detach(thread);
+                return;
+        }
+        pthread_join(thread, NULL);
+        pgw_loop_unpost(q->loop, &q->answered);
+        pgw_free(q);
+}
 
 struct pgw_resolver *pgw_resolver_new(struct pgw_loop *loop)
 {
         struct pgw_resolver *r = pgw_alloc(sizeof *r);
 
         r->loop = loop;
-        r->queue = h2o_multithread_create_queue(pgw_loop_h2o(loop));
-        h2o_multithread_register_receiver(r->queue, &r->receiver, h2o_hostinfo_getaddr_receiver);
+        pgw_list_init(&r->questions);
         return r;
 }
 
 void pgw_resolver_free(struct pgw_resolver *r)
 {
+        struct pgw_link *link;
+
         if (!r)
                 return;
-        const uint64_t until_ms = pgw_loop_now_ms(r->loop) + PGW_RESOLVER_PATIENCE_MS;
-        while (r->under_way && pgw_loop_now_ms(r->loop) < until_ms)
-                pgw_loop_turn(r->loop, 10);
-        if (r->under_way)
-                return;
-        h2o_multithread_unregister_receiver(r->queue, &r->receiver);
-        h2o_multithread_destroy_queue(r->queue);
+        while ((link = pgw_list_first(&r->questions))) {
+                struct question *q = PGW_CONTAINER(link, struct question, link);
+                PGW_ASSERT(q->lookups.count == 0);
+                if (q->stage == ASKING)
+                        abandon(q);
+                else
+                        forget(q);
+        }
         pgw_free(r);
 }
 
-static void on_address(h2o_hostinfo_getaddr_req_t *req, const char *err, struct addrinfo *res,
-                       void *ctx)
+static struct question *find(struct pgw_resolver *r, struct pgw_str host, struct pgw_str port)
 {
-        struct pgw_lookup *lookup = ctx;
+        struct pgw_link *link = pgw_list_first(&r->questions);
 
-        (void)req;
-        lookup->resolver->under_way--;
-        if (lookup->done && (err || !res))
-                lookup->done(lookup->ctx, PGW_E_REDIS_CONNECT, NULL, 0);
-        else if (lookup->done)
-                lookup->done(lookup->ctx, PGW_OK, res->ai_addr, res->ai_addrlen);
-        pgw_free(lookup);
+        for (; link; link = pgw_list_next(&r->questions, link)) {
+                struct question *q = PGW_CONTAINER(link, struct question, link);
+                if (pgw_str_eq_z(host, q->host) && pgw_str_eq_z(port, q->port))
+                        return q;
+        }
+        return NULL;
+}
+
+/* NULL for what is longer than any name. */
+static struct question *add(struct pgw_resolver *r, struct pgw_str host, struct pgw_str port)
+{
+        struct question *q;
+
+        if (host.n > PGW_NAME_MAX || port.n >= sizeof q->port)
+                return NULL;
+        q = pgw_alloc(sizeof *q);
+        q->resolver = r;
+        q->loop = r->loop;
+        pgw_list_init(&q->lookups);
+        pgw_timer_init(&q->expiry, on_expiry);
+        pgw_posted_init(&q->answered, on_answered);
+        memcpy(q->host, host.p, host.n);
+        memcpy(q->port, port.p, port.n);
+        pgw_list_append(&r->questions, &q->link);
+        return q;
 }
 
 static void on_answer(struct pgw_deferred *d)
 {
         struct pgw_lookup *lookup = PGW_CONTAINER(d, struct pgw_lookup, answer);
 
-        lookup->done(lookup->ctx, PGW_OK, (const struct sockaddr *)&lookup->address, lookup->size);
-        pgw_free(lookup);
+        tell(lookup, lookup->addresses, lookup->count);
 }
 
 /* An address as it is, not a name. */
-static bool is_address(struct pgw_str host, struct pgw_str port, struct pgw_lookup *lookup)
+static bool is_address(struct pgw_str host, struct pgw_str port, struct pgw_address *ret)
 {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)&lookup->address;
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&lookup->address;
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&ret->sa;
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ret->sa;
         char text[INET6_ADDRSTRLEN];
         uint64_t number;
 
@@ -97,32 +259,46 @@ static bool is_address(struct pgw_str host, struct pgw_str port, struct pgw_look
         if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
                 v4->sin_family = AF_INET;
                 v4->sin_port = htons((uint16_t)number);
-                lookup->size = sizeof *v4;
+                ret->size = sizeof *v4;
         } else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
                 v6->sin6_family = AF_INET6;
                 v6->sin6_port = htons((uint16_t)number);
-                lookup->size = sizeof *v6;
+                ret->size = sizeof *v6;
         }
-        return lookup->size > 0;
+        return ret->size > 0;
+}
+
+static void wait_for(struct pgw_lookup *lookup, struct question *q)
+{
+        lookup->question = q;
+        pgw_list_append(&q->lookups, &lookup->link);
+        ask_waiting(q->resolver);
 }
 
 struct pgw_lookup *pgw_resolve(struct pgw_resolver *r, struct pgw_str host, struct pgw_str port,
                                pgw_resolve_f *done, void *ctx)
 {
         struct pgw_lookup *lookup = pgw_alloc(sizeof *lookup);
+        struct question *q;
 
         lookup->resolver = r;
         lookup->done = done;
         lookup->ctx = ctx;
         pgw_deferred_init(&lookup->answer, on_answer);
-        if (is_address(host, port, lookup)) {
-                pgw_loop_defer(r->loop, &lookup->answer);
-                return lookup;
+        lookup->count = is_address(host, port, &lookup->addresses[0]);
+        if (lookup->count == 0) {
+                q = find(r, host, port);
+                q = q ? q : add(r, host, port);
+                if (q && q->stage != KEPT) {
+                        wait_for(lookup, q);
+                        return lookup;
+                }
+                if (q) {
+                        lookup->count = q->count;
+                        memcpy(lookup->addresses, q->addresses, sizeof q->addresses);
+                }
         }
-        r->under_way++;
-        (void)h2o_hostinfo_getaddr(&r->receiver, h2o_iovec_init(host.p, host.n),
-                                   h2o_iovec_init(port.p, port.n), AF_UNSPEC, SOCK_STREAM,
-                                   IPPROTO_TCP, AI_ADDRCONFIG | AI_NUMERICSERV, on_address, lookup);
+        pgw_loop_defer(r->loop, &lookup->answer);
         return lookup;
 }
 
@@ -130,9 +306,13 @@ void pgw_lookup_cancel(struct pgw_lookup *lookup)
 {
         if (!lookup)
                 return;
-        lookup->done = NULL;
-        if (lookup->size == 0)
-                return; /* it comes back */
-        pgw_loop_undefer(lookup->resolver->loop, &lookup->answer);
+        struct question *q = lookup->question;
+        if (q) {
+                pgw_list_remove(&q->lookups, &lookup->link);
+                if (q->lookups.count == 0 && q->stage == WAITING)
+                        forget(q);
+        } else {
+                pgw_loop_undefer(lookup->resolver->loop, &lookup->answer);
+        }
         pgw_free(lookup);
 }

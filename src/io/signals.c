@@ -34,6 +34,14 @@ void pgw_signals_block(void)
         PGW_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 }
 
+bool pgw_signals_wants_end(void)
+{
+        sigset_t waiting;
+
+        return sigpending(&waiting) == 0 &&
+               (sigismember(&waiting, SIGTERM) == 1 || sigismember(&waiting, SIGINT) == 1);
+}
+
 static void on_readable(h2o_socket_t *socket, const char *err)
 {
         struct pgw_signals *s = socket->data;

@@ -42,7 +42,7 @@ struct pgw_stream {
         bool closed;
         struct pgw_deferred flush;
         struct pgw_deferred fail;
-        enum pgw_err fail_err;
+        int failure; /* errno of a connection that was refused at once */
         struct pgw_timer connect_timer;
 };
 
@@ -93,7 +93,7 @@ static void fail_later(struct pgw_deferred *d)
 {
         struct pgw_stream *s = PGW_CONTAINER(d, struct pgw_stream, fail);
 
-        fail(s, s->fail_err, "");
+        fail(s, PGW_E_REDIS_CONNECT, strerror(s->failure));
 }
 
 static void on_connect_timeout(struct pgw_timer *timer)
@@ -218,7 +218,9 @@ static int connect_fd(const struct sockaddr *addr, socklen_t size)
                                  sizeof user_timeout_ms);
         }
         if (connect(fd, addr, size) != 0 && errno != EINPROGRESS) {
+                const int failure = errno;
                 close(fd);
+                errno = failure;
                 return -1;
         }
         return fd;
@@ -242,7 +244,7 @@ struct pgw_stream *pgw_stream_open(struct pgw_loop *loop, const struct sockaddr 
 
         const int fd = connect_fd(addr, size);
         if (fd < 0) {
-                s->fail_err = PGW_E_REDIS_CONNECT;
+                s->failure = errno;
                 pgw_loop_defer(loop, &s->fail);
                 return s;
         }

@@ -17,6 +17,7 @@
 
 /* Freed with its context, which connections made under it keep alive. */
 struct pgw_tls_server {
+        unsigned holders; /* atomic; together they hold the context once */
         SSL_CTX *ctx;
         struct pgw_tls_server_conf conf;
 };
@@ -124,6 +125,7 @@ enum pgw_err pgw_tls_server_new(const char *certificate, const char *key,
         static const unsigned char session_context[] = "purgeway";
         struct pgw_tls_server *tls = pgw_alloc(sizeof *tls);
 
+        tls->holders = 1;
         tls->conf = *conf;
         tls->ctx = SSL_CTX_new(TLS_server_method());
         PGW_ASSERT(tls->ctx != NULL);
@@ -142,16 +144,23 @@ enum pgw_err pgw_tls_server_new(const char *certificate, const char *key,
         if (!err)
                 err = ask_clients(tls->ctx, conf, fault);
         if (err) {
-                pgw_tls_server_free(tls);
+                pgw_tls_server_drop(tls);
                 return err;
         }
         *ret = tls;
         return PGW_OK;
 }
 
-void pgw_tls_server_free(struct pgw_tls_server *tls)
+struct pgw_tls_server *pgw_tls_server_hold(struct pgw_tls_server *tls)
 {
         if (tls)
+                __atomic_add_fetch(&tls->holders, 1, __ATOMIC_RELAXED);
+        return tls;
+}
+
+void pgw_tls_server_drop(struct pgw_tls_server *tls)
+{
+        if (tls && __atomic_sub_fetch(&tls->holders, 1, __ATOMIC_ACQ_REL) == 0)
                 SSL_CTX_free(tls->ctx);
 }
 

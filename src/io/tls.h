@@ -35,8 +35,10 @@ enum pgw_err pgw_tls_server_new(const char *certificate_path, const char *key_pa
                                 const struct pgw_tls_server_conf *, struct pgw_fault *reterr_fault,
                                 struct pgw_tls_server **ret) PGW_MUSTUSE;
 
-/* NULL is allowed. Connections made under it live on, and what they need of it with them. */
-void pgw_tls_server_free(struct pgw_tls_server *);
+/* One more, and one less, who needs it; it is made with one. NULL is allowed. Connections made
+ * under it live on, and what they need of it with them. Any thread. */
+struct pgw_tls_server *pgw_tls_server_hold(struct pgw_tls_server *);
+void pgw_tls_server_drop(struct pgw_tls_server *);
 
 struct ssl_ctx_st *pgw_tls_server_ssl(struct pgw_tls_server *);
 

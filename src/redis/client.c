@@ -31,6 +31,7 @@
 #define PGW_REDIS_PING_EVERY_MS 1000
 #define PGW_REDIS_NODES_MAX     1048576
 #define PGW_REDIS_HELLO_MAX     8
+#define PGW_REDIS_RESERVE_BYTES (PGW_REDIS_RESERVE * PGW_REDIS_RESERVED_MAX)
 #define PGW_REDIS_REASON_MAX    200
 
 _Static_assert(PGW_REDIS_RESERVE < PGW_REDIS_HELLO_MAX, "a PING finds a place at any time");
@@ -59,21 +60,27 @@ struct pgw_redis {
         struct pgw_stream *stream;
         struct pgw_lookup *lookup;
         struct pgw_wire *wire;
-        struct pgw_timer timer; /* closed: next attempt; else: head of the ring, or next PING */
-        unsigned failures;      /* attempts since it was last ready */
+        struct pgw_timer timer; /* closed: next attempt; resolving: its end; else: head of the
+                                 * ring, or next PING */
+        struct pgw_address addresses[PGW_ADDRESSES_MAX]; /* of the attempt under way */
+        size_t address_count, address_at, addresses_tried;
+        unsigned failures; /* attempts since it was last ready */
         struct awaited *ring;
         size_t ring_cap, ring_first, ring_count;
         size_t hello_left;    /* answers of the handshake still awaited */
         size_t command_start; /* where the command under way begins in the out buffer */
+        size_t command_max;   /* bytes that the out buffer may hold with it */
         size_t args_left;
         bool command_asking; /* an ASKING goes before it */
         bool room_wanted;
         enum pgw_err command_err;
         uint64_t stamp_turn, stamp_us; /* see turn_us() */
+        size_t stamp_queued;           /* commands of that turn: they leave at its end */
         char reason[PGW_REDIS_REASON_MAX];
 };
 
 static void connect_now(struct pgw_redis *);
+static void open_stream(struct pgw_redis *);
 
 static struct awaited *ring_head(struct pgw_redis *r)
 {
@@ -159,6 +166,8 @@ static void on_timer(struct pgw_timer *timer)
 
         if (r->state == CLOSED)
                 connect_now(r);
+        else if (r->state == RESOLVING)
+                drop(r, PGW_E_REDIS_CONNECT, PGW_STR("the host's name was not resolved in time"));
         else if (r->ring_count == 0 && r->state == READY) {
                 if (pgw_redis_say(r, ignore, r, "PING", NULL))
                         arm(r);
@@ -174,7 +183,9 @@ static void on_hello(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 
         if (!reply)
                 return; /* the connection is gone; drop() is at work */
-        if (err) {
+        /* A server that cannot write to its disk refuses the PING, and what writes; nothing else.
+         */
+        if (err && !(err == PGW_E_REDIS_MISCONF && r->hello_left == 1)) {
                 drop(r, err, reply->str);
                 return;
         }
@@ -241,6 +252,12 @@ static void deliver(struct pgw_redis *r, const struct pgw_reply *reply, uint64_t
         a.reply(a.ctx, err, reply);
 }
 
+/* Commands of the ring that have not left yet; nothing that comes is the answer to one. */
+static size_t unsent(const struct pgw_redis *r)
+{
+        return r->state == READY && r->stamp_turn == pgw_loop_turns(r->loop) ? r->stamp_queued : 0;
+}
+
 static size_t on_data(void *ctx, struct pgw_str unread)
 {
         struct pgw_redis *r = ctx;
@@ -253,7 +270,7 @@ static size_t on_data(void *ctx, struct pgw_str unread)
                 size_t n;
                 struct pgw_str rest = pgw_str_of(unread.p + used, unread.n - used);
                 enum pgw_err err = pgw_wire_read(r->wire, rest, &reply, &n);
-                if (!err && reply && r->ring_count == 0)
+                if (!err && reply && r->ring_count <= unsent(r))
                         err = PGW_E_REDIS_PROTOCOL;
                 if (err) {
                         drop(r, err, PGW_STR(""));
@@ -279,16 +296,22 @@ static void on_close(void *ctx, enum pgw_err err, const char *reason)
         struct pgw_redis *r = ctx;
 
         r->stream = NULL;
-        drop(r, err, pgw_str_z(reason));
+        /* Nobody there: the name has others. What takes its time is left to the next attempt. */
+        if (r->state == CONNECTING && err == PGW_E_REDIS_CONNECT &&
+            r->addresses_tried < r->address_count)
+                open_stream(r);
+        else
+                drop(r, err, pgw_str_z(reason));
 }
 
 static const struct pgw_stream_events stream_events = {on_open, on_data, on_close};
 
-static void open_stream(struct pgw_redis *r, const struct sockaddr *addr, socklen_t size)
+static void open_stream(struct pgw_redis *r)
 {
+        const struct pgw_address *address = &r->addresses[r->address_at];
         const struct pgw_stream_conf conf = {
             .connect_timeout_ms = r->conf.timeout_ms,
-            .write_max = r->conf.write_max,
+            .write_max = r->conf.write_max + PGW_REDIS_RESERVE_BYTES,
             .unread_max = r->conf.reply_max,
             .tls = r->conf.address.tls,
             .host = r->conf.address.unix_path ? NULL : r->conf.address.host,
@@ -296,18 +319,27 @@ static void open_stream(struct pgw_redis *r, const struct sockaddr *addr, sockle
 
         r->state = CONNECTING;
         pgw_timer_disarm(r->loop, &r->timer);
-        r->stream = pgw_stream_open(r->loop, addr, size, &conf, &stream_events, r);
+        r->addresses_tried++;
+        r->address_at = (r->address_at + 1) % r->address_count;
+        r->stream = pgw_stream_open(r->loop, (const struct sockaddr *)&address->sa, address->size,
+                                    &conf, &stream_events, r);
 }
 
-static void on_resolved(void *ctx, enum pgw_err err, const struct sockaddr *addr, socklen_t size)
+static void on_resolved(void *ctx, enum pgw_err err, const struct pgw_address *addresses,
+                        size_t count)
 {
         struct pgw_redis *r = ctx;
 
         r->lookup = NULL;
-        if (err)
+        if (err) {
                 drop(r, err, PGW_STR("the host's name was not resolved"));
-        else
-                open_stream(r, addr, size);
+                return;
+        }
+        memcpy(r->addresses, addresses, count * sizeof *addresses);
+        r->address_count = count;
+        r->address_at = (r->conf.address_first + r->failures) % count;
+        r->addresses_tried = 0;
+        open_stream(r);
 }
 
 static void connect_now(struct pgw_redis *r)
@@ -320,14 +352,17 @@ static void connect_now(struct pgw_redis *r)
         }
         if (!a->unix_path) {
                 r->state = RESOLVING;
+                pgw_timer_arm(r->loop, &r->timer, pgw_loop_now_ms(r->loop) + r->conf.timeout_ms);
                 r->lookup = pgw_resolve(r->resolver, pgw_str_z(a->host), pgw_str_z(a->port),
                                         on_resolved, r);
                 return;
         }
-        struct sockaddr_un sun = {.sun_family = AF_UNIX};
-        PGW_ASSERT(strlen(a->unix_path) < sizeof sun.sun_path);
-        memcpy(sun.sun_path, a->unix_path, strlen(a->unix_path) + 1);
-        open_stream(r, (const struct sockaddr *)(const void *)&sun, sizeof sun);
+        struct pgw_address address = {.size = sizeof(struct sockaddr_un)};
+        struct sockaddr_un *sun = (struct sockaddr_un *)&address.sa;
+        PGW_ASSERT(strlen(a->unix_path) < sizeof sun->sun_path);
+        sun->sun_family = AF_UNIX;
+        memcpy(sun->sun_path, a->unix_path, strlen(a->unix_path) + 1);
+        on_resolved(r, PGW_OK, &address, 1);
 }
 
 struct pgw_redis *pgw_redis_open(struct pgw_loop *loop, struct pgw_resolver *resolver,
@@ -431,6 +466,7 @@ static void begin(struct pgw_redis *r, size_t argc, bool asking, size_t reserve)
 {
         PGW_ASSERT(r->args_left == 0);
         r->args_left = argc;
+        r->command_max = r->conf.write_max + (reserve ? PGW_REDIS_RESERVE_BYTES : 0);
         r->command_asking = asking;
         r->command_err = PGW_OK;
         if (r->state != READY) {
@@ -483,6 +519,7 @@ static uint64_t turn_us(struct pgw_redis *r)
         if (r->stamp_turn != turn) {
                 r->stamp_turn = turn;
                 r->stamp_us = pgw_mono_us();
+                r->stamp_queued = 0;
         }
         return r->stamp_us;
 }
@@ -491,6 +528,8 @@ enum pgw_err pgw_redis_end_slow(struct pgw_redis *r, uint64_t extra_ms, pgw_redi
                                 void *ctx)
 {
         PGW_ASSERT(r->args_left == 0);
+        if (!r->command_err && pgw_stream_out(r->stream)->n > r->command_max)
+                r->command_err = PGW_E_REDIS_FULL;
         if (r->command_err) {
                 r->room_wanted |= r->command_err == PGW_E_REDIS_FULL;
                 if (r->stream && r->state == READY)
@@ -502,6 +541,7 @@ enum pgw_err pgw_redis_end_slow(struct pgw_redis *r, uint64_t extra_ms, pgw_redi
         const uint64_t deadline_ms = now_us / 1000 + r->conf.timeout_ms + extra_ms;
         if (r->command_asking)
                 ring_push(r, (struct awaited){ignore, r, now_us, deadline_ms});
+        r->stamp_queued += r->command_asking ? 2 : 1;
         ring_push(r, (struct awaited){reply, ctx, now_us, deadline_ms});
         if (was_idle)
                 arm(r);

@@ -2,8 +2,9 @@
  *
  * A client keeps one connection to one server: it connects, authenticates, selects
  * the database, and comes back by itself with a growing, jittered pause after a
- * failure. Commands of one turn leave in one write; answers come in the order of the
- * commands.
+ * failure. Of the addresses of a name each attempt tries one after the other until one takes the
+ * connection, and begins with another than the attempt before. Commands of one turn leave in one
+ * write; answers come in the order of the commands.
  *
  * Nothing waits without bound. While the connection is not ready a command is refused
  * at once; more than `in_flight_max` commands or `write_max` bytes are refused; a
@@ -37,7 +38,8 @@ struct pgw_redis_address {
 struct pgw_redis_conf {
         bool is_pointed; /* host and port are not the address's, see pgw_redis_point() */
         struct pgw_redis_address address; /* texts must outlive the client */
-        const char *name;                 /* CLIENT SETNAME; no spaces */
+        size_t address_first; /* of a name with several: the first attempt begins with this one */
+        const char *name;     /* CLIENT SETNAME; no spaces */
         uint64_t timeout_ms;
         size_t in_flight_max;
         size_t write_max;           /* bytes */
@@ -107,10 +109,12 @@ enum pgw_err pgw_redis_end_slow(struct pgw_redis *, uint64_t extra_ms, pgw_redis
  * with nothing between, or neither. */
 void pgw_redis_begin_asking(struct pgw_redis *, size_t argc);
 
-/* As pgw_redis_begin() for the few commands that look after the link itself: a link that is full
- * has room for PGW_REDIS_RESERVE of them. */
+/* As pgw_redis_begin() for the few commands that look after the link itself, or without which those
+ * before them were sent in vain: a link that is full, of answers or of bytes, has room for
+ * PGW_REDIS_RESERVE of them, each of at most PGW_REDIS_RESERVED_MAX bytes. */
 void pgw_redis_begin_reserved(struct pgw_redis *, size_t argc);
-#define PGW_REDIS_RESERVE 4
+#define PGW_REDIS_RESERVE      4
+#define PGW_REDIS_RESERVED_MAX 256
 
 /* begin, args and end for a command of fixed words: pgw_redis_say(r, cb, ctx, "XLEN", key, NULL).
  */

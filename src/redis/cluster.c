@@ -2,9 +2,10 @@
  *
  * The map is a table from slot to node. It is learnt from CLUSTER SLOTS, asked of one node at a
  * time: the one that last knew better than we, else any master that answers, else the seeds
- * in turn. A MOVED corrects its slot at once, so the next call finds the way while the whole
- * map is still on its way. What happens meanwhile is not in an answer that was asked for
- * before, so it is asked for once more.
+ * in turn; the seeds too when all masters have been asked in vain. A node that was reset, or was
+ * never told of the others, knows of no slots: that is no map. A MOVED corrects its slot at once,
+ * so the next call finds the way while the whole map is still on its way. What happens meanwhile is
+ * not in an answer that was asked for before, so it is asked for once more.
  *
  * Nodes that a redirection names and the map does not are guests. They keep their links for
  * half a minute after the last redirection: an empty node that slots are moved to owns
@@ -167,7 +168,7 @@ static void remove_unlisted(struct pgw_deployment *dep)
         }
 }
 
-static void apply(struct pgw_deployment *dep, const char *asked_host)
+static void apply(struct pgw_deployment *dep, struct pgw_node *asked)
 {
         struct pgw_cluster *c = dep->cluster;
         const struct pgw_map *map = &c->map;
@@ -178,7 +179,7 @@ static void apply(struct pgw_deployment *dep, const char *asked_host)
                 if (c->nodes[i])
                         c->nodes[i]->is_listed = false;
         for (size_t i = 0; i < map->count; i++) {
-                const struct pgw_node *node = match(dep, &map->masters[i], asked_host);
+                const struct pgw_node *node = match(dep, &map->masters[i], asked->host);
                 places[i + 1] = node ? node->place : 0;
         }
         memcpy(c->before, c->owner, sizeof c->before);
@@ -191,24 +192,29 @@ static void apply(struct pgw_deployment *dep, const char *asked_host)
         if (has_changed && was_known)
                 tell_moves(dep);
         remove_unlisted(dep);
-        pgw_deployment_judge(dep, PGW_OK);
+        if (c->covered < PGW_REDIS_SLOTS)
+                pgw_deployment_explain(asked, PGW_STR("it knows of no owner for some slots"));
+        pgw_deployment_judge(dep, c->covered < PGW_REDIS_SLOTS ? PGW_E_REDIS_CLUSTERDOWN : PGW_OK);
 }
 
 /* ---- asking for it ---- */
 
-static void plan_refresh(struct pgw_deployment *dep)
+/* Whom nothing was learnt from is followed by another soon, until all have been asked. */
+static void plan_refresh(struct pgw_deployment *dep, enum pgw_err err)
 {
         struct pgw_cluster *c = dep->cluster;
         const uint64_t now_ms = pgw_loop_now_ms(dep->loop);
+        const bool has_others = c->asked_in_vain || c->seed_failures % dep->conf.seed_count;
+        const bool is_well = dep->is_ready && c->asked_in_vain == 0 && c->seed_failures == 0;
 
         if (c->again)
                 pgw_deployment_poll_by(dep, c->asked_ms + PGW_REFRESH_APART_MS);
-        else if (c->seed_failures % dep->conf.seed_count)
+        else if (err && has_others)
                 pgw_deployment_poll_by(dep, now_ms + PGW_SEED_NEXT_MS);
         else
                 pgw_deployment_poll_by(
-                    dep, now_ms + pgw_deployment_jitter_ms(dep->is_ready ? PGW_REFRESH_UP_MS
-                                                                         : PGW_REFRESH_DOWN_MS));
+                    dep, now_ms + pgw_deployment_jitter_ms(is_well ? PGW_REFRESH_UP_MS
+                                                                   : PGW_REFRESH_DOWN_MS));
         c->again = false;
 }
 
@@ -224,17 +230,34 @@ void pgw_cluster_refresh(struct pgw_deployment *dep)
                 pgw_deployment_poll_by(dep, at_ms > now_ms ? at_ms : now_ms);
 }
 
-/* The question of the guide was answered, or will not be. */
+/* The question of the guide was answered, or will not be. One that knew something led to masters,
+ * and one that knew all is asked first the next time. */
 static void dismiss(struct pgw_node *guide, enum pgw_err err)
 {
-        struct pgw_cluster *c = guide->dep->cluster;
+        struct pgw_deployment *dep = guide->dep;
+        struct pgw_cluster *c = dep->cluster;
 
-        if (err) {
+        if (err || c->covered < PGW_REDIS_SLOTS) {
                 c->seed_at++;
                 c->seed_failures++;
         }
+        if (!err || c->seed_failures % dep->conf.seed_count == 0)
+                c->asked_in_vain = 0;
         c->guide = NULL;
         pgw_node_bury(guide);
+}
+
+static enum pgw_err read_map(struct pgw_node *node, const struct pgw_reply *reply)
+{
+        struct pgw_map *map = &node->dep->cluster->map;
+        enum pgw_err err = pgw_map_read(map, reply);
+
+        if (err)
+                pgw_deployment_explain(node, PGW_STR("what it says of the slots is wrong"));
+        if (err || map->count)
+                return err;
+        pgw_deployment_explain(node, PGW_STR("it knows of no slots"));
+        return PGW_E_REDIS_CLUSTERDOWN;
 }
 
 static void on_slots(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -248,21 +271,21 @@ static void on_slots(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         c->asking = false;
         if (err && reply)
                 pgw_deployment_explain(node, reply->str);
+        if (!err)
+                err = read_map(node, reply);
         if (!err) {
-                err = pgw_map_read(&c->map, reply);
-                if (err)
-                        pgw_deployment_explain(node, PGW_STR("what it says of the slots is wrong"));
-        }
-        if (!err) {
-                c->seed_failures = 0;
                 dep->counts.refreshes++;
-                apply(dep, node->host);
+                apply(dep, node);
         } else if (c->hint == node) {
                 c->hint = NULL;
         }
         if (node == c->guide)
                 dismiss(node, err);
-        plan_refresh(dep);
+        else
+                c->asked_in_vain++;
+        if (!err && c->covered == PGW_REDIS_SLOTS)
+                c->asked_in_vain = c->seed_failures = 0;
+        plan_refresh(dep, err);
         if (err)
                 pgw_deployment_judge(dep, err);
 }
@@ -283,6 +306,8 @@ static bool ask_any_master(struct pgw_deployment *dep)
 {
         struct pgw_cluster *c = dep->cluster;
 
+        if (c->asked_in_vain >= dep->master_count)
+                return false;
         if (c->hint && ask(c->hint))
                 return true;
         for (size_t i = 0; i < dep->master_count; i++)
@@ -307,8 +332,9 @@ static void on_guide(struct pgw_node *guide, bool ready, enum pgw_err err)
 
         if (ready && ask(guide))
                 return;
-        dismiss(guide, err ? err : PGW_E_REDIS_FULL);
-        plan_refresh(dep);
+        err = err ? err : PGW_E_REDIS_FULL;
+        dismiss(guide, err);
+        plan_refresh(dep, err);
         pgw_deployment_judge(dep, err);
 }
 
@@ -348,7 +374,7 @@ static void give_slot(struct pgw_node *node, unsigned slot)
 void pgw_cluster_redirect(struct pgw_call *call, const struct pgw_reply *reply)
 {
         struct pgw_node *from = call->_node, *to;
-        struct pgw_deployment *dep = from->dep;
+        struct pgw_deployment *dep = call->_dep;
         struct pgw_redirect r;
         char text[20];
 

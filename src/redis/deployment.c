@@ -83,6 +83,8 @@ void pgw_deployment_judge(struct pgw_deployment *dep, enum pgw_err err)
         const bool was_ready = dep->is_ready;
 
         dep->is_ready = is_covered(dep);
+        if (err)
+                dep->trouble = err;
         if (dep->is_ready != was_ready)
                 dep->on_state(dep->state_ctx, dep->is_ready,
                               dep->is_ready ? PGW_OK
@@ -128,7 +130,7 @@ static const struct pgw_topology topology_standalone = {
 
 void pgw_call_unpark(struct pgw_call *call)
 {
-        struct pgw_deployment *dep = call->_node->dep;
+        struct pgw_deployment *dep = call->_dep;
         struct pgw_list *list = call->_retrying ? &dep->paused : &call->_node->waiting;
 
         pgw_list_remove(list, &call->_parked);
@@ -145,9 +147,9 @@ static struct pgw_node *owner(const struct pgw_deployment *dep, unsigned slot)
         return dep->master_count ? dep->masters[0] : NULL;
 }
 
-void pgw_call_route(struct pgw_call *call, struct pgw_deployment *dep)
+void pgw_call_route(struct pgw_call *call)
 {
-        struct pgw_node *node = owner(dep, call->_slot);
+        struct pgw_node *node = owner(call->_dep, call->_slot);
 
         call->_asking = false;
         call->_hops = 0;
@@ -160,24 +162,25 @@ void pgw_call_route(struct pgw_call *call, struct pgw_deployment *dep)
 static void on_pause_over(struct pgw_timer *timer)
 {
         struct pgw_call *call = PGW_CONTAINER(timer, struct pgw_call, _timer);
-        struct pgw_deployment *dep = call->_node->dep;
 
         pgw_call_unpark(call);
-        if (pgw_loop_now_ms(dep->loop) >= call->_deadline_ms)
+        if (pgw_loop_now_ms(call->_dep->loop) >= call->_deadline_ms)
                 call->reply(call, PGW_E_REDIS_TRYAGAIN, NULL);
         else
-                pgw_call_route(call, dep);
+                pgw_call_route(call);
 }
 
+/* Its node may be gone before the pause is over. */
 static void pause_call(struct pgw_call *call)
 {
-        struct pgw_deployment *dep = call->_node->dep;
+        struct pgw_deployment *dep = call->_dep;
         uint64_t until_ms = pgw_loop_now_ms(dep->loop) + PGW_TRY_AGAIN_MIN_MS +
                             pgw_rand_below(PGW_TRY_AGAIN_MORE_MS);
 
         if (until_ms > call->_deadline_ms)
                 until_ms = call->_deadline_ms;
         call->_retrying = true;
+        call->_node = NULL;
         pgw_list_append(&dep->paused, &call->_parked);
         pgw_timer_init(&call->_timer, on_pause_over);
         pgw_timer_arm(dep->loop, &call->_timer, until_ms);
@@ -187,7 +190,7 @@ static void pause_call(struct pgw_call *call)
 static void end_badly(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_node *node = call->_node;
-        struct pgw_deployment *dep = node->dep;
+        struct pgw_deployment *dep = call->_dep;
 
         if (dep->is_closing) {
                 call->reply(call, err, reply);
@@ -237,6 +240,7 @@ enum pgw_err pgw_deployment_call(struct pgw_deployment *dep, struct pgw_call *ca
 
         if (dep->is_closing)
                 return PGW_E_REDIS_CONNECT;
+        call->_dep = dep;
         call->_asking = false;
         if (dep->cluster) {
                 PGW_ASSERT(call->key < call->argc);
@@ -351,6 +355,22 @@ void pgw_deployment_close(struct pgw_deployment *dep)
 bool pgw_deployment_is_ready(const struct pgw_deployment *dep)
 {
         return dep->is_ready;
+}
+
+enum pgw_err pgw_deployment_absence(const struct pgw_deployment *dep)
+{
+        enum pgw_err worst = pgw_err_waits(dep->trouble) ? dep->trouble : PGW_E_REDIS_CONNECT;
+
+        if (dep->is_ready)
+                return PGW_OK;
+        for (size_t i = 0; i < dep->master_count; i++) {
+                if (dep->masters[i]->state == PGW_NODE_READY)
+                        continue;
+                worst = pgw_node_absence(dep->masters[i]);
+                if (worst == PGW_E_REDIS_CONNECT)
+                        break;
+        }
+        return worst;
 }
 
 static struct pgw_node *owner_of_key(const struct pgw_deployment *dep, struct pgw_str key)

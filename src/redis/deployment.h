@@ -5,8 +5,9 @@
  * just become another one, is decided here:
  *
  *      standalone   the one server; its name is looked up again when it turns read-only
- *      sentinel     the Sentinels are asked in turn for the master, and the master is asked
- *                   whether it is one: every second, and at once after trouble
+ *      sentinel     the Sentinels are asked in turn for the master: every second, and at once
+ *                   after trouble; the master is asked whether it is one on each new link, and
+ *                   when it turns read-only
  *      cluster      by the key's slot; MOVED and ASK are followed, the map of slots is kept
  *                   up to date: after each MOVED and each loss of a link (at most every
  *                   100 ms), every half second while slots have no master that answers, and
@@ -83,6 +84,11 @@ void pgw_deployment_close(struct pgw_deployment *);
  * answer go through all the same. */
 bool pgw_deployment_is_ready(const struct pgw_deployment *);
 
+/* Why it is not ready, as an error for who needs all of it; PGW_OK when it is. PGW_E_REDIS_CONNECT
+ * when some master does not answer; while all that is missing says of itself that it loads, does
+ * not take our password or the like (pgw_err_waits()), that. */
+enum pgw_err pgw_deployment_absence(const struct pgw_deployment *);
+
 /* Where the master of `key` answers; false while none does, or it has no host because it is at a
  * Unix socket. The texts are valid until the epoch changes. */
 bool pgw_deployment_where(const struct pgw_deployment *, struct pgw_str key, const char **ret_host,
@@ -124,7 +130,8 @@ struct pgw_call {
         size_t key; /* index into argv of the key that decides where it goes */
         pgw_call_reply_f *reply;
 
-        struct pgw_node *_node;
+        struct pgw_deployment *_dep;
+        struct pgw_node *_node;  /* that it was sent to or waits for; none while it pauses */
         uint64_t _deadline_ms;   /* of redirections and pauses */
         struct pgw_link _parked; /* while it waits for a link or a pause to end */
         struct pgw_timer _timer; /* likewise */
@@ -136,7 +143,7 @@ struct pgw_call {
 
 /* Send it where its key lives. The callback comes once, from the loop, if and only if this
  * returns PGW_OK; else nothing was sent: PGW_E_REDIS_CONNECT while that master does not answer,
- * what it says of itself while it is left alone (redis/breaker.h),
+ * what it says of itself while it lets nobody in or is left alone (redis/breaker.h),
  * PGW_E_REDIS_FULL without room on its link, PGW_E_REDIS_CLUSTERDOWN when the slot has no
  * master or the map is not known yet.
  *

@@ -31,6 +31,7 @@ struct pgw_node {
         struct pgw_redis *redis;
         enum pgw_node_role role;
         enum pgw_node_state state;
+        enum pgw_err lost; /* why it is not READY, as last heard; PGW_OK: nothing was heard yet */
         char host[PGW_NODE_HOST_MAX + 1]; /* "" on a Unix socket */
         char port[8];
         char id[PGW_NODE_HOST_MAX + 16];
@@ -71,7 +72,8 @@ struct pgw_cluster {
         uint64_t asked_ms;
         size_t seed_at, seed_failures;
         size_t asked_at;        /* index of the master that was asked last */
-        struct pgw_node *guide; /* a seed, while no master answers */
+        size_t asked_in_vain;   /* masters in a row that did not know who has all slots */
+        struct pgw_node *guide; /* a seed, while no master answers, or none knows */
         struct pgw_node *hint;  /* a node that knew better than we; ask it first */
         size_t covered;         /* slots with an owner */
         size_t node_count;      /* of nodes[], NULLs between them included */
@@ -101,6 +103,7 @@ struct pgw_deployment {
         pgw_deployment_change_f *on_change;
         void *change_ctx;
         bool is_ready;
+        enum pgw_err trouble; /* as last heard of; while it is not ready */
         bool is_closing;
         bool room_wanted;
         uint64_t epoch;
@@ -150,7 +153,7 @@ void pgw_call_end(struct pgw_call *, enum pgw_err, const struct pgw_reply *);
 void pgw_call_unpark(struct pgw_call *);
 
 /* Send it again where its key lives now. */
-void pgw_call_route(struct pgw_call *, struct pgw_deployment *);
+void pgw_call_route(struct pgw_call *);
 
 /* ---- node.c ---- */
 
@@ -172,6 +175,10 @@ enum pgw_err pgw_node_send(struct pgw_node *, struct pgw_call *) PGW_MUSTUSE;
 void pgw_node_send_or_wait(struct pgw_node *, struct pgw_call *);
 
 bool pgw_node_is_full(const struct pgw_node *);
+
+/* What calls get while it is not READY: what it said of itself when that is to be waited for, else
+ * PGW_E_REDIS_CONNECT. */
+enum pgw_err pgw_node_absence(const struct pgw_node *);
 
 /* A question of our own, which finds room on a full link. */
 enum pgw_err pgw_node_ask(struct pgw_node *, pgw_redis_reply_f *, size_t argc,

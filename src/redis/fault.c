@@ -12,7 +12,7 @@ static const struct {
 
 enum pgw_err pgw_redis_fault(struct pgw_str text)
 {
-        struct pgw_str word = text, rest;
+        struct pgw_str word = text, rest = {NULL, 0};
 
         (void)pgw_str_cut(text, ' ', &word, &rest);
         /* Redis 6 put the script's name first and the cause behind it. */

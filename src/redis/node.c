@@ -102,7 +102,8 @@ static void identified(struct pgw_node *node, struct pgw_str info)
         pgw_deployment_judge(dep, PGW_OK);
 }
 
-/* A link on which nobody may speak but us has room for one word. */
+/* A link has room for the one question of this kind, however many calls fill it
+ * (pgw_redis_begin_reserved). */
 static void ask_who(struct pgw_node *node, pgw_redis_reply_f *reply, const char *word)
 {
         enum pgw_err err = pgw_node_ask(node, reply, 1, (const char *const[]){word});
@@ -136,6 +137,7 @@ static void on_role(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
                 return;
         if (!err && !pgw_str_eq_z(pgw_reply_str(pgw_reply_at(reply, 0)), "master")) {
                 pgw_deployment_explain(node, PGW_STR("this is not a master"));
+                node->lost = PGW_E_REDIS_READONLY;
                 node->dep->topology->on_trouble(node, PGW_E_REDIS_READONLY);
                 pgw_deployment_judge(node->dep, PGW_E_REDIS_READONLY);
                 return;
@@ -167,6 +169,18 @@ static void fail_waiting(struct pgw_node *node, enum pgw_err err)
         }
 }
 
+/* For a call that has reached nobody: what a server that lets nobody in will never do is no word
+ * about the call. "ERR max number of clients reached" is over when somebody leaves. */
+static enum pgw_err refused_link(enum pgw_err err)
+{
+        return pgw_err_class(err) == PGW_CLASS_PERMANENT ? PGW_E_REDIS_CONNECT : err;
+}
+
+enum pgw_err pgw_node_absence(const struct pgw_node *node)
+{
+        return pgw_err_waits(node->lost) ? node->lost : PGW_E_REDIS_CONNECT;
+}
+
 static void on_state(void *ctx, bool ready, enum pgw_err err)
 {
         struct pgw_node *node = ctx;
@@ -176,6 +190,7 @@ static void on_state(void *ctx, bool ready, enum pgw_err err)
                 return;
         if (!ready) {
                 node->state = PGW_NODE_DOWN;
+                node->lost = err;
                 pgw_deployment_explain(node, pgw_str_z(pgw_redis_reason(node->redis)));
         }
         if (node->role == PGW_NODE_GUIDE) {
@@ -184,7 +199,7 @@ static void on_state(void *ctx, bool ready, enum pgw_err err)
         } else if (ready) {
                 pgw_node_check(node);
         } else {
-                fail_waiting(node, err);
+                fail_waiting(node, refused_link(err));
                 pgw_deployment_room_later(dep);
                 dep->topology->on_trouble(node, err);
                 pgw_deployment_judge(dep, err);
@@ -199,6 +214,13 @@ static void on_room(void *ctx)
                 flush_waiting(node);
         if (node->waiting.count == 0)
                 pgw_deployment_room_later(node->dep);
+}
+
+/* A guide has one attempt, so its name's other addresses are for the next round. */
+static size_t rounds_of_seeds(const struct pgw_deployment *dep)
+{
+        return (dep->cluster ? dep->cluster->seed_failures : dep->sentinel.seed_failures) /
+               dep->conf.seed_count;
 }
 
 struct pgw_node *pgw_node_open(struct pgw_deployment *dep, enum pgw_node_role role,
@@ -230,6 +252,7 @@ struct pgw_node *pgw_node_open(struct pgw_deployment *dep, enum pgw_node_role ro
                     .db = is_sentinel ? 0 : conf->db,
                     .tls = conf->tls,
                 },
+            .address_first = role == PGW_NODE_GUIDE ? rounds_of_seeds(dep) : 0,
             .name = conf->name,
             .timeout_ms = conf->timeout_ms,
             .in_flight_max = conf->in_flight_max,
@@ -273,7 +296,7 @@ static enum pgw_err ask_breaker(struct pgw_node *node)
 static enum pgw_err send_now(struct pgw_node *node, struct pgw_call *call)
 {
         if (node->state != PGW_NODE_READY)
-                return PGW_E_REDIS_CONNECT;
+                return pgw_node_absence(node);
         call->_node = node;
         if (call->_asking)
                 pgw_redis_begin_asking(node->redis, call->argc);
@@ -316,7 +339,7 @@ void pgw_node_send_or_wait(struct pgw_node *node, struct pgw_call *call)
 static void on_raw(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_call *call = ctx;
-        struct pgw_deployment *dep = call->_node->dep;
+        struct pgw_deployment *dep = call->_dep;
 
         note(call->_node, err);
         if (err == PGW_E_REDIS_CANCELLED && !dep->is_closing)
@@ -328,11 +351,14 @@ enum pgw_err pgw_node_call(struct pgw_node *node, struct pgw_call *call)
 {
         struct pgw_deployment *dep = node->dep;
 
-        if (dep->is_closing || node->state != PGW_NODE_READY)
+        if (dep->is_closing)
                 return PGW_E_REDIS_CONNECT;
+        if (node->state != PGW_NODE_READY)
+                return pgw_node_absence(node);
         const enum pgw_err refusal = ask_breaker(node);
         if (refusal)
                 return refusal;
+        call->_dep = dep;
         call->_node = node;
         pgw_redis_begin(node->redis, call->argc);
         for (size_t i = 0; i < call->argc; i++)
@@ -366,7 +392,7 @@ void pgw_node_bury(struct pgw_node *node)
         while ((link = pgw_list_first(&node->waiting))) {
                 struct pgw_call *call = PGW_CONTAINER(link, struct pgw_call, _parked);
                 pgw_call_unpark(call);
-                pgw_call_route(call, dep);
+                pgw_call_route(call);
         }
         pgw_deployment_room_later(dep);
 }

@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "io/signals.h"
 #include "role/datadir.h"
 #include "role/redis_server.h"
 
@@ -67,13 +68,20 @@ const char *pgw_embedded_event_name(enum pgw_embedded_event event)
         return "";
 }
 
+/* Whoever ends us while we start shall not wait for the rest of it. */
+static enum pgw_err refuse_to_go_on(struct pgw_fault *reterr_fault)
+{
+        pgw_fault_set(reterr_fault, "", "told to end while starting");
+        return PGW_E_DRAINING;
+}
+
 /* Wait until no server runs on the directory; false when one still does at the end. */
 static bool wait_vacant(const struct pgw_redis_place *place, uint64_t timeout_ms)
 {
         const uint64_t deadline_ms = pgw_mono_ms() + timeout_ms;
 
         while (pgw_redis_holder(place) != 0) {
-                if (pgw_mono_ms() >= deadline_ms)
+                if (pgw_mono_ms() >= deadline_ms || pgw_signals_wants_end())
                         return false;
                 nap();
         }
@@ -92,6 +100,8 @@ static enum pgw_err end_leftover(const struct pgw_redis_place *place,
         if (wait_vacant(place, LEFTOVER_WAIT_MS))
                 return PGW_OK;
         for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+                if (pgw_signals_wants_end())
+                        return refuse_to_go_on(reterr_fault);
                 const pid_t pid = pgw_redis_holder(place);
                 if (pid > 0)
                         pgw_redis_signal_holder(place, pid, steps[i].signal_number);
@@ -152,6 +162,8 @@ static enum pgw_err wait_ready(struct pgw_embedded *embedded, struct pgw_fault *
         while (pgw_mono_ms() < deadline_ms) {
                 if (has_ended(embedded, reterr_fault))
                         return PGW_E_SYSTEM;
+                if (pgw_signals_wants_end())
+                        return refuse_to_go_on(reterr_fault);
                 voice = pgw_redis_ping(&embedded->place, PING_TIMEOUT_MS);
                 if (voice == PGW_REDIS_READY)
                         return PGW_OK;

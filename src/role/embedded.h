@@ -37,7 +37,8 @@ const char *pgw_embedded_event_name(enum pgw_embedded_event);
  * earlier run left behind, start `server` (NULL or "": redis-server on PATH or in
  * /usr/bin) and wait until it answers. A server that is alive but still loading its data
  * after 30 s counts as started: its clients are told LOADING until it is done. When it
- * ends early the fault holds what it logged last. */
+ * ends early the fault holds what it logged last. PGW_E_DRAINING, with nothing left running, when
+ * this process was told to end meanwhile (io/signals.h). */
 enum pgw_err pgw_embedded_start(const char *data_dir, const char *server,
                                 struct pgw_embedded **ret_embedded,
                                 struct pgw_fault *reterr_fault) PGW_MUSTUSE;

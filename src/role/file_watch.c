@@ -44,6 +44,11 @@ void pgw_file_watch_add(struct pgw_file_watch *w, const char *path)
         w->read = w->seen = fold_state(w->read, path);
 }
 
+void pgw_file_watch_forget(struct pgw_file_watch *w)
+{
+        w->read = ~w->seen;
+}
+
 bool pgw_file_watch_look(struct pgw_file_watch *w)
 {
         uint64_t now = FNV_BASIS;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PGW_FILE_WATCH_MS 300
+#define PGW_FILE_WATCH_MS 100
 
 /* One that is all zero watches nothing. */
 struct pgw_file_watch {
@@ -26,6 +26,9 @@ void pgw_file_watch_begin(struct pgw_file_watch *);
 
 /* This one is about to be read, and is one of them. */
 void pgw_file_watch_add(struct pgw_file_watch *, const char *path);
+
+/* What was read has not come into force: it counts as changed. */
+void pgw_file_watch_forget(struct pgw_file_watch *);
 
 /* Look; true when they are to be read again. */
 bool pgw_file_watch_look(struct pgw_file_watch *);

@@ -1,12 +1,12 @@
 /* Secrets are read with the file, each time anew. */
 #include "role/hooks_file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "role/file.h"
 #include "role/identities_file.h"
+#include "role/secret_env.h"
 
 #define PGW_SECRET_NAME_MAX 255
 
@@ -38,7 +38,7 @@ static enum pgw_err take_file(const char *path, struct pgw_buf *out, struct pgw_
 
 static enum pgw_err take_variable(const char *name, struct pgw_buf *out, struct pgw_fault *fault)
 {
-        const char *value = getenv(name);
+        const char *value = pgw_secret_env(name);
 
         if (value)
                 return take(pgw_str_z(value), out, fault);
@@ -71,13 +71,14 @@ static enum pgw_err take_secret(void *ctx, struct pgw_str reference, struct pgw_
 
 enum pgw_err pgw_hooks_file_read(const struct pgw_settings *s,
                                  const struct pgw_identities *identities,
-                                 struct pgw_file_watch *watch, struct pgw_fault *fault,
-                                 struct pgw_hooks **ret)
+                                 const struct pgw_contract *contract, struct pgw_file_watch *watch,
+                                 struct pgw_fault *fault, struct pgw_hooks **ret)
 {
         struct pgw_str names[PGW_TARGETS_MAX];
         const struct pgw_hooks_sources sources = {
             .path = s->hooks_file,
             .identities = identities,
+            .contract = contract,
             .targets = names,
             .target_count = pgw_settings_target_names(s, names),
             .secret = take_secret,

@@ -19,6 +19,29 @@ bool pgw_plan_needs_embedded(const struct pgw_settings *s)
         return is_empty(s->broker_url);
 }
 
+static bool gates(enum pgw_role role)
+{
+        return role != PGW_ROLE_WORKER;
+}
+
+enum pgw_err pgw_plan_check(const struct pgw_settings *s, enum pgw_role role,
+                            struct pgw_fault *fault)
+{
+        if (role != PGW_ROLE_SERVE && is_empty(s->broker_url)) {
+                pgw_fault_set(fault, "broker.url",
+                              "`purgeway %s` needs the Redis that gateways and workers share; "
+                              "`purgeway serve` starts one of its own",
+                              role == PGW_ROLE_GATEWAY ? "gateway" : "worker");
+                return PGW_E_CONFIG;
+        }
+        if (gates(role) && s->listen_count + s->tls_listen_count == 0) {
+                pgw_fault_set(fault, "listen",
+                              "at least one address is needed here or in tls.listen");
+                return PGW_E_CONFIG;
+        }
+        return PGW_OK;
+}
+
 static void name_instance(struct pgw_plan *plan)
 {
         char host[40];
@@ -33,14 +56,27 @@ static void name_instance(struct pgw_plan *plan)
                  (long)getpid(), (unsigned long long)(pgw_rand_u64() & 0xffffffffu));
 }
 
-static enum pgw_err open_target(struct pgw_plan *plan, struct pgw_str name, const char *url,
-                                const char *password, struct pgw_fault *fault)
+/* Which setting it is that names what cannot be read. */
+static enum pgw_err open_place(struct pgw_place *place, const char *setting, const char *url,
+                               const char *password, struct pgw_fault *fault)
+{
+        struct pgw_fault inner = {"", ""};
+        enum pgw_err err = pgw_place_open(place, url, password, &inner);
+
+        if (err)
+                pgw_fault_set(fault, setting, "%s%s%s", inner.pointer, inner.pointer[0] ? ": " : "",
+                              inner.detail);
+        return err;
+}
+
+static enum pgw_err open_target(struct pgw_plan *plan, const char *setting, struct pgw_str name,
+                                const char *url, const char *password, struct pgw_fault *fault)
 {
         struct pgw_plan_target *target = &plan->targets[plan->target_count];
 
         PGW_ASSERT(plan->target_count < PGW_TARGETS_MAX);
         memcpy(target->name, name.p, name.n);
-        enum pgw_err err = pgw_place_open(&target->place, url, password, fault);
+        enum pgw_err err = open_place(&target->place, setting, url, password, fault);
         if (err)
                 return err;
         plan->target_count++;
@@ -59,14 +95,14 @@ static enum pgw_err open_targets(struct pgw_plan *plan, const char *broker, stru
         enum pgw_err err = PGW_OK;
 
         if (has_own || s->targets_count == 0)
-                err =
-                    open_target(plan, PGW_STR(PGW_TARGET_DEFAULT), has_own ? s->target_url : broker,
-                                has_own ? s->target_password : s->broker_password, fault);
+                err = open_target(plan, "target.url", PGW_STR(PGW_TARGET_DEFAULT),
+                                  has_own ? s->target_url : broker,
+                                  has_own ? s->target_password : s->broker_password, fault);
         for (size_t i = 0; i < s->targets_count && !err; i++) {
                 struct pgw_str name, url;
                 /* Settings that were checked can be read. */
                 PGW_ASSERT(pgw_target_split(pgw_str_z(s->targets[i]), &name, &url) == PGW_OK);
-                err = open_target(plan, name, url.p, NULL, fault);
+                err = open_target(plan, "targets", name, url.p, NULL, fault);
         }
         return err;
 }
@@ -81,10 +117,12 @@ static enum pgw_err open_all(struct pgw_plan *plan, const char *embedded_socket,
                 snprintf(embedded, sizeof embedded, "unix://%s", embedded_socket);
         const char *broker = is_empty(s->broker_url) ? embedded : s->broker_url;
         const bool own_results = !is_empty(s->results_url);
-        enum pgw_err err = pgw_place_open(&plan->broker, broker, s->broker_password, fault);
+        enum pgw_err err =
+            open_place(&plan->broker, "broker.url", broker, s->broker_password, fault);
         if (!err)
-                err = pgw_place_open(&plan->results, own_results ? s->results_url : broker,
-                                     own_results ? s->results_password : s->broker_password, fault);
+                err =
+                    open_place(&plan->results, "results.url", own_results ? s->results_url : broker,
+                               own_results ? s->results_password : s->broker_password, fault);
         if (!err)
                 err = open_targets(plan, broker, fault);
         plan->results_beside = pgw_place_is_same(&plan->broker, &plan->results);
@@ -106,7 +144,7 @@ enum pgw_err pgw_plan_make(struct pgw_plan *plan, const struct pgw_settings *s, 
         memset(plan, 0, sizeof *plan);
         plan->settings = s;
         plan->role = role;
-        plan->gates = role != PGW_ROLE_WORKER;
+        plan->gates = gates(role);
         plan->works = role != PGW_ROLE_GATEWAY;
         plan->threads = thread_count(s);
         if (pgw_keyspace_init(&plan->keyspace, s->queue_name)) {

@@ -41,6 +41,11 @@ struct pgw_plan {
 /* True when any of the deployments is the embedded Redis. */
 bool pgw_plan_needs_embedded(const struct pgw_settings *);
 
+/* Whether the settings are enough for the role: who only answers or only works needs a broker that
+ * the others share, and who answers needs an address. PGW_E_CONFIG with what is missing. */
+enum pgw_err pgw_plan_check(const struct pgw_settings *, enum pgw_role,
+                            struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
 /* `embedded_socket` is where the embedded Redis listens; NULL when none is needed. The
  * settings must outlive the plan. */
 enum pgw_err pgw_plan_make(struct pgw_plan *, const struct pgw_settings *, enum pgw_role,

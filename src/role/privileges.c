@@ -109,6 +109,23 @@ static enum pgw_err become(const char *user, uid_t uid, gid_t gid, struct pgw_fa
         return PGW_OK;
 }
 
+static enum pgw_err look_up(const char *user, const char *group, uid_t *ret_uid, gid_t *ret_gid,
+                            struct pgw_fault *fault)
+{
+        if (user[0])
+                return find_user(user, group, ret_uid, ret_gid, fault);
+        pgw_fault_set(fault, "group", "goes with user, which is not set");
+        return PGW_E_CONFIG;
+}
+
+enum pgw_err pgw_privileges_check(const char *user, const char *group, struct pgw_fault *fault)
+{
+        uid_t uid;
+        gid_t gid;
+
+        return user[0] || group[0] ? look_up(user, group, &uid, &gid, fault) : PGW_OK;
+}
+
 enum pgw_err pgw_privileges_lower(const char *user, const char *group, struct pgw_fault *fault)
 {
         uid_t uid;
@@ -118,11 +135,7 @@ enum pgw_err pgw_privileges_lower(const char *user, const char *group, struct pg
                 return fail("give up new privileges", fault);
         if (!user[0] && !group[0])
                 return PGW_OK;
-        if (!user[0]) {
-                pgw_fault_set(fault, "group", "goes with user, which is not set");
-                return PGW_E_CONFIG;
-        }
-        enum pgw_err err = find_user(user, group, &uid, &gid, fault);
+        enum pgw_err err = look_up(user, group, &uid, &gid, fault);
         if (err)
                 return err;
         if (geteuid() == 0)

@@ -19,6 +19,10 @@
 enum pgw_err pgw_privileges_lower(const char *user, const char *group,
                                   struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 
+/* Whether there are such a user and group, and it is not root. PGW_E_CONFIG. */
+enum pgw_err pgw_privileges_check(const char *user, const char *group,
+                                  struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
 /* No capability any more; root, which was not told to be less, keeps its own. PGW_E_SYSTEM when
  * something is left. */
 enum pgw_err pgw_privileges_drop(struct pgw_fault *reterr_fault) PGW_MUSTUSE;

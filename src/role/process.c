@@ -20,34 +20,28 @@
 #include "base/metric.h"
 #include "cli/cli.h"
 #include "domain/survey.h"
-#include "embed.h"
-#include "http/gateway.h"
 #include "io/listen.h"
 #include "io/signals.h"
 #include "io/timer.h"
-#include "io/tls.h"
 #include "redis/leader.h"
+#include "role/contract_file.h"
 #include "role/embedded.h"
-#include "role/file.h"
-#include "role/file_watch.h"
-#include "role/hooks_file.h"
-#include "role/identities_file.h"
+#include "role/live.h"
 #include "role/notify.h"
 #include "role/privileges.h"
 #include "role/rates.h"
+#include "role/rehearse.h"
 #include "role/seccomp.h"
 #include "role/thread.h"
 #include "role/usage.h"
 #include "role/watch.h"
 #include "work/worker.h"
 
-#define PGW_PROCESS_TICK_MS         100
-#define PGW_PROCESS_THREADS_WAIT_MS 500
-#define PGW_PROCESS_FIRST_CHECK_MS  3000
-#define PGW_PROCESS_DRAIN_SLACK_MS  2000
-#define PGW_PROCESS_THREADS_MAX     128
-#define PGW_PROCESS_LISTENERS_MAX   16
-#define PGW_PROCESS_CONTRACT_MAX    (4u << 20)
+#define PGW_PROCESS_TICK_MS        100
+#define PGW_PROCESS_FIRST_CHECK_MS 3000
+#define PGW_PROCESS_DRAIN_SLACK_MS 2000
+#define PGW_PROCESS_THREADS_MAX    128
+#define PGW_PROCESS_LISTENERS_MAX  16
 
 #define PGW_EXIT_CONFIG 78
 
@@ -56,19 +50,14 @@ enum phase { STARTING, RUNNING, DRAINING };
 struct process {
         struct pgw_settings *settings;
         enum pgw_role role;
-        int argc;
-        char **argv, **env;
+        struct pgw_live_sources sources;
         enum phase phase;
         struct pgw_notify notify;
         struct pgw_embedded *embedded;
         struct pgw_plan plan;
         struct pgw_contract *contract;
-        struct pgw_tls_server *tls, *old_tls;
-        struct pgw_identities *identities; /* NULL: whoever can ask may */
         struct pgw_limits *limits;
-        struct pgw_hooks *hooks; /* NULL: none */
-        struct pgw_file_watch identities_watch, hooks_watch;
-        uint64_t files_at_ms;                           /* of the next look at them */
+        struct pgw_live live;
         uint64_t gates_us[PGW_TARGETS_MAX * PGW_GATES]; /* of all threads (work/worker.h) */
         struct pgw_loop *loop;
         struct pgw_resolver *resolver;
@@ -90,6 +79,7 @@ struct process {
         struct pgw_thread *threads[PGW_PROCESS_THREADS_MAX];
         unsigned thread_count;
         bool told_ready;
+        bool wants_reload; /* asked for while there was nothing yet to reload */
         uint64_t drain_deadline_ms;
 };
 
@@ -113,6 +103,8 @@ static void on_broker_state(void *ctx, bool ready, enum pgw_err err)
                 pgw_broker_check_on_state(p->check, ready, err);
         if (!ready)
                 p->verdict = err;
+        else if (p->surveyor)
+                pgw_surveyor_look(p->surveyor);
 }
 
 /* Alarms have a line of their own. */
@@ -183,8 +175,11 @@ static int check_broker(struct process *p)
 {
         const uint64_t until_ms = pgw_mono_ms() + PGW_PROCESS_FIRST_CHECK_MS;
 
-        while (pgw_mono_ms() < until_ms && (!p->judged || p->verdict == PGW_E_REDIS_LOADING))
+        while (p->phase == STARTING && pgw_mono_ms() < until_ms &&
+               (!p->judged || p->verdict == PGW_E_REDIS_LOADING))
                 pgw_loop_turn(p->loop, 50);
+        if (p->phase != STARTING)
+                return PGW_EXIT_OK;
         if (!p->judged) {
                 PGW_LOG(PGW_LOG_WARN, "broker.unreachable",
                         PGW_L_STR("error", pgw_err_slug(p->verdict)));
@@ -199,46 +194,26 @@ static int check_broker(struct process *p)
         return PGW_EXIT_OK;
 }
 
-static int load_contract(struct process *p)
+/* Two gateways of one broker share an address while one takes the other's place. With a Redis of
+ * our own nobody can be the other: half of the requests would go to another queue. */
+static int share_address(const struct process *p, const char *address, const char *setting)
 {
-        struct pgw_fault fault = {"", ""};
-        struct pgw_str bytes = pgw_str_of(pgw_embed_openapi_yaml, pgw_embed_openapi_yaml_len);
-        const char *path = p->settings->contract;
-        char *file = NULL;
-        enum pgw_err err = PGW_OK;
-
-        if (path && path[0]) {
-                size_t size;
-                err = pgw_file_read(path, PGW_PROCESS_CONTRACT_MAX, &file, &size, &fault);
-                bytes = pgw_str_of(file, err ? 0 : size);
+        if (!pgw_listen_is_taken(address))
+                return PGW_EXIT_OK;
+        if (p->embedded) {
+                fprintf(stderr, "purgeway: %s: another process listens on %s\n", setting, address);
+                return PGW_EXIT_UNAVAILABLE;
         }
-        if (!err)
-                err = pgw_contract_load(bytes, pgw_gateway_operations, &fault, &p->contract);
-        pgw_free(file);
-        return err ? refuse(PGW_EXIT_CONFIG, &fault) : PGW_EXIT_OK;
-}
-
-static enum pgw_err load_tls(const struct pgw_settings *s, struct pgw_fault *fault,
-                             struct pgw_tls_server **ret)
-{
-        struct pgw_fault cause = {"", ""};
-        const struct pgw_tls_server_conf conf = {.http2 = s->http2,
-                                                 .on_close_notify = pgw_front_on_close_notify,
-                                                 .authority_path =
-                                                     s->tls_client_ca[0] ? s->tls_client_ca : NULL,
-                                                 .needs_certificate = s->tls_client_required,
-                                                 .on_peer_name = pgw_front_on_peer_name};
-
-        enum pgw_err err = pgw_tls_server_new(s->tls_certificate, s->tls_key, &conf, &cause, ret);
-        if (err)
-                pgw_fault_set(fault, "tls.certificate, tls.key, tls.client_ca", "%s: %s",
-                              cause.pointer, cause.detail);
-        return err;
+        PGW_LOG(PGW_LOG_WARN, "http.shared", PGW_L_STR("address", address),
+                PGW_L_STR("detail", "another process listens there too, and gets a share of the "
+                                    "connections: right while one gateway takes another's place"));
+        return PGW_EXIT_OK;
 }
 
 /* One address, one listener for each thread. The first decides the port when it is 0. */
 static int listen_at(struct process *p, const char *address, bool is_tls)
 {
+        const char *setting = is_tls ? "tls.listen" : "listen";
         char bound[PGW_LISTEN_ADDRESS_MAX];
         struct pgw_fault fault = {"", ""};
 
@@ -246,8 +221,8 @@ static int listen_at(struct process *p, const char *address, bool is_tls)
                 int fd;
                 enum pgw_err err = pgw_listen_tcp(i ? bound : address, &fd, &fault);
                 if (err) {
-                        fprintf(stderr, "purgeway: %s: %s: %s\n", is_tls ? "tls.listen" : "listen",
-                                fault.pointer, fault.detail);
+                        fprintf(stderr, "purgeway: %s: %s: %s\n", setting, fault.pointer,
+                                fault.detail);
                         return err == PGW_E_SYSTEM ? PGW_EXIT_UNAVAILABLE : PGW_EXIT_CONFIG;
                 }
                 p->listeners[i][p->listener_count] =
@@ -270,53 +245,16 @@ static int listen_all(struct process *p)
                 const struct pgw_fault fault = {"listen", "at most 16 addresses"};
                 return refuse(PGW_EXIT_CONFIG, &fault);
         }
+        /* All of them before one is ours: two of our own may be the same place. */
+        for (size_t i = 0; i < s->listen_count && !code; i++)
+                code = share_address(p, s->listen[i], "listen");
+        for (size_t i = 0; i < s->tls_listen_count && !code; i++)
+                code = share_address(p, s->tls_listen[i], "tls.listen");
         for (size_t i = 0; i < s->listen_count && !code; i++)
                 code = listen_at(p, s->listen[i], false);
         for (size_t i = 0; i < s->tls_listen_count && !code; i++)
                 code = listen_at(p, s->tls_listen[i], true);
         return code;
-}
-
-/* "Reloaded" shall mean that the next connection sees it. */
-static void wait_for_threads(const struct process *p)
-{
-        const uint64_t until_ms = pgw_mono_ms() + PGW_PROCESS_THREADS_WAIT_MS;
-
-        for (unsigned i = 0; i < p->thread_count; i++)
-                while (!pgw_thread_is_up_to_date(p->threads[i]) && pgw_mono_ms() < until_ms)
-                        usleep(1000);
-}
-
-/* Threads take it within a turn; what they leave is freed at the reload after. */
-static void hand_out_tls(struct process *p, struct pgw_tls_server *tls)
-{
-        pgw_tls_server_free(p->old_tls);
-        p->old_tls = p->tls;
-        p->tls = tls;
-        for (unsigned i = 0; i < p->thread_count; i++)
-                pgw_thread_set_tls(p->threads[i], tls);
-}
-
-static void hand_out_identities(struct process *p, struct pgw_identities *identities)
-{
-        const struct pgw_limits_conf *limits = &p->limits->conf;
-
-        pgw_identities_meter(identities, p->identities, &limits->requests, &limits->keys);
-        pgw_identities_drop(p->identities);
-        p->identities = identities;
-        for (unsigned i = 0; i < p->thread_count; i++)
-                pgw_thread_set_identities(p->threads[i], identities);
-        PGW_LOG(PGW_LOG_INFO, "identities.loaded",
-                PGW_L_INT("count", (int64_t)pgw_identities_count(identities)));
-}
-
-static void hand_out_hooks(struct process *p, struct pgw_hooks *hooks)
-{
-        pgw_hooks_drop(p->hooks);
-        p->hooks = hooks;
-        for (unsigned i = 0; i < p->thread_count; i++)
-                pgw_thread_set_hooks(p->threads[i], hooks);
-        PGW_LOG(PGW_LOG_INFO, "hooks.loaded", PGW_L_INT("count", (int64_t)pgw_hooks_count(hooks)));
 }
 
 /* Secrets are in memory while requests are: neither a core nor another process shall have them.
@@ -329,126 +267,22 @@ static void keep_memory_private(void)
 #endif
 }
 
-static void watch_identities_from_now(struct process *p)
-{
-        pgw_file_watch_begin(&p->identities_watch);
-        pgw_file_watch_add(&p->identities_watch, p->settings->identities_file);
-}
-
-static int load_identities(struct process *p)
-{
-        struct pgw_fault fault = {"", ""};
-        struct pgw_identities *identities;
-
-        watch_identities_from_now(p);
-        if (pgw_identities_file_read(p->settings, &fault, &identities))
-                return refuse(PGW_EXIT_CONFIG, &fault);
-        if (identities)
-                hand_out_identities(p, identities);
-        return PGW_EXIT_OK;
-}
-
-static int load_hooks(struct process *p)
-{
-        struct pgw_fault fault = {"", ""};
-        struct pgw_hooks *hooks;
-
-        if (pgw_hooks_file_read(p->settings, p->identities, &p->hooks_watch, &fault, &hooks))
-                return refuse(PGW_EXIT_CONFIG, &fault);
-        if (hooks)
-                hand_out_hooks(p, hooks);
-        return PGW_EXIT_OK;
-}
-
-/* A file that cannot be read changes nothing, not even by its absence: that it is gone does not
- * mean that everybody may come in, nor that nobody may. True when others are in force. */
-static bool watch_identities(struct process *p)
-{
-        struct pgw_fault fault = {"", ""};
-        struct pgw_identities *fresh;
-
-        if (!p->identities || !pgw_file_watch_look(&p->identities_watch))
-                return false;
-        watch_identities_from_now(p);
-        if (pgw_identities_file_read(p->settings, &fault, &fresh)) {
-                PGW_LOG(PGW_LOG_ERROR, "identities.reload_failed",
-                        PGW_L_STR("where", fault.pointer), PGW_L_STR("detail", fault.detail));
-                return false;
-        }
-        hand_out_identities(p, fresh);
-        return true;
-}
-
-/* A hook that acts as somebody who comes later is taken then. */
-static void watch_hooks(struct process *p, bool has_new_identities)
-{
-        struct pgw_fault fault = {"", ""};
-        struct pgw_hooks *fresh;
-
-        if (!p->hooks || (!pgw_file_watch_look(&p->hooks_watch) && !has_new_identities))
-                return;
-        if (pgw_hooks_file_read(p->settings, p->identities, &p->hooks_watch, &fault, &fresh))
-                PGW_LOG(PGW_LOG_ERROR, "hooks.reload_failed", PGW_L_STR("where", fault.pointer),
-                        PGW_L_STR("detail", fault.detail));
-        else
-                hand_out_hooks(p, fresh);
-}
-
-/* The identities first: hooks act as them. */
-static void watch_files(struct process *p)
-{
-        const uint64_t now_ms = pgw_mono_ms();
-
-        if (now_ms < p->files_at_ms)
-                return;
-        p->files_at_ms = now_ms + PGW_FILE_WATCH_MS;
-        watch_hooks(p, watch_identities(p));
-}
-
+/* Systemd takes READY for the end of a start, too: who is not ready yet does not say that it is. */
 static void reload(struct process *p)
 {
-        struct pgw_fault fault = {"", ""};
-        struct pgw_settings *fresh = NULL;
-        struct pgw_tls_server *tls = NULL;
-        struct pgw_identities *identities = NULL;
-        struct pgw_hooks *hooks = NULL;
+        if (p->told_ready)
+                pgw_notify_reloading(&p->notify);
+        pgw_live_reload(&p->live, &p->sources);
+        if (p->told_ready)
+                pgw_notify_ready(&p->notify, "serving");
+}
 
-        /* All of it or nothing: whatever can fail is done with the new settings beside the old. */
-        pgw_notify_reloading(&p->notify);
-        enum pgw_err err = pgw_settings_load(p->argc, p->argv, p->env, &fault, &fresh);
-        if (!err && p->tls)
-                err = load_tls(fresh, &fault, &tls);
-        if (!err && p->identities) {
-                watch_identities_from_now(p);
-                err = pgw_identities_file_read(p->settings, &fault, &identities);
-        }
-        if (!err && p->hooks) {
-                err = pgw_hooks_file_read(p->settings, identities, &p->hooks_watch, &fault, &hooks);
-        }
-        if (err) {
-                pgw_identities_drop(identities);
-                pgw_tls_server_free(tls);
-                pgw_settings_free(fresh);
-                PGW_LOG(PGW_LOG_ERROR, "config.reload_failed", PGW_L_STR("where", fault.pointer),
-                        PGW_L_STR("detail", fault.detail));
-        } else {
-                pgw_settings_take(p->settings, fresh, &fault);
-                if (tls)
-                        hand_out_tls(p, tls);
-                if (identities)
-                        hand_out_identities(p, identities);
-                if (hooks)
-                        hand_out_hooks(p, hooks);
-                wait_for_threads(p);
-                pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
-#ifdef PGW_UNGUARDED
-                PGW_LOG(
-                    PGW_LOG_ERROR, "process.unguarded",
-                    PGW_L_STR("detail", "a test build, open to every attack: never to be used"));
-#endif
-                PGW_LOG(PGW_LOG_INFO, "config.reloaded", PGW_L_STR("note", fault.detail));
-        }
-        pgw_notify_ready(&p->notify, "serving");
+static void on_hangup(struct process *p)
+{
+        if (p->phase == RUNNING)
+                reload(p);
+        else if (p->phase == STARTING)
+                p->wants_reload = true;
 }
 
 static void drain(struct process *p)
@@ -468,7 +302,7 @@ static void on_signal(void *ctx, int signal)
         struct process *p = ctx;
 
         if (signal == SIGHUP)
-                reload(p);
+                on_hangup(p);
         else
                 drain(p);
 }
@@ -521,7 +355,7 @@ static void on_tick(struct pgw_timer *timer)
         bool all_ended = p->phase == DRAINING;
 
         tick_embedded(p);
-        watch_files(p);
+        pgw_live_watch(&p->live);
         if (p->phase == RUNNING)
                 tell_ready(p);
         feed_watchdog(p);
@@ -540,17 +374,20 @@ static void start_threads(struct process *p)
                     .contract = p->contract,
                     .surveyor = p->surveyor,
                     .gates_us = p->gates_us,
-                    .tls = p->tls,
-                    .identities = p->identities,
+                    .tls = p->live.tls,
+                    .identities = p->live.identities,
                     .limits = p->limits,
-                    .hooks = p->hooks,
+                    .hooks = p->live.hooks,
                     .listeners = p->listeners[i],
                     .listener_count = p->listener_count,
                     .index = i,
                 };
                 p->threads[p->thread_count++] = pgw_thread_start(&conf);
         }
+        pgw_live_serve(&p->live, p->threads, p->thread_count);
         p->phase = RUNNING;
+        if (p->wants_reload)
+                reload(p);
 }
 
 static void count_descriptors(struct process *p)
@@ -588,21 +425,51 @@ static int confine(struct process *p)
         return PGW_EXIT_OK;
 }
 
+static int prepare_gateway(struct process *p)
+{
+        struct pgw_fault fault = {"", ""};
+        const struct pgw_limits_conf limits = pgw_rates_of(p->settings);
+
+        count_descriptors(p);
+        p->limits = pgw_limits_new(&limits);
+        p->live.limits = p->limits;
+        enum pgw_err err = pgw_contract_file_read(p->settings, &fault, &p->contract);
+        p->live.contract = p->contract;
+        if (!err)
+                err = pgw_live_load(&p->live, &fault);
+        return err ? refuse(PGW_EXIT_CONFIG, &fault) : listen_all(p);
+}
+
+/* Not a failure: somebody wanted it. */
+static int end_early(struct process *p)
+{
+        drain(p);
+        return PGW_EXIT_OK;
+}
+
 static int prepare(struct process *p)
 {
         struct pgw_fault fault = {"", ""};
         int code = PGW_EXIT_OK;
 
-        enum pgw_err err = pgw_privileges_lower(p->settings->user, p->settings->group, &fault);
+        enum pgw_err err = pgw_plan_check(p->settings, p->role, &fault);
+        if (!err)
+                err = pgw_privileges_lower(p->settings->user, p->settings->group, &fault);
         if (err)
                 return refuse(exit_code_of(err), &fault);
         keep_memory_private();
         pgw_log_set_level((enum pgw_log_level)p->settings->log_level);
+#ifdef PGW_UNGUARDED
+        PGW_LOG(PGW_LOG_ERROR, "process.unguarded",
+                PGW_L_STR("detail", "a test build, open to every attack: never to be used"));
+#endif
         pgw_metric_set_queue(p->settings->queue_name);
         if (pgw_plan_needs_embedded(p->settings)) {
                 /* Before it is started, so that the first one runs as every later one will. */
                 filter_calls(p, true);
                 err = pgw_embedded_start(p->settings->data_dir, NULL, &p->embedded, &fault);
+                if (err == PGW_E_DRAINING)
+                        return end_early(p);
                 if (err)
                         return refuse(exit_code_of(err), &fault);
         }
@@ -612,21 +479,8 @@ static int prepare(struct process *p)
                 return refuse(PGW_EXIT_CONFIG, &fault);
         if (p->plan.threads > PGW_PROCESS_THREADS_MAX)
                 p->plan.threads = PGW_PROCESS_THREADS_MAX;
-        if (p->plan.gates) {
-                count_descriptors(p);
-                const struct pgw_limits_conf limits = pgw_rates_of(p->settings);
-                p->limits = pgw_limits_new(&limits);
-                code = load_contract(p);
-                if (!code)
-                        code = load_identities(p);
-                if (!code)
-                        code = load_hooks(p);
-                if (!code && p->settings->tls_listen_count &&
-                    load_tls(p->settings, &fault, &p->tls))
-                        code = refuse(PGW_EXIT_CONFIG, &fault);
-                if (!code)
-                        code = listen_all(p);
-        }
+        if (p->plan.gates)
+                code = prepare_gateway(p);
         if (!code)
                 code = confine(p);
         if (code)
@@ -647,13 +501,8 @@ static void tear_down(struct process *p)
         pgw_signals_close(p->signals);
         pgw_resolver_free(p->resolver);
         pgw_loop_free(p->loop);
-        pgw_tls_server_free(p->tls);
-        pgw_tls_server_free(p->old_tls);
-        pgw_identities_drop(p->identities);
+        pgw_live_fini(&p->live);
         pgw_limits_free(p->limits);
-        pgw_hooks_drop(p->hooks);
-        pgw_file_watch_fini(&p->identities_watch);
-        pgw_file_watch_fini(&p->hooks_watch);
         pgw_contract_free(p->contract);
         pgw_plan_end(&p->plan);
         pgw_embedded_stop(p->embedded);
@@ -674,15 +523,34 @@ static int run(struct process *p)
         p->signals = pgw_signals_open(p->loop, on_signal, p);
         pgw_timer_init(&p->tick, on_tick);
 
+        p->live.settings = p->settings;
+
         const int code = prepare(p);
-        if (code == PGW_EXIT_OK) {
+        if (code == PGW_EXIT_OK && p->phase == STARTING) {
                 start_threads(p);
                 pgw_timer_arm(p->loop, &p->tick, pgw_loop_now_ms(p->loop));
                 pgw_loop_run(p->loop);
-                PGW_LOG(PGW_LOG_INFO, "process.ended", PGW_L_INT("exit", code));
         }
+        if (code == PGW_EXIT_OK)
+                PGW_LOG(PGW_LOG_INFO, "process.ended", PGW_L_INT("exit", code));
         tear_down(p);
         return code;
+}
+
+static int print_settings(const struct pgw_settings *settings)
+{
+        pgw_settings_print(settings, stdout);
+        return PGW_EXIT_OK;
+}
+
+static int check_settings(struct pgw_settings *settings, enum pgw_role role)
+{
+        struct pgw_fault fault = {"", ""};
+
+        if (pgw_rehearse(settings, role, &fault))
+                return refuse(PGW_EXIT_CONFIG, &fault);
+        puts("ok");
+        return PGW_EXIT_OK;
 }
 
 /* Take the words that are no settings out of argv; they may stand anywhere. */
@@ -706,9 +574,9 @@ int pgw_process_main(enum pgw_role role, int argc, char **argv, char **env)
 
         argc--;
         argv++;
-        if (take_word(&argc, argv, "--help")) {
+        if (take_word(&argc, argv, "--help") || take_word(&argc, argv, "-h")) {
                 pgw_usage(stdout, verb);
-                return PGW_EXIT_OK;
+                return pgw_cli_end(verb, PGW_EXIT_OK);
         }
         const bool check = take_word(&argc, argv, "--check-config");
         const bool print = take_word(&argc, argv, "--print-config");
@@ -716,21 +584,16 @@ int pgw_process_main(enum pgw_role role, int argc, char **argv, char **env)
         if (err)
                 return refuse(err == PGW_E_INVALID ? PGW_EXIT_USAGE : PGW_EXIT_CONFIG, &fault);
         if (check || print) {
-                if (print)
-                        pgw_settings_print(settings, stdout);
-                else
-                        puts("ok");
+                const int code = print ? print_settings(settings) : check_settings(settings, role);
                 pgw_settings_free(settings);
-                return PGW_EXIT_OK;
+                return pgw_cli_end(verb, code);
         }
         struct process *p = pgw_alloc(sizeof *p);
         p->settings = settings;
         p->role = role;
-        p->argc = argc;
-        p->argv = argv;
-        p->env = pgw_settings_take_env(env);
+        p->sources = (struct pgw_live_sources){argc, argv, pgw_settings_take_env(env)};
         const int code = run(p);
-        pgw_settings_free_env(p->env);
+        pgw_settings_free_env(p->sources.env);
         pgw_free(p);
         return code;
 }

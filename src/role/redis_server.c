@@ -176,7 +176,7 @@ static PGW_NORETURN void child_fail(const char *what)
 }
 
 /* In the child, async-signal-safe calls only. The order is the file's opening essay. */
-static PGW_NORETURN void child_run(struct pgw_redis_place *place, pid_t parent)
+static PGW_NORETURN void child_run(struct pgw_redis_place *place, pid_t parent, int log_fd)
 {
         static char name[] = "redis-server", path[] = "PATH=/usr/bin:/bin", locale[] = "LC_ALL=C";
         char *const argv[] = {name, place->conf, NULL};
@@ -191,9 +191,8 @@ static PGW_NORETURN void child_run(struct pgw_redis_place *place, pid_t parent)
                 _exit(EXEC_FAILED);
         umask(0077);
         const int null_fd = open("/dev/null", O_RDONLY);
-        const int log_fd = open(place->log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
-        if (null_fd < 0 || log_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-            dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
+        if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
+            dup2(log_fd, STDERR_FILENO) < 0)
                 _exit(EXEC_FAILED);
         const int lock_fd = open(place->lock, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
         if (lock_fd < 0 || fcntl(lock_fd, F_SETLK, &whole) != 0)
@@ -217,13 +216,22 @@ enum pgw_err pgw_redis_spawn(struct pgw_redis_place *place, pid_t *ret_pid,
         sigset_t all, before;
 
         PGW_ASSERT(gettid() == parent);
+        /* Here, because the child has nobody to tell. */
+        const int log_fd =
+            open(place->log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (log_fd < 0) {
+                pgw_fault_set(reterr_fault, setting, "cannot write %s: %s", place->log,
+                              strerrordesc_np(errno));
+                return PGW_E_SYSTEM;
+        }
         /* No handler of ours may run in the child. */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         const pid_t pid = fork();
         if (pid == 0)
-                child_run(place, parent);
+                child_run(place, parent, log_fd);
         const int error = errno;
+        close(log_fd);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (pid < 0) {
                 pgw_fault_set(reterr_fault, "", "cannot start redis-server: %s",

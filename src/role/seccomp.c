@@ -10,7 +10,7 @@
  *
  * The threads' list is short where it matters: execve, fork, opening for writing, ptrace, mount,
  * bpf, io_uring, raw sockets and memory that is writable and executable are not on it. Looking
- * names up is: the resolver of the libc starts a thread, reads files and opens sockets, and may
+ * names up is: the libc reads files and opens sockets for it, in a thread of ours, and may
  * load a library.
  *
  * With an embedded Redis the main thread must be able to start it again, so its list has execve and

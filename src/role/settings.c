@@ -148,7 +148,6 @@ static bool is_same(const struct pgw_settings *a, const struct pgw_settings *b,
         }
 }
 
-/* Exchange the values, so that freeing the new settings frees the old value. */
 static void swap_in(struct pgw_settings *s, struct pgw_settings *fresh, const struct pgw_setting *t)
 {
         char old[sizeof(uint64_t)];
@@ -163,7 +162,7 @@ static void swap_in(struct pgw_settings *s, struct pgw_settings *fresh, const st
         memcpy(pgw_settings_field(fresh, t->at), old, size);
 }
 
-void pgw_settings_take(struct pgw_settings *s, struct pgw_settings *fresh,
+void pgw_settings_swap(struct pgw_settings *s, struct pgw_settings *fresh,
                        struct pgw_fault *ret_note)
 {
         static const char begin[] = "a restart is needed for ";
@@ -180,7 +179,6 @@ void pgw_settings_take(struct pgw_settings *s, struct pgw_settings *fresh,
                         snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : begin,
                                  t->name);
         }
-        pgw_settings_free(fresh);
         pgw_fault_set(ret_note, "", "%s", names);
 }
 

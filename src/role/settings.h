@@ -13,7 +13,7 @@
  * when freed. Sizes take KiB, MiB, GiB; times take ms, s, m, h. In a variable a list is
  * separated by commas. A source that gives a list replaces it.
  *
- * After loading the settings are const to everybody but pgw_settings_take(), which is
+ * After loading the settings are const to everybody but pgw_settings_swap(), which is
  * called by the thread that owns them; other threads read only what cannot be reloaded.
  */
 #ifndef PGW_ROLE_SETTINGS_H
@@ -59,10 +59,16 @@ enum pgw_err pgw_settings_load(int argc, char **argv, char **env, struct pgw_fau
 char **pgw_settings_take_env(char **env);
 void pgw_settings_free_env(char **taken);
 
-/* Take what `fresh` (loaded again from the same sources, and freed here) has for those settings
- * that may change while running; others that differ are named in the note's detail. */
-void pgw_settings_take(struct pgw_settings *, struct pgw_settings *fresh,
+/* Exchange those settings that may change while running with `fresh`, loaded again from the same
+ * sources; a second time puts them back. Others that differ are named in the note's detail. What
+ * is in force then is a mixture of both, and may not fit together: pgw_settings_check(). */
+void pgw_settings_swap(struct pgw_settings *, struct pgw_settings *fresh,
                        struct pgw_fault *ret_note);
+
+/* Whether the settings fit together, and whether what they name is there. PGW_E_CONFIG with the
+ * setting and the reason. */
+enum pgw_err pgw_settings_check(const struct pgw_settings *,
+                                struct pgw_fault *reterr_fault) PGW_MUSTUSE;
 
 /* As YAML that reads back to the same, secrets masked. */
 void pgw_settings_print(const struct pgw_settings *, FILE *);

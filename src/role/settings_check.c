@@ -12,6 +12,7 @@
 #include "domain/rebound.h"
 #include "domain/target.h"
 #include "http/uri_body.h"
+#include "role/contract_file.h"
 #include "role/hooks_file.h"
 #include "role/identities_file.h"
 #include "role/settings_priv.h"
@@ -134,10 +135,11 @@ static enum pgw_err check_targets(const struct pgw_settings *s, struct pgw_fault
         for (size_t i = 0; i < s->targets_count; i++) {
                 struct pgw_str name, url, other;
                 if (pgw_target_split(pgw_str_z(s->targets[i]), &name, &url)) {
+                        /* Not shown: what was taken for a name may hold a password. */
                         pgw_fault_set(fault, "targets",
-                                      "'%.20s' does not begin with NAME=, a name of 1 to %d small "
-                                      "letters, digits, '-' or '_'",
-                                      s->targets[i], PGW_TARGET_NAME_MAX);
+                                      "number %zu does not begin with NAME=, a name of 1 to %d "
+                                      "small letters, digits, '-' or '_'",
+                                      i + 1, PGW_TARGET_NAME_MAX);
                         return PGW_E_CONFIG;
                 }
                 enum pgw_err err = check_url("targets", url.p, fault);
@@ -184,18 +186,24 @@ static enum pgw_err check_identities(const struct pgw_settings *s, struct pgw_fa
 {
         struct pgw_fault inner = {"", ""};
         struct pgw_identities *identities = NULL;
+        struct pgw_contract *contract = NULL;
         struct pgw_hooks *hooks = NULL;
         struct pgw_file_watch watch = {.paths = NULL};
         const char *name = "identities.file";
         enum pgw_err err = pgw_identities_file_read(s, &inner, &identities);
 
+        if (!err && s->hooks_file[0]) {
+                name = "contract";
+                err = pgw_contract_file_read(s, &inner, &contract);
+        }
         if (!err) {
                 name = "hooks.file";
-                err = pgw_hooks_file_read(s, identities, &watch, &inner, &hooks);
+                err = pgw_hooks_file_read(s, identities, contract, &watch, &inner, &hooks);
         }
         pgw_file_watch_fini(&watch);
         pgw_identities_drop(identities);
         pgw_hooks_drop(hooks);
+        pgw_contract_free(contract);
         if (err)
                 pgw_fault_set(fault, name, "%s: %s", inner.pointer, inner.detail);
         return err;
@@ -222,7 +230,7 @@ static enum pgw_err check_files(const struct pgw_settings *s, struct pgw_fault *
 {
         enum pgw_err err = check_pepper(s, fault);
 
-        if (s->contract[0])
+        if (!err && s->contract[0])
                 err = check_readable("contract", s->contract, fault);
         if (err || s->tls_listen_count == 0)
                 return err;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "role/distance.h"
 #include "role/settings_priv.h"
 
 #define PGW_SETTINGS_NEAR 3 /* edits between a name and what was meant */
@@ -62,26 +63,6 @@ bool pgw_setting_is_group(struct pgw_str name)
         return false;
 }
 
-/* Edits between two short words (Levenshtein), a row at a time. */
-static size_t distance(struct pgw_str a, struct pgw_str b)
-{
-        size_t row[PGW_SETTINGS_NAME_MAX + 1];
-
-        for (size_t j = 0; j <= b.n; j++)
-                row[j] = j;
-        for (size_t i = 1; i <= a.n; i++) {
-                size_t diagonal = row[0];
-                row[0] = i;
-                for (size_t j = 1; j <= b.n; j++) {
-                        const size_t change = diagonal + (a.p[i - 1] != b.p[j - 1]);
-                        size_t best = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-                        diagonal = row[j];
-                        row[j] = change < best ? change : best;
-                }
-        }
-        return row[b.n];
-}
-
 /* False when nothing is near. */
 static bool find_nearest(struct pgw_str name, enum pgw_spelling spelling,
                          char out[PGW_SETTINGS_NAME_MAX])
@@ -91,7 +72,7 @@ static bool find_nearest(struct pgw_str name, enum pgw_spelling spelling,
 
         for (size_t i = 0; i < PGW_SETTING_COUNT && name.n < PGW_SETTINGS_NAME_MAX; i++) {
                 pgw_setting_spell(pgw_settings_table[i].name, spelling, spelled);
-                const size_t edits = distance(name, pgw_str_z(spelled));
+                const size_t edits = pgw_distance(name, pgw_str_z(spelled));
                 if (edits >= best)
                         continue;
                 best = edits;

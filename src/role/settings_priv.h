@@ -131,7 +131,4 @@ enum pgw_err pgw_settings_read_flags(struct pgw_settings *, int argc, char **arg
 enum pgw_err pgw_settings_find_config(int argc, char **argv, const char **ret,
                                       struct pgw_fault *) PGW_MUSTUSE;
 
-/* Whether the settings fit together. */
-enum pgw_err pgw_settings_check(const struct pgw_settings *, struct pgw_fault *) PGW_MUSTUSE;
-
 #endif

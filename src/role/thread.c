@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/entry.h"
 #include "domain/target_check.h"
 #include "http/exchange.h"
 #include "http/poll.h"
@@ -25,8 +26,9 @@
 
 #define PGW_THREAD_TICK_MS         50
 #define PGW_THREAD_FRONT_LATEST_MS 1000
-#define PGW_THREAD_LAST_TURNS      5 /* for answers to leave */
-#define PGW_THREAD_REPLY_MAX       (16u << 20)
+#define PGW_THREAD_LAST_TURNS      5           /* for answers to leave */
+#define PGW_THREAD_REPLY_MAX       (16u << 20) /* where no jobs come from */
+#define PGW_THREAD_ENTRIES_MAX     (PGW_ENTRIES_BYTES + PGW_ENTRY_BYTES_MAX)
 #define PGW_THREAD_WORK_IN_FLIGHT  8192
 #define PGW_THREAD_WORK_BYTES      (32u << 20)
 #define PGW_THREAD_GUIDE_IN_FLIGHT 16 /* who looks where the queue is says little */
@@ -68,9 +70,10 @@ struct pgw_thread {
         uint64_t tick_due_us;
         uint64_t front_latest_ms;              /* answer by then, whatever the broker does */
         uint64_t drain_deadline_ms;            /* atomic; 0: not draining */
-        struct pgw_tls_server *new_tls;        /* atomic */
+        struct pgw_tls_server *new_tls;        /* atomic; held */
         struct pgw_identities *new_identities; /* atomic; held */
         struct pgw_hooks *new_hooks;           /* atomic; held */
+        bool taking; /* atomic: what is new has been picked up, and is not in force yet */
         bool drain_begun;
         bool ready; /* atomic */
         bool ended; /* atomic */
@@ -140,6 +143,7 @@ static void build_front(struct pgw_thread *t)
             .idle_ms = s->limits_idle_ms,
             .handshake_ms = s->limits_handshake_ms,
             .on_request = pgw_exchange_on_request,
+            .on_refusal = pgw_exchange_on_refusal,
             .ctx = t->gateway,
         };
 
@@ -178,7 +182,7 @@ static struct pgw_redis_conf link_conf(const struct pgw_plan *plan, uint64_t tim
             .timeout_ms = timeout_ms,
             .in_flight_max = PGW_THREAD_WORK_IN_FLIGHT,
             .write_max = PGW_THREAD_WORK_BYTES,
-            .reply_max = PGW_THREAD_REPLY_MAX,
+            .reply_max = PGW_THREAD_ENTRIES_MAX,
             .latency_histogram = histogram,
         };
 }
@@ -225,17 +229,25 @@ static void open_site(struct pgw_thread *t, struct site *site, size_t index, con
         site->deployment = pgw_deployment_open(t->loop, t->resolver, &conf, on_site_state, site);
 }
 
+static struct pgw_intake_conf intake_conf(const struct pgw_plan *plan)
+{
+        const struct pgw_settings *s = plan->settings;
+
+        return (struct pgw_intake_conf){
+            .durability = plan->demands.durability,
+            .replicas = plan->demands.replicas,
+            .replica_wait_ms = s->broker_replica_wait_ms,
+            .once = {s->idempotency_ttl_s * 1000, s->idempotency_keys},
+            .selectors_max = pgw_entry_selectors_max(s->limits_body_bytes),
+        };
+}
+
 static void build_gateway(struct pgw_thread *t)
 {
         const struct pgw_plan *plan = t->conf.plan;
         const struct pgw_settings *s = plan->settings;
         struct pgw_redis_conf conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
-        const struct pgw_intake_conf intake = {
-            .durability = plan->demands.durability,
-            .replicas = plan->demands.replicas,
-            .replica_wait_ms = s->broker_replica_wait_ms,
-            .once = {s->idempotency_ttl_s * 1000, s->idempotency_keys},
-        };
+        const struct pgw_intake_conf intake = intake_conf(plan);
 
         conf.in_flight_max = s->broker_in_flight;
         conf.write_max = s->broker_in_flight_bytes;
@@ -275,20 +287,27 @@ static void build_gateway(struct pgw_thread *t)
             .hooks = t->conf.hooks,
         };
         const struct pgw_gateway_conf gateway = {
+            .names = s->listen_names,
+            .name_count = s->listen_names_count,
+            .any_name = s->listen_anywhere,
             .result_ttl_s = s->results_ttl_s,
             .room = {.jobs = s->queue_depth,
                      .bytes = s->queue_bytes,
                      .age_ms = s->queue_age_s * 1000,
                      .memory_percent = (unsigned)s->queue_memory_share},
+            .selectors_max = intake.selectors_max,
             .uri_key = s->uri_key,
             .uri_tag = s->uri_tag,
             .log_requests = s->log_access,
+            .waits_max = (s->limits_waits + plan->threads - 1) / plan->threads,
             .audit = {s->audit_max, s->audit_keep_s},
             .has_worker = plan->works,
             .patterns_allowed = s->patterns_allowed,
             .pattern_stars_max = s->patterns_stars,
             .pattern_prefix_min = s->patterns_prefix,
+            .answers_max = s->limits_answers_bytes / plan->threads,
             .deliveries = {.kept_max = s->hooks_log, .ttl_ms = s->hooks_log_s * 1000},
+            .selector_bytes_max = s->limits_body_bytes,
         };
         t->gateway = pgw_gateway_new(t->loop, &links, &gateway);
 }
@@ -300,8 +319,11 @@ static void build_worker(struct pgw_thread *t)
         struct pgw_redis_conf conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_BROKER);
 
         open_link(t, &t->work_broker, "worker.broker", t->broker, &conf);
-        /* A read brings up to a batch of entries, each as large as a body may be. */
-        conf.reply_max = PGW_THREAD_REPLY_MAX + s->worker_batch * s->limits_body_bytes;
+        /* A read brings a batch of entries whatever they take, and when it waits one of each lane.
+         * What is more, because gateways with other settings let it in, is taken over, by bytes. */
+        conf.reply_max = PGW_THREAD_ENTRIES_MAX +
+                         (s->worker_batch > PGW_LANE_COUNT ? s->worker_batch : PGW_LANE_COUNT) *
+                             pgw_entry_bytes_max(s->limits_body_bytes);
         open_link(t, &t->work_reader, "worker.reader", t->broker, &conf);
         conf = link_conf(plan, s->broker_timeout_ms, PGW_H_REDIS_RESULTS);
         open_link(t, &t->work_results, "worker.results", t->results, &conf);
@@ -388,20 +410,32 @@ static void take_hooks(struct pgw_thread *t)
         pgw_hooks_drop(fresh);
 }
 
+static void take_tls(struct pgw_thread *t)
+{
+        struct pgw_tls_server *fresh = __atomic_exchange_n(&t->new_tls, NULL, __ATOMIC_ACQ_REL);
+
+        if (!fresh)
+                return;
+        if (t->front)
+                pgw_front_set_tls(t->front, fresh);
+        pgw_tls_server_drop(t->conf.tls);
+        t->conf.tls = fresh;
+}
+
+static void take_what_is_new(struct pgw_thread *t)
+{
+        __atomic_store_n(&t->taking, true, __ATOMIC_RELEASE);
+        take_tls(t);
+        take_identities(t);
+        take_hooks(t);
+        __atomic_store_n(&t->taking, false, __ATOMIC_RELEASE);
+}
+
 static void on_wake(void *ctx)
 {
         struct pgw_thread *t = ctx;
-        struct pgw_tls_server *tls = __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE);
 
-        if (tls) {
-                if (t->front)
-                        pgw_front_set_tls(t->front, tls);
-                t->conf.tls = tls;
-                __atomic_compare_exchange_n(&t->new_tls, &tls, NULL, false, __ATOMIC_ACQ_REL,
-                                            __ATOMIC_RELAXED);
-        }
-        take_identities(t);
-        take_hooks(t);
+        take_what_is_new(t);
         if (!__atomic_load_n(&t->drain_deadline_ms, __ATOMIC_ACQUIRE) || t->drain_begun)
                 return;
         t->drain_begun = true;
@@ -531,6 +565,7 @@ struct pgw_thread *pgw_thread_start(const struct pgw_thread_conf *conf)
         struct pgw_thread *t = pgw_alloc(sizeof *t);
 
         t->conf = *conf;
+        pgw_tls_server_hold(t->conf.tls);
         pgw_identities_hold(t->conf.identities);
         pgw_hooks_hold(t->conf.hooks);
         /* Made here, because others may wake it as soon as this returns. */
@@ -548,7 +583,8 @@ void pgw_thread_drain(struct pgw_thread *t, uint64_t deadline_ms)
 
 void pgw_thread_set_tls(struct pgw_thread *t, struct pgw_tls_server *tls)
 {
-        __atomic_store_n(&t->new_tls, tls, __ATOMIC_RELEASE);
+        pgw_tls_server_hold(tls);
+        pgw_tls_server_drop(__atomic_exchange_n(&t->new_tls, tls, __ATOMIC_ACQ_REL));
         pgw_loop_wake(t->loop);
 }
 
@@ -570,7 +606,8 @@ bool pgw_thread_is_up_to_date(const struct pgw_thread *t)
 {
         return __atomic_load_n(&t->new_tls, __ATOMIC_ACQUIRE) == NULL &&
                __atomic_load_n(&t->new_identities, __ATOMIC_ACQUIRE) == NULL &&
-               __atomic_load_n(&t->new_hooks, __ATOMIC_ACQUIRE) == NULL;
+               __atomic_load_n(&t->new_hooks, __ATOMIC_ACQUIRE) == NULL &&
+               !__atomic_load_n(&t->taking, __ATOMIC_ACQUIRE);
 }
 
 bool pgw_thread_is_ready(const struct pgw_thread *t)
@@ -592,6 +629,8 @@ void pgw_thread_join(struct pgw_thread *t)
 {
         pthread_join(t->pthread, NULL);
         pgw_loop_free(t->loop);
+        pgw_tls_server_drop(t->conf.tls);
+        pgw_tls_server_drop(t->new_tls);
         pgw_identities_drop(t->conf.identities);
         pgw_identities_drop(t->new_identities);
         pgw_hooks_drop(t->conf.hooks);

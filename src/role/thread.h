@@ -21,8 +21,8 @@ struct pgw_thread_conf {
         const struct pgw_plan *plan;
         const struct pgw_contract *contract; /* NULL without a gateway */
         const struct pgw_surveyor *surveyor;
-        struct pgw_tls_server *tls;        /* NULL: none */
-        struct pgw_identities *identities; /* held by the thread too; NULL: none */
+        struct pgw_tls_server *tls;        /* held by the thread too; NULL: none */
+        struct pgw_identities *identities; /* the same */
         struct pgw_limits *limits;         /* one for all threads */
         struct pgw_hooks *hooks;           /* the same */
         const struct pgw_front_listener *listeners;
@@ -38,7 +38,7 @@ struct pgw_thread *pgw_thread_start(const struct pgw_thread_conf *);
 /* Finish what is under way, take nothing new, end by `deadline_ms` at the latest. */
 void pgw_thread_drain(struct pgw_thread *, uint64_t deadline_ms);
 
-/* Use another certificate for new connections. */
+/* Use another certificate for new connections; the thread holds it too. */
 void pgw_thread_set_tls(struct pgw_thread *, struct pgw_tls_server *);
 
 /* Let requests in by these from now on; the thread holds them too. */

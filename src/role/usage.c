@@ -54,27 +54,37 @@ static const struct {
                "used.\n"},
 };
 
-void pgw_usage(FILE *out, const char *verb)
+static const struct {
+        const char *name;
+        void (*print)(FILE *);
+} pages[] = {
+    {"settings", pgw_settings_document},
+    {"errors", pgw_errors_document},
+    {"example", pgw_settings_example},
+};
+
+const char *pgw_usage_page(size_t index)
 {
-        if (verb && !strcmp(verb, "settings")) {
-                pgw_settings_document(out);
-                return;
-        }
-        if (verb && !strcmp(verb, "errors")) {
-                pgw_errors_document(out);
-                return;
-        }
-        if (verb && !strcmp(verb, "example")) {
-                pgw_settings_example(out);
-                return;
-        }
-        for (size_t i = 0; verb && i < sizeof services / sizeof services[0]; i++) {
-                if (strcmp(verb, services[i].verb) != 0)
+        return index < sizeof pages / sizeof pages[0] ? pages[index].name : NULL;
+}
+
+bool pgw_usage(FILE *out, const char *name)
+{
+        if (!name)
+                fputs(general, out);
+        for (size_t i = 0; name && i < sizeof pages / sizeof pages[0]; i++) {
+                if (strcmp(name, pages[i].name) != 0)
                         continue;
-                fprintf(out, "purgeway %s [--NAME=VALUE ...]\n\n%s\n%s", verb, services[i].what,
+                pages[i].print(out);
+                return true;
+        }
+        for (size_t i = 0; name && i < sizeof services / sizeof services[0]; i++) {
+                if (strcmp(name, services[i].verb) != 0)
+                        continue;
+                fprintf(out, "purgeway %s [--NAME=VALUE ...]\n\n%s\n%s", name, services[i].what,
                         sources);
                 pgw_settings_help(out);
-                return;
+                return true;
         }
-        fputs(general, out);
+        return !name;
 }

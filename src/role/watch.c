@@ -20,7 +20,10 @@ static void show(const struct pgw_broker_facts *f)
         pgw_metric_set(PGW_G_BROKER_OWN_BLOCKED, (int64_t)f->own_blocked);
         pgw_metric_set(PGW_G_BROKER_EVICTED, (int64_t)f->evicted_keys);
         pgw_metric_set(PGW_G_BROKER_REJECTED, (int64_t)f->rejected_connections);
-        pgw_metric_set(PGW_G_BROKER_FRAGMENTATION, (int64_t)f->fragmentation * 10);
+        if (f->fragmentation)
+                pgw_metric_set(PGW_G_BROKER_FRAGMENTATION, (int64_t)f->fragmentation * 10);
+        else
+                pgw_metric_forget(PGW_G_BROKER_FRAGMENTATION);
 }
 
 static void tell(const struct pgw_broker_alarms *a, enum pgw_broker_alarm alarm)

@@ -22,7 +22,7 @@
 X(JSON, 400, INPUT, "malformed-json", "The body is not valid JSON.")
 X(FORM, 400, INPUT, "malformed-form", "The body is not a valid form.")
 X(EVENT, 400, INPUT, "malformed-event", "The body is not a CloudEvent.")
-X(ORIGIN, 403, INPUT, "forms-of-pages-refused", "Forms of web pages are not taken.")
+X(ORIGIN, 403, INPUT, "forms-of-pages-refused", "Requests of web pages are not taken.")
 X(HTTP, 400, INPUT, "malformed-http", "The request is not valid HTTP.")
 X(CREDENTIALS, 401, INPUT, "credentials-required",
   "This needs a credential that the service knows.")
@@ -30,6 +30,7 @@ X(SIGNATURE, 401, INPUT, "signature-refused",
   "The delivery is not signed by who may send it, or not now.")
 X(SCOPE, 403, INPUT, "scope-missing", "This credential does not allow that.")
 X(COVER, 403, INPUT, "not-covered", "This credential does not cover all that is named.")
+X(HOST, 403, INPUT, "unknown-host", "This service is not called by that name.")
 X(PATTERNS, 403, INPUT, "patterns-refused", "This service takes no patterns.")
 X(TAGS, 403, INPUT, "tags-refused", "The target cannot keep tags.")
 X(NO_ROUTE, 404, INPUT, "not-found", "There is nothing at this address.")
@@ -80,6 +81,8 @@ X(DURABILITY, 503, REFUSED, "durability-not-met",
 X(EVICTION, 503, REFUSED, "store-evicts", "The store is configured to evict keys.")
 X(QUEUE_FULL, 503, REFUSED, "queue-full", "The queue is at its limit.")
 X(KEYS_FULL, 503, REFUSED, "idempotency-keys-full", "No more Idempotency-Keys can be kept now.")
+X(ANSWERS_FULL, 503, REFUSED, "answers-full",
+  "Too much of what was asked for waits to be taken by its clients.")
 X(DRAINING, 503, REFUSED, "shutting-down", "This server is shutting down.")
 /* Everything else. */
 X(TOO_LARGE, 500, PERMANENT, "too-large", "A bound was reached.")

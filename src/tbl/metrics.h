@@ -2,7 +2,7 @@
  *
  * C(NAME, family, labels, help)  a counter; rows of one family stand together
  * G(NAME, family, labels, help)  a gauge
- * M(NAME, family, labels, help)  a gauge set in thousandths; not shown while it is 0
+ * M(NAME, family, labels, help)  a gauge set in thousandths
  * H(NAME, family, labels, help)  a histogram of microseconds, shown in seconds
  *
  * Labels are finite and written out here; no value ever comes from a caller.
@@ -12,6 +12,8 @@
 C(ACCEPTED, "purgeway_jobs_accepted_total", "", "Jobs acknowledged to a client.")
 C(REPEATED, "purgeway_jobs_repeated_total", "",
   "Requests that were answered with the job of an earlier one, by their Idempotency-Key.")
+C(WAITS_REFUSED, "purgeway_waits_refused_total", "",
+  "Requests that were not let wait for a job's end, because limits.waits did.")
 C(REFUSED_QUEUE_FULL, "purgeway_jobs_refused_total", "reason=\"queue_full\"",
   "Jobs refused with 503, by reason.")
 C(REFUSED_BROKER_DOWN, "purgeway_jobs_refused_total", "reason=\"broker_down\"", "")
@@ -109,6 +111,11 @@ C(KILLED_BACKLOG, "purgeway_connections_killed_total", "reason=\"backlog\"", "")
 C(KILLED_SLOW, "purgeway_connections_killed_total", "reason=\"slow\"", "")
 C(KILLED_BODIES, "purgeway_connections_killed_total", "reason=\"bodies\"", "")
 C(KILLED_FRAMING, "purgeway_connections_killed_total", "reason=\"framing\"", "")
+C(FULL_ENDED, "purgeway_connections_full_total", "then=\"ended\"",
+  "Newcomers at limits.connections: a connection that did nothing was ended for one, or all wait.")
+C(FULL_WAITS, "purgeway_connections_full_total", "then=\"waits\"", "")
+C(BODIES_ASIDE, "purgeway_bodies_read_aside_total", "",
+  "Bodies that were read beside the loop, because they were large or of many values.")
 C(PAUSES, "purgeway_connections_pauses_total", "",
   "Times a connection was not read for a while, since it brought more than "
   "limits.connection_bytes_per_s.")

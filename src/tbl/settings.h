@@ -18,6 +18,10 @@ B(listen_anywhere, "listen_anywhere", false, false,
   "Allow addresses that are not loopback. Without identities.file nobody is asked for credentials, "
   "so whoever reaches the address may purge; with it credentials cross the network as they are. "
   "tls.listen with identities.file or tls.client_required needs no leave.")
+L(listen_names, "listen_names", "",
+  "Names by which browsers may call listen on loopback without identities.file, beside addresses, "
+  "localhost and names without a dot. Others are refused to them: a web page could have a name of "
+  "its own lead here (DNS rebinding).")
 L(tls_listen, "tls.listen", "",
   "Addresses to answer HTTPS on (TLS 1.2 or later, ALPN h2 and http/1.1).")
 S(tls_certificate, "tls.certificate", "", true, "File with the certificate chain, PEM.")
@@ -67,6 +71,9 @@ N(limits_bodies_total_bytes, "limits.bodies_total_bytes", BYTES, 268435456, 1048
   false,
   "Bodies of requests at a time on all connections together; more wait to be read. Never less for "
   "each thread than twice limits.bodies_bytes.")
+N(limits_answers_bytes, "limits.answers_bytes", BYTES, 67108864, 65536, 1099511627776, false,
+  "Large answers at a time that their clients have not taken yet, on all connections together; who "
+  "asks for more gets 503.")
 N(limits_connection_bytes_per_s, "limits.connection_bytes_per_s", BYTES, 33554432, 65536,
   17179869184, false,
   "Bytes a second that one connection brings at the most, the largest body at once; one that "
@@ -75,9 +82,11 @@ N(limits_connection_bytes_per_s, "limits.connection_bytes_per_s", BYTES, 3355443
 N(limits_header_bytes, "limits.header_bytes", BYTES, 16384, 1024, 262144, false,
   "Largest header block of a request.")
 N(limits_connections, "limits.connections", COUNT, 10000, 1, 1000000, false,
-  "Connections at a time; more wait to be accepted.")
+  "Connections at a time; for more, idle ones are ended.")
 N(limits_streams, "limits.streams", COUNT, 100, 1, 1000, false,
   "Requests at a time on one HTTP/2 connection.")
+N(limits_waits, "limits.waits", COUNT, 4096, 0, 1000000, false,
+  "Requests at a time that wait for a job's end; more are answered at once, with the job as it is.")
 N(limits_request_ms, "limits.request_ms", MS, 10000, 100, 600000, false,
   "Time for a whole request to arrive, and for its answer to be taken.")
 N(limits_idle_ms, "limits.idle_ms", MS, 60000, 100, 3600000, false,

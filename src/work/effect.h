@@ -14,9 +14,8 @@
 
 #include "work/worker_priv.h"
 
-#define PGW_EFFECT_CHUNK_MAX 16 /* keys of one UNLINK: twice as fast as one by one */
-#define PGW_SAMPLE_MAX       20 /* keys that a dry run shows */
-#define PGW_SAMPLE_KEY_MAX   512
+#define PGW_SAMPLE_MAX     20 /* keys that a dry run shows */
+#define PGW_SAMPLE_KEY_MAX 512
 
 struct pgw_effect;
 

@@ -127,6 +127,10 @@ void pgw_fate_decide(struct pgw_run *run)
         } else {
                 run->state = PGW_JOB_SUCCEEDED;
         }
+        /* Who tries it again goes on with what is set aside. */
+        if (run->state != PGW_JOB_SUCCEEDED && run->fate != PGW_FATE_AGAIN &&
+            run->fate != PGW_FATE_HANDED)
+                pgw_tags_let_all_go(run);
         if (run->fate == PGW_FATE_SETTLED) {
                 if (reason)
                         pgw_outcome_sum_up(run);

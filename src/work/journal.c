@@ -17,6 +17,7 @@
 
 #define PGW_JOURNAL_PAGES    64
 #define PGW_JOURNAL_BATCH    256
+#define PGW_JOURNAL_LOOKED   4096 /* keys that are looked at in one turn of the loop */
 #define PGW_JOURNAL_PAUSE_MS 20
 
 struct page {
@@ -212,11 +213,12 @@ static void next_page(struct pgw_journal *j)
 static void step(struct pgw_deferred *d)
 {
         struct pgw_journal *j = PGW_CONTAINER(d, struct pgw_journal, step);
-        size_t sent = 0;
+        size_t sent = 0, looked = 0;
 
-        if (!j->is_replaying || j->awaited)
+        if (!j->is_replaying || j->awaited || pgw_timer_is_armed(&j->timer))
                 return;
-        while (j->pages_left && sent < PGW_JOURNAL_BATCH && !j->failed) {
+        while (j->pages_left && sent < PGW_JOURNAL_BATCH && looked < PGW_JOURNAL_LOOKED &&
+               !j->failed) {
                 struct page *page = page_under_way(j);
                 if (!page || j->offset >= page->keys.n) {
                         next_page(j);
@@ -227,10 +229,17 @@ static void step(struct pgw_deferred *d)
                                key;
                 PGW_ASSERT(pgw_keys_next(&rest, &key) == PGW_OK);
                 j->offset = page->keys.n - rest.n;
+                looked++;
                 if (is_wanted(j, key))
                         sent += send_key(j, key);
         }
-        if (j->awaited == 0)
+        if (j->awaited)
+                return;
+        /* What is deferred would have its turn in this one. */
+        if (j->pages_left && !j->failed)
+                pgw_timer_arm(j->target->worker->loop, &j->timer,
+                              pgw_loop_now_ms(j->target->worker->loop) + 1);
+        else
                 end(j);
 }
 
@@ -238,7 +247,9 @@ static void on_timer(struct pgw_timer *timer)
 {
         struct pgw_journal *j = PGW_CONTAINER(timer, struct pgw_journal, timer);
 
-        if (!j->is_replaying)
+        if (j->is_replaying)
+                go_on(j);
+        else
                 begin(j);
 }
 

@@ -332,13 +332,14 @@ static bool ask_takeover(struct pgw_worker *w, enum pgw_lane lane, struct pgw_st
                 count = w->conf.batch;
         struct takeover *t = pgw_alloc(sizeof *t);
         *t = (struct takeover){w, lane};
-        pgw_script_begin(broker, PGW_SCRIPT_TAKE_OVER, 1, 5);
+        pgw_script_begin(broker, PGW_SCRIPT_TAKE_OVER, 1, 6);
         pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
         pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
         pgw_redis_arg(broker, pgw_str_z(w->conf.consumer));
         pgw_redis_arg_u64(broker, w->conf.idle_ms);
         pgw_redis_arg_u64(broker, count);
         pgw_redis_arg(broker, from);
+        pgw_redis_arg_u64(broker, PGW_ENTRIES_BYTES);
         if (pgw_redis_end(broker, on_takeover, t)) {
                 pgw_free(t);
                 return false;

@@ -27,7 +27,7 @@ static void on_woken(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
         const int64_t count = err ? 0 : pgw_reply_int(reply, 0);
         if (count > 0)
                 pgw_metric_add(PGW_M_REBOUNDS, (uint64_t)count);
-        if (count == PGW_WAKE_BATCH)
+        if (count > 0)
                 wake(w);
         else
                 rest(w);

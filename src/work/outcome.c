@@ -6,8 +6,10 @@
  * to is carried along.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "work/worker_priv.h"
 
 static struct pgw_part *part_of(const struct pgw_run *run, struct pgw_str name)
@@ -157,4 +159,31 @@ struct pgw_str pgw_outcome_left(struct pgw_run *run)
                 first = part;
         }
         return first ? left_at(first) : run->keys;
+}
+
+static int compare(const void *a, const void *b)
+{
+        const struct pgw_str *x = a, *y = b;
+
+        if (x->n != y->n)
+                return x->n < y->n ? -1 : 1;
+        return memcmp(x->p, y->p, x->n);
+}
+
+void pgw_outcome_done(struct pgw_run *run, struct pgw_buf *out)
+{
+        struct pgw_str left = pgw_outcome_left(run), keys = run->keys, key;
+        size_t count = 0;
+
+        if (left.n == run->keys.n)
+                return;
+        struct pgw_str *sorted = pgw_alloc((run->key_count + 1) * sizeof *sorted);
+        while (left.n && count < run->key_count && pgw_keys_next(&left, &sorted[count]) == PGW_OK)
+                count++;
+        qsort(sorted, count, sizeof *sorted, compare);
+        while (keys.n && pgw_keys_next(&keys, &key) == PGW_OK)
+                if (!bsearch(&key, sorted, count, sizeof *sorted, compare))
+                        /* They are some of those that fitted into the job's own bytes. */
+                        PGW_ASSERT(pgw_keys_encode(out, &key, 1) == PGW_OK);
+        pgw_free(sorted);
 }

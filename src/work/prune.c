@@ -1,6 +1,10 @@
 /* One thing at a time: a slice of a master's keys, of it one set, of that one slice of members, and
  * for that the four steps. Nothing is remembered: who is interrupted leaves the rest to the
- * next time. */
+ * next time.
+ *
+ * Members are not just taken out: until the second answer they are set aside where a purge of the
+ * tag knows of them (lua/doubt.lua, lua/certain.lua). What a job has set aside is the job's, but
+ * when nobody was at it for long, because the job was cancelled or given up, it is given back. */
 #include "work/prune.h"
 
 #include <stdio.h>
@@ -11,14 +15,19 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/rand.h"
+#include "domain/script.h"
+#include "work/tag_sweep.h"
 #include "work/walk.h"
 
 #define PGW_PRUNE_LOOK_MS   1000 /* how often it is asked whether it is time */
 #define PGW_PRUNE_KEYS      500
 #define PGW_PRUNE_MEMBERS   200
+#define PGW_PRUNE_IDLE_MS   900000 /* that nobody was at a set, until it is given back */
 #define PGW_PRUNE_KEYS_MAX  (16u << 20)
 #define PGW_PRUNE_SLICE_MAX (64u << 20)
-#define PGW_TAG_SETS        "purgeway:tag:{*}"
+#define PGW_TAG_SETS        "purgeway:tag:{*"
+
+enum { SCRIPT_ARGS = 7 };
 
 /* A question about one member. */
 struct question {
@@ -39,9 +48,12 @@ struct pgw_pruner {
         bool node_done;      /* this is its last slice */
         struct pgw_buf sets; /* of the slice, as a list of keys */
         struct pgw_str sets_left, set;
+        struct pgw_str tag_set; /* whose set it is; the same, unless it is set aside */
         uint64_t set_cursor;
+        uint64_t slice;         /* members to ask for */
         struct pgw_buf members; /* of the slice of the set, as a list of keys */
         size_t member_count;
+        uint64_t doubted_count;
         struct question *questions; /* one for each */
         size_t question_size;
         size_t awaited;
@@ -51,7 +63,8 @@ struct pgw_pruner {
         struct pgw_call call;
         struct pgw_str *argv; /* of the call */
         size_t argv_size;
-        char numbers[2][20];
+        char asides[PGW_TAG_KEY_MAX], doubted[PGW_TAG_KEY_MAX];
+        char numbers[3][20];
         void (*next)(struct pgw_pruner *); /* what follows the pause */
         struct pgw_deferred step;
         struct pgw_timer pause, look;
@@ -92,10 +105,10 @@ static struct pgw_str number(char out[20], uint64_t value)
         return pgw_str_of(out, pgw_u64_text(value, out));
 }
 
-/* A command about the set. */
-static void ask_about_set(struct pgw_pruner *p, pgw_call_reply_f *reply)
+/* A command about the set, which is its argument `key`. */
+static void ask_about_set(struct pgw_pruner *p, size_t key, pgw_call_reply_f *reply)
 {
-        p->call.key = 1;
+        p->call.key = key;
         p->call.reply = reply;
         enum pgw_err err = pgw_deployment_call(p->target->conf.sweeps, &p->call);
         if (err)
@@ -109,6 +122,7 @@ static struct pgw_pruner *pruner_of(struct pgw_call *call)
 
 /* ---- members ---- */
 
+static void scan_set(struct pgw_pruner *);
 static void next_members(struct pgw_pruner *);
 static void next_set(struct pgw_pruner *);
 
@@ -159,7 +173,36 @@ static void ask_for_members(struct pgw_pruner *p, bool all, void (*next)(struct 
                 next(p);
 }
 
-static void on_put_back(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
+static struct pgw_str append(struct pgw_str tag_set, struct pgw_str name, char out[PGW_TAG_KEY_MAX])
+{
+        PGW_ASSERT(tag_set.n + 1 + name.n <= PGW_TAG_KEY_MAX);
+        memcpy(out, tag_set.p, tag_set.n);
+        out[tag_set.n] = ':';
+        memcpy(out + tag_set.n + 1, name.p, name.n);
+        return pgw_str_of(out, tag_set.n + 1 + name.n);
+}
+
+/* An EVAL about the tag's set, what is set aside of it and the set `aside`; returns how many
+ * arguments that are. */
+static size_t begin_script(struct pgw_pruner *p, struct pgw_str *argv, enum pgw_script script,
+                           struct pgw_str aside, struct pgw_str name)
+{
+        argv[0] = PGW_STR("EVAL");
+        argv[1] = pgw_script_text(script);
+        argv[2] = PGW_STR("3");
+        argv[3] = p->tag_set;
+        argv[4] = append(p->tag_set, PGW_STR("aside"), p->asides);
+        argv[5] = aside;
+        argv[6] = name;
+        return SCRIPT_ARGS;
+}
+
+static struct pgw_str doubted_key(struct pgw_pruner *p)
+{
+        return append(p->tag_set, PGW_STR(PGW_ASIDE_IN_DOUBT), p->doubted);
+}
+
+static void on_certain(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_pruner *p = pruner_of(call);
 
@@ -169,29 +212,29 @@ static void on_put_back(struct pgw_call *call, enum pgw_err err, const struct pg
                 end(p, err);
                 return;
         }
-        p->removed -= (uint64_t)pgw_reply_int(reply, 0);
+        const int64_t back = pgw_reply_int(reply, -1);
+        if (back >= 0) {
+                p->removed += p->doubted_count - (uint64_t)back;
+                pgw_metric_add(PGW_M_TAGS_PRUNED, p->doubted_count - (uint64_t)back);
+        }
         next_members(p);
 }
 
-/* Of those that were taken out, the ones that are there by now; the others go for good. */
+/* Of those that were set aside, the ones that are there by now; the others go for good. */
 static void put_back(struct pgw_pruner *p)
 {
-        struct pgw_str *argv = words(p, 2 + p->member_count);
-        size_t n = 0;
+        struct pgw_str *argv = words(p, SCRIPT_ARGS + p->member_count);
+        size_t n =
+            begin_script(p, argv, PGW_SCRIPT_CERTAIN, doubted_key(p), PGW_STR(PGW_ASIDE_IN_DOUBT));
 
-        argv[n++] = PGW_STR("SADD");
-        argv[n++] = p->set;
         for (size_t i = 0; i < p->member_count; i++)
                 if (p->questions[i].is_there && p->questions[i].call.argc == 2)
                         argv[n++] = p->questions[i].argv[1];
         p->call.argc = n;
-        if (n > 2)
-                ask_about_set(p, on_put_back);
-        else
-                next_members(p);
+        ask_about_set(p, 3, on_certain);
 }
 
-static void on_taken_out(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
+static void on_doubted(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_pruner *p = pruner_of(call);
 
@@ -201,26 +244,31 @@ static void on_taken_out(struct pgw_call *call, enum pgw_err err, const struct p
                 end(p, err);
                 return;
         }
-        p->removed += (uint64_t)pgw_reply_int(reply, 0);
-        pgw_metric_add(PGW_M_TAGS_PRUNED, (uint64_t)pgw_reply_int(reply, 0));
+        const int64_t count = pgw_reply_int(reply, 0);
+        if (count <= 0) {
+                next_members(p); /* a purge has them, or those of an earlier time are there still */
+                return;
+        }
+        p->doubted_count = (uint64_t)count;
         for (size_t i = 0; i < p->member_count; i++)
                 p->questions[i].call.argc = 0; /* those asked for again get it back */
         ask_for_members(p, false, put_back);
 }
 
-static void take_out(struct pgw_pruner *p)
+static void doubt(struct pgw_pruner *p)
 {
-        struct pgw_str *argv = words(p, 2 + p->member_count);
-        size_t n = 0;
+        struct pgw_str *argv = words(p, SCRIPT_ARGS + 1 + p->member_count);
+        size_t n =
+            begin_script(p, argv, PGW_SCRIPT_DOUBT, doubted_key(p), PGW_STR(PGW_ASIDE_IN_DOUBT));
 
-        argv[n++] = PGW_STR("SREM");
-        argv[n++] = p->set;
+        argv[n++] = number(p->numbers[0], PGW_TAG_LEASE_MS);
+        const size_t head = n;
         for (size_t i = 0; i < p->member_count; i++)
                 if (!p->questions[i].is_there)
                         argv[n++] = p->questions[i].argv[1];
         p->call.argc = n;
-        if (n > 2)
-                ask_about_set(p, on_taken_out);
+        if (n > head)
+                ask_about_set(p, 3, on_doubted);
         else
                 next_members(p);
 }
@@ -233,12 +281,24 @@ static void on_members(struct pgw_call *call, enum pgw_err err, const struct pgw
                 return;
         const struct pgw_reply *list = err ? NULL : pgw_reply_at(reply, 1);
         const struct pgw_reply *member = list + (list != NULL);
+        if (err && p->slice > 1) {
+                /* It may have been too large, and then the link is gone with it. */
+                p->slice = pgw_slice_halved(p->slice);
+                p->next = scan_set;
+                pgw_timer_arm(p->target->worker->loop, &p->pause,
+                              pgw_loop_now_ms(p->target->worker->loop) + PGW_PRUNE_LOOK_MS);
+                return;
+        }
         /* A small set comes as a whole, however many were asked for. */
         if (!list || list->type != PGW_REPLY_ARRAY ||
             pgw_str_to_u64(pgw_reply_str(pgw_reply_at(reply, 0)), UINT64_MAX, &p->set_cursor)) {
                 end(p, err ? err : PGW_E_REDIS_PROTOCOL);
                 return;
         }
+        /* Each is asked for, which takes longer than the slice. */
+        p->slice = pgw_slice_next(p->slice, pgw_mono_us() - p->begun_us, pgw_slice_bytes(list));
+        if (p->slice > PGW_PRUNE_MEMBERS)
+                p->slice = PGW_PRUNE_MEMBERS;
         if (list->count > p->question_size) {
                 pgw_free(p->questions);
                 p->questions = pgw_alloc(list->count * sizeof *p->questions);
@@ -252,7 +312,7 @@ static void on_members(struct pgw_call *call, enum pgw_err err, const struct pgw
                         break;
                 p->member_count++;
         }
-        ask_for_members(p, true, take_out);
+        ask_for_members(p, true, doubt);
 }
 
 static void scan_set(struct pgw_pruner *p)
@@ -263,9 +323,9 @@ static void scan_set(struct pgw_pruner *p)
         argv[1] = p->set;
         argv[2] = number(p->numbers[0], p->set_cursor);
         argv[3] = PGW_STR("COUNT");
-        argv[4] = number(p->numbers[1], PGW_PRUNE_MEMBERS);
+        argv[4] = number(p->numbers[1], p->slice);
         p->begun_us = pgw_mono_us();
-        ask_about_set(p, on_members);
+        ask_about_set(p, 1, on_members);
 }
 
 /* The slice is done; the set goes on after its pause. */
@@ -278,20 +338,65 @@ static void next_members(struct pgw_pruner *p)
 /* ---- sets ---- */
 
 static void next_keys(struct pgw_pruner *);
+static void give_back(struct pgw_pruner *);
 
-/* What a job has set aside of a tag is the job's. */
-static bool is_set_of_tag(struct pgw_str key)
+static void on_given_back(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
-        return key.n && key.p[key.n - 1] == '}';
+        struct pgw_pruner *p = pruner_of(call);
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        const bool goes_on = !err && pgw_reply_int(pgw_reply_at(reply, 0), 0) == 2;
+        if (err || (goes_on && pgw_str_to_u64(pgw_reply_str(pgw_reply_at(reply, 1)), UINT64_MAX,
+                                              &p->set_cursor))) {
+                end(p, err ? err : PGW_E_REDIS_PROTOCOL);
+                return;
+        }
+        pgw_gate_pause_behind(p->target->worker, p->gate_us, pgw_mono_us() - p->begun_us);
+        go_on(p, goes_on ? give_back : next_set);
+}
+
+/* If nobody was at it for long. */
+static void give_back(struct pgw_pruner *p)
+{
+        struct pgw_str *argv = words(p, SCRIPT_ARGS + 4);
+        const size_t named = p->tag_set.n + 1;
+        size_t n = begin_script(p, argv, PGW_SCRIPT_GIVE_BACK, p->set,
+                                pgw_str_of(p->set.p + named, p->set.n - named));
+
+        argv[n++] = number(p->numbers[0], p->set_cursor);
+        argv[n++] = number(p->numbers[1], PGW_TAG_GIVEN);
+        argv[n++] = PGW_STR("");
+        argv[n++] = number(p->numbers[2], PGW_PRUNE_IDLE_MS);
+        p->begun_us = pgw_mono_us();
+        ask_about_set(p, 3, on_given_back);
+}
+
+/* The set of a tag ends with its brace; behind that stands the name of what is set aside. */
+static bool find_tag_set(struct pgw_str key, struct pgw_str *ret)
+{
+        size_t n = key.n;
+
+        while (n && key.p[n - 1] != '}')
+                n--;
+        *ret = pgw_str_of(key.p, n);
+        return n && n <= PGW_TAG_KEY_MAX - 1 - PGW_ASIDE_MAX &&
+               (n == key.n || (key.p[n] == ':' && key.n - n - 1 <= PGW_ASIDE_MAX));
 }
 
 static void next_set(struct pgw_pruner *p)
 {
         if (p->sets_left.n) {
                 PGW_ASSERT(pgw_keys_next(&p->sets_left, &p->set) == PGW_OK);
-                p->sets_seen++;
+                PGW_ASSERT(find_tag_set(p->set, &p->tag_set));
                 p->set_cursor = 0;
-                scan_set(p);
+                p->slice = PGW_SLICE_COUNT_MIN;
+                if (p->tag_set.n == p->set.n) {
+                        p->sets_seen++;
+                        scan_set(p);
+                } else {
+                        give_back(p);
+                }
                 return;
         }
         if (p->node_done) {
@@ -318,7 +423,8 @@ static void on_keys(struct pgw_call *call, enum pgw_err err, const struct pgw_re
         pgw_buf_clear(&p->sets);
         for (size_t i = 0; i < list->count; i++, key = pgw_reply_next(key)) {
                 const struct pgw_str text = pgw_reply_str(key);
-                if (is_set_of_tag(text) && pgw_keys_encode(&p->sets, &text, 1))
+                struct pgw_str tag_set;
+                if (find_tag_set(text, &tag_set) && pgw_keys_encode(&p->sets, &text, 1))
                         break;
         }
         p->sets_left = pgw_buf_str(&p->sets);

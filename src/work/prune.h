@@ -7,7 +7,9 @@
  *
  * Between the question and the taking out somebody may store the key again. So it is asked for once
  * more, and put back when it is there by then; and who stores a key first and tags it after that
- * can lose nothing. The walks keep to the share of the node's time that sweeps have.
+ * can lose nothing. Meanwhile it is where a purge of the tag knows of it. What jobs have set aside
+ * and left behind is put back as well. The walks keep to the share of the node's time that sweeps
+ * have.
  */
 #ifndef PGW_WORK_PRUNE_H
 #define PGW_WORK_PRUNE_H

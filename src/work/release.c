@@ -18,6 +18,8 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
+#define PGW_RELEASE_KEYS_MAX (128u << 20)
+
 /* A job that waits must not lose its fence to the expiry of a result. */
 #define PGW_RELEASE_NOTE_TTL_S 86400
 
@@ -236,20 +238,21 @@ static enum pgw_err send_release(struct pgw_run *run)
         struct pgw_redis *r = w->links.broker;
         const bool is_buried = run->fate == PGW_FATE_BURIED;
         char set[PGW_STREAM_KEY_MAX], hash[PGW_STREAM_KEY_MAX], entry[PGW_ENTRY_ID_SIZE],
-            member[1 + PGW_JOB_ID_SIZE], audit[PGW_STREAM_KEY_MAX];
+            member[1 + PGW_JOB_ID_SIZE], audit[PGW_STREAM_KEY_MAX], places[PGW_STREAM_KEY_MAX];
         struct texts t;
 
         list_changes(run, &t);
         member[0] = '@';
         pgw_job_id_text(&run->job, member + 1);
         const struct pgw_str id = run->pass ? PGW_STR("") : pgw_str_of(member + 1, PGW_JOB_ID_SIZE);
-        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 4, 11 + 2 * t.count);
+        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 5, 11 + 2 * t.count);
         pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, run->id.lane));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead_at(w->keyspace, set)
                                    : pgw_keyspace_scheduled(w->keyspace, set));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead(w->keyspace, hash)
                                    : pgw_keyspace_later(w->keyspace, hash));
         pgw_redis_arg(r, pgw_keyspace_audit(w->keyspace, audit));
+        pgw_redis_arg(r, pgw_keyspace_later(w->keyspace, places));
         pgw_redis_arg(r, PGW_STR(PGW_GROUP));
         pgw_redis_arg(r, pgw_str_of(entry, pgw_entry_id_text(run->id.entry, entry)));
         pgw_redis_arg(r, pgw_str_z(w->conf.consumer));
@@ -257,7 +260,7 @@ static enum pgw_err send_release(struct pgw_run *run)
         pgw_redis_arg_u64(r, (uint64_t)run->id.lane);
         pgw_redis_arg(r, id);
         pgw_redis_arg(r, is_buried ? id : pgw_str_of(member, sizeof member));
-        pgw_redis_arg_u64(r, pgw_wall_ms() + (is_buried ? 0 : run->pause_ms));
+        pgw_redis_arg_u64(r, is_buried ? 0 : run->pause_ms);
         if (is_buried)
                 pgw_redis_arg_u64(r, w->conf.dead_max);
         else
@@ -308,14 +311,14 @@ static enum pgw_err why(const struct pgw_run *run)
         return PGW_OK;
 }
 
-static void begin_release(struct pgw_run *run)
+static void note_and_release(struct pgw_run *run)
 {
         struct pgw_worker *w = run->worker;
         struct pgw_redis *r = w->links.results;
         char key[PGW_RESULT_KEY_MAX];
         uint64_t removed = 0, missing = 0;
 
-        if (run->fate == PGW_FATE_BURIED || run->pass) {
+        if (run->pass) {
                 release_now(run);
                 return;
         }
@@ -335,6 +338,49 @@ static void begin_release(struct pgw_run *run)
         pgw_redis_arg_u64(r, PGW_RELEASE_NOTE_TTL_S);
         if (pgw_redis_end(r, on_noted, run))
                 release_now(run);
+}
+
+static void on_scheduled(struct pgw_passes *passes)
+{
+        struct pgw_run *run = PGW_CONTAINER(passes, struct pgw_run, passes);
+
+        if (passes->refused == PGW_E_REDIS_CANCELLED)
+                return;
+        if (passes->refused) {
+                pgw_list_append(&run->worker->to_release, &run->stage);
+                rest(run->worker);
+                return;
+        }
+        run->is_scheduled = true;
+        note_and_release(run);
+}
+
+/* What its record will not name any more. */
+static void schedule_what_was_done(struct pgw_run *run)
+{
+        struct pgw_buf keys;
+        struct pgw_done what = {.keys = {NULL, 0}};
+
+        pgw_buf_init(&keys, PGW_RELEASE_KEYS_MAX);
+        if (run->pass == 0) {
+                pgw_outcome_done(run, &keys);
+                what.keys = pgw_buf_str(&keys);
+                what.has_patterns = run->pattern_count && all_stopped_have(run, patterns_done);
+                what.has_tags = run->tag_count && all_stopped_have(run, tags_done);
+        }
+        pgw_passes_schedule_part(&run->passes, run, &what, on_scheduled);
+        pgw_buf_fini(&keys);
+}
+
+/* A letter keeps all of its job, and what was done of it is repeated when it is settled. */
+static void begin_release(struct pgw_run *run)
+{
+        if (run->fate == PGW_FATE_BURIED)
+                release_now(run);
+        else if (run->is_scheduled)
+                note_and_release(run);
+        else
+                schedule_what_was_done(run);
 }
 
 static void release(struct pgw_deferred *d)

@@ -46,13 +46,6 @@ static struct pgw_part *part_of(struct pgw_twin *twin)
         return PGW_CONTAINER(twin, struct pgw_part, twin);
 }
 
-static bool is_repeated_alike(const struct pgw_part *a, const struct pgw_part *b)
-{
-        const struct pgw_rebounds *x = pgw_part_rebounds(a), *y = pgw_part_rebounds(b);
-
-        return !a->run->has_own_rebounds && !b->run->has_own_rebounds && x->count == y->count;
-}
-
 /* A part that was told to stop, and had nothing more to do than what is done now, need not. */
 static void finish_keys(struct pgw_part *part)
 {
@@ -61,22 +54,30 @@ static void finish_keys(struct pgw_part *part)
                 part->stopped = PGW_OK;
 }
 
-/* What came of the keys came of them for all that joined. Whose leader has lost its job have had
- * nothing done for them. */
+/* That the leader was to stop says nothing of those who joined it; that its target cannot be
+ * reached does. */
+static bool is_stopped_alone(const struct pgw_part *leader)
+{
+        return leader->stopped == PGW_E_CANCELLED || leader->stopped == PGW_E_TIME_LIMIT ||
+               leader->stopped == PGW_E_YIELDED;
+}
+
+/* What came of the keys came of them for all that joined. Those whose leader has lost its job, or
+ * was to stop, have had nothing done for them. Each is repeated by itself: what becomes of the
+ * leader's repetitions is not theirs to suffer. */
 static void end_joined(struct pgw_part *part, const struct pgw_part *leader)
 {
         part->is_twin = false;
-        if (leader->run->lost && !leader->error) {
+        if (!leader->error && !leader->keys_done &&
+            (leader->run->lost || is_stopped_alone(leader))) {
                 pgw_remove_add(part);
                 return;
         }
-        if (leader->keys_done)
-                pgw_metric_add(PGW_M_JOBS_COALESCED, 1);
         part->error = leader->error;
         if (leader->keys_done) {
+                pgw_metric_add(PGW_M_JOBS_COALESCED, 1);
                 part->removed = leader->removed;
                 part->missing = leader->missing;
-                part->has_joined = is_repeated_alike(part, leader);
                 finish_keys(part);
         } else {
                 part->stopped = leader->stopped;

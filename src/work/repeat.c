@@ -11,7 +11,7 @@
 /* One of the jobs whose keys are repeated together. */
 struct member {
         struct pgw_str id;
-        size_t key_count;
+        size_t key_count; /* 0: those of the one before it */
 };
 
 static bool next_member(struct pgw_str *rest, struct member *ret)
@@ -26,42 +26,86 @@ static bool next_member(struct pgw_str *rest, struct member *ret)
         return true;
 }
 
-static void keep_bytes(char **to, struct pgw_str bytes)
+/* What is gone through, and where what is kept of it goes: the same memory, the run's own. */
+struct sieve {
+        struct pgw_str rest;
+        const char *from;
+        char *to;
+};
+
+static struct sieve sieve_of(struct pgw_str bytes)
 {
-        memmove(*to, bytes.p, bytes.n);
-        *to += bytes.n;
+        return (struct sieve){bytes, bytes.p, (char *)(uintptr_t)bytes.p};
 }
 
-/* The keys, and the members, of those that were not cancelled. Both lie in the run's own memory. */
+static void keep_since(struct sieve *s, const char *since)
+{
+        const size_t n = (size_t)(s->rest.p - since);
+
+        memmove(s->to, since, n);
+        s->to += n;
+}
+
+static struct pgw_str kept(const struct sieve *s)
+{
+        return pgw_str_of(s->from, (size_t)(s->to - s->from));
+}
+
+static bool skip_keys(struct sieve *keys, size_t count)
+{
+        struct pgw_str key;
+
+        for (size_t k = 0; k < count; k++)
+                if (pgw_keys_next(&keys->rest, &key))
+                        return false;
+        return true;
+}
+
+/* A member with keys, and those behind it that have the same: they are left out when all of them
+ * are cancelled. False when they are not as they should be. */
+static bool sift(struct pgw_run *run, struct sieve *members, struct sieve *keys,
+                 const struct pgw_reply **score, size_t *left)
+{
+        const char *const members_at = members->rest.p, *const keys_at = keys->rest.p;
+        struct pgw_str peek = members->rest;
+        struct member m;
+        size_t count = 0;
+        bool is_wanted = false, is_first = true;
+
+        while (*left && next_member(&peek, &m) && (is_first || m.key_count == 0)) {
+                members->rest = peek;
+                is_wanted |= (*score)->type == PGW_REPLY_NIL;
+                if ((*score)->type != PGW_REPLY_NIL)
+                        pgw_metric_add(PGW_M_REBOUNDS_CANCELLED, 1);
+                count = is_first ? m.key_count : count;
+                is_first = false;
+                *score = pgw_reply_next(*score);
+                --*left;
+        }
+        if (is_first || !skip_keys(keys, count))
+                return false;
+        if (is_wanted) {
+                keep_since(members, members_at);
+                keep_since(keys, keys_at);
+        } else {
+                run->key_count -= count;
+        }
+        return true;
+}
+
+/* The keys, and the members, of those that were not cancelled. What is not ours to read is repeated
+ * whole. */
 static void leave_out(struct pgw_run *run, const struct pgw_reply *scores)
 {
-        struct pgw_str members = run->members, keys = run->keys;
-        char *members_to = (char *)(uintptr_t)run->members.p,
-             *keys_to = (char *)(uintptr_t)run->keys.p;
-        const char *const members_from = run->members.p, *const keys_from = run->keys.p;
+        struct sieve members = sieve_of(run->members), keys = sieve_of(run->keys);
         const struct pgw_reply *score = scores + 1;
-        struct member m;
+        size_t left = run->member_count;
 
-        for (size_t i = 0; members.n && i < run->member_count; i++) {
-                const char *const member_at = members.p, *const keys_at = keys.p;
-                struct pgw_str key;
-                if (!next_member(&members, &m))
-                        return; /* not ours; all of it is repeated */
-                for (size_t k = 0; k < m.key_count; k++)
-                        if (pgw_keys_next(&keys, &key))
-                                return;
-                if (score->type == PGW_REPLY_NIL) {
-                        keep_bytes(&members_to,
-                                   pgw_str_of(member_at, (size_t)(members.p - member_at)));
-                        keep_bytes(&keys_to, pgw_str_of(keys_at, (size_t)(keys.p - keys_at)));
-                } else {
-                        run->key_count -= m.key_count;
-                        pgw_metric_add(PGW_M_REBOUNDS_CANCELLED, 1);
-                }
-                score = pgw_reply_next(score);
-        }
-        run->members = pgw_str_of(members_from, (size_t)(members_to - members_from));
-        run->keys = pgw_str_of(keys_from, (size_t)(keys_to - keys_from));
+        while (left && members.rest.n)
+                if (!sift(run, &members, &keys, &score, &left))
+                        return;
+        run->members = kept(&members);
+        run->keys = kept(&keys);
 }
 
 static void on_scores(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
@@ -75,6 +119,8 @@ static void on_scores(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 leave_out(run, reply);
         } else if (first && !run->members.n && first->type != PGW_REPLY_NIL) {
                 pgw_metric_add(PGW_M_REBOUNDS_CANCELLED, 1);
+                for (size_t i = 0; i < run->part_count; i++)
+                        pgw_tags_let_go(&run->parts[i]);
                 run->part_count = 0;
         }
         if (run->members.p && run->members.n == 0 && run->member_count)

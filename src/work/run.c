@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/tag.h"
 #include "work/worker_priv.h"
 
 /* An entry that cannot be read must not come back for ever; it ends as failed when it has
@@ -150,6 +151,18 @@ void pgw_run_bury(struct pgw_run *run)
         pgw_fate_decide(run);
 }
 
+/* The contract bounds them; an entry may be somebody else's. To cut what is too long would purge
+ * another tag. */
+static bool are_tags(const struct pgw_entry *e)
+{
+        struct pgw_str tags = e->tags, tag;
+
+        while (tags.n)
+                if (pgw_keys_next(&tags, &tag) || tag.n > PGW_TAG_MAX)
+                        return false;
+        return e->tag_count <= PGW_TAGS_MAX;
+}
+
 void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_lane lane,
                   uint64_t deliveries)
 {
@@ -158,11 +171,12 @@ void pgw_run_take(struct pgw_worker *w, const struct pgw_reply *reply, enum pgw_
         bool has_nonce;
         enum pgw_err err = pgw_entry_read(reply, lane, &entry, &has_nonce);
 
-        if (!err && entry.tag_count > PGW_TAGS_MAX)
+        if (!err && !are_tags(&entry))
                 err = PGW_E_CODEC;
         if (!err)
                 err = choose_targets(w, entry.targets, &targets);
-        if (err)
+        /* Of a job whose target was taken out of the settings all is known but where to go. */
+        if (err && err != PGW_E_TARGET)
                 entry = (struct pgw_entry){.id = entry.id,
                                            .has_job = entry.has_job,
                                            .job = entry.job,

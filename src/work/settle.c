@@ -23,17 +23,15 @@
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
-#define PGW_SETTLE_ARGS          12
+#define PGW_SETTLE_ARGS          13
 #define PGW_SETTLE_TRIES_REFUSED 20
-#define PGW_SETTLE_MERGED_MAX    (8u << 20) /* bytes of keys that are repeated together */
 
 struct batch {
         struct pgw_worker *worker;
         enum pgw_lane lane;
         uint64_t begun_us;
-        bool is_repeated;     /* later passes, which have no result */
-        size_t awaited;       /* answers to scheduling what follows */
-        enum pgw_err refused; /* transient: nothing may be settled before it is scheduled */
+        bool is_repeated;         /* later passes, which have no result */
+        struct pgw_passes passes; /* nothing is settled before what follows is scheduled */
         size_t count;
         struct pgw_run *runs[PGW_SETTLE_BATCH_MAX];
 };
@@ -63,6 +61,25 @@ static void acknowledge(struct pgw_worker *w, enum pgw_lane lane, struct pgw_run
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 
+static void on_forgotten(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        (void)ctx;
+        (void)reply;
+        if (err)
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
+/* Where the entry of a job that was put off lies need not be known any more. Before it is
+ * acknowledged: what stays pending is taken over, and then this is said again. */
+static void forget_place(const struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+
+        if (run->has_place &&
+            pgw_later_forget(w->links.broker, w->keyspace, &run->name, on_forgotten, w))
+                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
+}
+
 /* Jobs whose results live elsewhere leave the queue, and are written down in the audit. */
 static void acknowledge_ended(struct pgw_worker *w, enum pgw_lane lane, struct pgw_run *const *runs,
                               size_t count)
@@ -70,6 +87,8 @@ static void acknowledge_ended(struct pgw_worker *w, enum pgw_lane lane, struct p
         struct pgw_redis *broker = w->links.broker;
         char id[PGW_ENTRY_ID_SIZE], audit[PGW_STREAM_KEY_MAX];
 
+        for (size_t i = 0; i < count; i++)
+                forget_place(runs[i]);
         if (!pgw_record_is_on(w)) {
                 acknowledge(w, lane, runs, count);
                 return;
@@ -87,24 +106,6 @@ static void acknowledge_ended(struct pgw_worker *w, enum pgw_lane lane, struct p
                 pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
 }
 
-static void on_forgotten(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
-{
-        (void)ctx;
-        (void)reply;
-        if (err)
-                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
-}
-
-/* Where the entry of a job that was put off lies need not be known any more. */
-static void forget_place(const struct pgw_run *run)
-{
-        struct pgw_worker *w = run->worker;
-
-        if (run->has_place &&
-            pgw_later_forget(w->links.broker, w->keyspace, &run->name, on_forgotten, w))
-                pgw_metric_add(PGW_M_SETTLE_ERRORS, 1);
-}
-
 static void count_end(const struct pgw_run *run)
 {
         static const enum pgw_counter ends[PGW_JOB_STATE_COUNT] = {
@@ -114,8 +115,9 @@ static void count_end(const struct pgw_run *run)
             [PGW_JOB_CANCELLED] = PGW_M_JOBS_CANCELLED,
         };
 
-        forget_place(run);
-        pgw_metric_add(ends[run->state], 1);
+        /* Of one that had ended before it was taken over nothing may be known but that. */
+        if (pgw_job_state_is_terminal(run->state))
+                pgw_metric_add(ends[run->state], 1);
         pgw_metric_add(PGW_M_KEYS_REMOVED, run->removed);
         pgw_metric_add(PGW_M_KEYS_MISSING, run->missing);
         pgw_metric_observe_us(PGW_H_EXECUTION, pgw_mono_us() - run->taken_us);
@@ -237,7 +239,8 @@ static const struct pgw_rebounds *longest_rebounds(const struct pgw_run *run)
 
 static void say_run(struct pgw_redis *r, const struct pgw_run *run)
 {
-        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX], targets[PGW_OUTCOMES_TEXT_MAX];
+        char id[PGW_ENTRY_ID_SIZE], times[PGW_REBOUNDS_TEXT_MAX], targets[PGW_OUTCOMES_TEXT_MAX],
+            job[PGW_JOB_ID_SIZE];
 
         pgw_redis_arg(r, pgw_str_of(id, pgw_entry_id_text(run->id.entry, id)));
         pgw_redis_arg_u64(r, run->attempt);
@@ -257,6 +260,8 @@ static void say_run(struct pgw_redis *r, const struct pgw_run *run)
         /* When there is more than one to tell apart. */
         const bool has_several = run->worker->target_count > 1;
         pgw_redis_arg(r, pgw_str_of(targets, has_several ? pgw_outcome_text(run, targets) : 0));
+        pgw_job_id_text(&run->name, job);
+        pgw_redis_arg(r, pgw_str_of(job, run->has_place ? sizeof job : 0));
 }
 
 /* Some of them may be out of the queue already: each must be asked for by itself. */
@@ -298,18 +303,19 @@ static enum pgw_err send_batch(struct batch *b)
         const bool beside = w->conf.results_beside, has_audit = beside && pgw_record_is_on(w);
         char key[PGW_RESULT_KEY_MAX];
 
-        pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 2u : 0u),
+        pgw_script_begin(r, PGW_SCRIPT_SETTLE, b->count + (beside ? 3u : 0u),
                          5 + (PGW_SETTLE_ARGS + (has_audit ? 1u : 0u)) * b->count);
         for (size_t i = 0; i < b->count; i++)
                 pgw_redis_arg(r, pgw_keyspace_result(w->keyspace, &b->runs[i]->name, key));
         if (beside) {
                 pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, b->lane));
                 pgw_redis_arg(r, pgw_keyspace_audit(w->keyspace, key));
+                pgw_redis_arg(r, pgw_keyspace_later(w->keyspace, key));
         }
         return say_batch(r, b, has_audit);
 }
 
-/* ---- what follows: the next passes are scheduled before anything is settled ---- */
+/* ---- what follows ---- */
 
 static void put_back(struct batch *b)
 {
@@ -337,166 +343,24 @@ static void end_repeated(struct batch *b)
 
 static void go_on_with(struct batch *b)
 {
-        if (b->is_repeated && !b->refused)
+        if (b->is_repeated && !b->passes.refused)
                 end_repeated(b);
-        else if (b->refused || send_batch(b))
+        else if (b->passes.refused || send_batch(b))
                 put_back(b);
 }
 
-static void on_scheduled(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+static void on_scheduled(struct pgw_passes *passes)
 {
-        struct batch *b = ctx;
+        struct batch *b = PGW_CONTAINER(passes, struct batch, passes);
 
-        (void)reply;
-        PGW_ASSERT(b->awaited > 0);
-        b->awaited--;
-        if (err == PGW_E_REDIS_CANCELLED) {
-                if (b->awaited == 0)
-                        pgw_free(b); /* the worker ends; its list still owns the runs */
-                b->refused = err;
+        if (passes->refused == PGW_E_REDIS_CANCELLED) {
+                pgw_free(b); /* the worker ends; its list still owns the runs */
                 return;
         }
-        /* A broker without room must still drain: the job was done, only not twice. */
-        if (pgw_err_is_transient(err))
-                b->refused = err;
-        else if (err)
-                pgw_metric_add(PGW_M_REBOUNDS_LOST, 1);
-        if (b->awaited == 0)
-                go_on_with(b);
-}
-
-static void schedule_one(struct batch *b, const struct pgw_run *run, pgw_target_set set,
-                         const struct pgw_rebounds *rebounds, struct pgw_str keys,
-                         struct pgw_str members)
-{
-        struct pgw_worker *w = b->worker;
-        char names[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
-        const struct pgw_rebound rebound = {
-            .job = run->job,
-            .pass = pgw_run_next_pass(run, rebounds),
-            .origin_ms = run->pass ? run->origin_ms : pgw_wall_ms(),
-            .rebounds = *rebounds,
-            .targets = pgw_target_names(w, set, names, sizeof names),
-            .keys = keys,
-            .members = members,
-            .patterns = run->patterns,
-            .tags = run->tags,
-            .all_tags = run->all_tags,
-            .soft_ttl_ms = run->soft_ttl_ms,
-        };
-
-        if (pgw_rebound_schedule(w->links.broker, w->keyspace, &rebound, on_scheduled, b))
-                b->refused = PGW_E_REDIS_CONNECT;
-        else
-                b->awaited++;
-}
-
-static bool is_same(const struct pgw_rebounds *a, const struct pgw_rebounds *b)
-{
-        return a->count == b->count &&
-               memcmp(a->at_ms, b->at_ms, a->count * sizeof a->at_ms[0]) == 0;
-}
-
-/* The targets of the run that are visited again at these times. */
-static pgw_target_set set_of(const struct pgw_run *run, const struct pgw_rebounds *rebounds)
-{
-        pgw_target_set set = 0;
-
-        for (size_t i = 0; i < run->part_count; i++) {
-                const struct pgw_part *part = &run->parts[i];
-                if (!part->error && !part->stopped && !part->has_joined &&
-                    is_same(pgw_part_rebounds(part), rebounds))
-                        set |= (pgw_target_set)1 << part->target->index;
-        }
-        return set;
-}
-
-/* Keys of jobs that ended together and are repeated at the same places and times. */
-struct merged {
-        const struct pgw_run *first;
-        const struct pgw_rebounds *rebounds;
-        pgw_target_set set;
-        struct pgw_buf keys, members;
-};
-
-static enum pgw_err add_member(struct pgw_buf *members, const struct pgw_run *run)
-{
-        char id[PGW_JOB_ID_SIZE], count[20];
-        const struct pgw_str pair[] = {pgw_str_of(id, sizeof id),
-                                       pgw_str_of(count, pgw_u64_text(run->key_count, count))};
-
-        pgw_job_id_text(&run->job, id);
-        return pgw_keys_encode(members, pair, 2);
-}
-
-static void flush(struct batch *b, struct merged *m)
-{
-        if (m->first && !b->refused)
-                schedule_one(b, m->first, m->set, m->rebounds, pgw_buf_str(&m->keys),
-                             pgw_buf_str(&m->members));
-        m->first = NULL;
-        pgw_buf_clear(&m->keys);
-        pgw_buf_clear(&m->members);
-}
-
-/* Most jobs name keys only and are repeated when the target says: theirs go together. */
-static bool is_plain(const struct pgw_run *run)
-{
-        return !run->pass && !run->has_own_rebounds && !run->patterns.n && !run->tags.n;
-}
-
-static void schedule_at(struct batch *b, struct merged *m, const struct pgw_run *run,
-                        const struct pgw_rebounds *rebounds)
-{
-        const pgw_target_set set = set_of(run, rebounds);
-
-        if (set == 0 || !pgw_run_next_pass(run, rebounds))
-                return;
-        if (!is_plain(run)) {
-                schedule_one(b, run, set, rebounds, run->keys, run->members);
-                return;
-        }
-        if (m->first && (m->set != set || !is_same(m->rebounds, rebounds)))
-                flush(b, m);
-        const size_t keys_before = m->keys.n;
-        if (pgw_buf_add_str(&m->keys, run->keys) || add_member(&m->members, run)) {
-                m->keys.n -= m->keys.n > keys_before ? run->keys.n : 0;
-                schedule_one(b, run, set, rebounds, run->keys, PGW_STR(""));
-                return;
-        }
-        if (!m->first)
-                m->first = run;
-        m->set = set;
-        m->rebounds = rebounds;
-}
-
-static bool is_first_with(const struct pgw_run *run, size_t index)
-{
-        const struct pgw_rebounds *own = pgw_part_rebounds(&run->parts[index]);
-
-        for (size_t i = 0; i < index; i++)
-                if (is_same(pgw_part_rebounds(&run->parts[i]), own))
-                        return false;
-        return true;
-}
-
-static void schedule_passes(struct batch *b)
-{
-        struct merged m = {.first = NULL};
-
-        pgw_buf_init(&m.keys, PGW_SETTLE_MERGED_MAX);
-        pgw_buf_init(&m.members, PGW_SETTLE_BATCH_MAX * 64);
-        for (size_t i = 0; i < b->count; i++) {
-                const struct pgw_run *run = b->runs[i];
-                for (size_t k = 0; k < run->part_count && !b->refused; k++)
-                        if (is_first_with(run, k))
-                                schedule_at(b, &m, run, pgw_part_rebounds(&run->parts[k]));
-        }
-        flush(b, &m);
-        pgw_buf_fini(&m.keys);
-        pgw_buf_fini(&m.members);
-        if (b->awaited == 0)
-                go_on_with(b);
+        /* However often the results have to be written. */
+        for (size_t i = 0; i < b->count && !passes->refused; i++)
+                b->runs[i]->is_scheduled = true;
+        go_on_with(b);
 }
 
 /* The runs of one lane at the front of the list; the others wait for their own batch. */
@@ -518,6 +382,11 @@ static struct batch *next_batch(struct pgw_worker *w)
                 b->runs[b->count++] = run;
         }
         return b;
+}
+
+static void schedule_passes(struct batch *b)
+{
+        pgw_passes_schedule(&b->passes, b->worker, b->runs, b->count, on_scheduled);
 }
 
 static void settle(struct pgw_deferred *d)

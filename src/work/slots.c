@@ -61,6 +61,8 @@ struct pgw_slots {
         struct pgw_call call;
         struct pgw_str argv[4];
         char slot_text[20], count_text[20];
+        uint64_t keys_max; /* of a slot that are asked for */
+        struct pgw_unseen unseen;
         unsigned failures;
         struct pgw_deferred step;
         struct pgw_timer timer;
@@ -115,6 +117,7 @@ static void end_round(struct pgw_slots *slots)
                                   pgw_worker_pause_ms(slots->broken ? slots->failures++ : 0));
         } else {
                 slots->failures = 0;
+                slots->keys_max = PGW_SLOT_KEYS_MAX;
         }
         slots->phase = IDLE;
         slots->joined_count = 0;
@@ -128,6 +131,12 @@ static void end_round(struct pgw_slots *slots)
 
 static void go_on_or_end(struct pgw_slots *slots)
 {
+        if (slots->broken)
+                pgw_unseen_forget(&slots->unseen);
+        if (pgw_unseen_has_some(&slots->unseen)) {
+                pgw_unseen_wait(slots->target->worker, &slots->timer);
+                return;
+        }
         if (slots->awaiting || slots->awaited)
                 return;
         if (slots->broken || has_changed(slots) ||
@@ -153,17 +162,20 @@ static void on_removed(struct pgw_effect *e, enum pgw_err err, uint64_t affected
         part->progress.removed += affected;
         if (err && pgw_err_class(err) == PGW_CLASS_PERMANENT)
                 part->error = err;
-        else if (err)
+        /* The others of the round may have counted on it. */
+        if (err && (!part->error || slots->joined_count > 1))
                 slots->broken = err;
         go_on_or_end(slots);
 }
 
-static void match(struct pgw_slots *slots, struct pgw_str key)
+static enum pgw_looked match(void *ctx, struct pgw_str key, uint64_t until_us)
 {
+        struct pgw_slots *slots = ctx;
         bool is_going = false;
 
+        (void)until_us;
         if (pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN)))
-                return;
+                return PGW_LOOK_NEXT;
         for (size_t i = 0; i < slots->joined_count && !slots->broken; i++) {
                 struct pgw_sweep *s = slots->joined[i];
                 struct pgw_run *run = s->part->run;
@@ -174,9 +186,9 @@ static void match(struct pgw_slots *slots, struct pgw_str key)
                         pgw_effect_show(run, key);
                         continue;
                 }
-                if (is_going && !run->soft_ttl_ms)
+                if (is_going && pgw_sweep_is_plain(run))
                         continue;
-                is_going = is_going || !run->soft_ttl_ms;
+                is_going = is_going || pgw_sweep_is_plain(run);
                 slots->broken = pgw_effect_send(slots->target->conf.sweeps, s->part, &key, 1,
                                                 PGW_KEYS_GO, on_removed, slots);
                 if (slots->broken)
@@ -184,14 +196,7 @@ static void match(struct pgw_slots *slots, struct pgw_str key)
                 s->part->awaited++;
                 slots->awaited++;
         }
-}
-
-static void match_all(struct pgw_slots *slots, const struct pgw_reply *keys)
-{
-        const struct pgw_reply *key = keys + 1;
-
-        for (size_t i = 0; i < keys->count; i++, key = pgw_reply_next(key))
-                match(slots, pgw_reply_str(key));
+        return slots->broken ? PGW_LOOK_NO_MORE : PGW_LOOK_NEXT;
 }
 
 static bool is_on_its_way(const struct pgw_slots *slots)
@@ -229,11 +234,14 @@ static void on_keys(struct pgw_call *call, enum pgw_err err, const struct pgw_re
         if (!err && reply->type != PGW_REPLY_ARRAY)
                 err = PGW_E_REDIS_PROTOCOL;
         if (err)
+                slots->keys_max =
+                    pgw_slice_halved(slots->keys_max); /* they may have been too long */
+        if (err)
                 slots->broken = err;
-        else if (reply->count >= PGW_SLOT_KEYS_MAX)
+        else if (reply->count >= slots->keys_max)
                 look_elsewhere(slots);
         else
-                match_all(slots, reply);
+                pgw_look_at(&slots->unseen, reply, match, slots);
         slots->visit_at++;
         pgw_gate_pause_behind(slots->target->worker, slots->gate_us,
                               pgw_mono_us() - slots->begun_us);
@@ -263,7 +271,7 @@ static void look_at_next(struct pgw_slots *slots)
         slots->argv[1] = PGW_STR("GETKEYSINSLOT");
         slots->argv[2] = pgw_str_of(slots->slot_text, pgw_u64_text(v->slot, slots->slot_text));
         slots->argv[3] =
-            pgw_str_of(slots->count_text, pgw_u64_text(PGW_SLOT_KEYS_MAX, slots->count_text));
+            pgw_str_of(slots->count_text, pgw_u64_text(slots->keys_max, slots->count_text));
         ask(slots, v->node, 4, on_keys);
 }
 
@@ -417,6 +425,11 @@ static void step(struct pgw_deferred *d)
         struct pgw_slots *slots = PGW_CONTAINER(d, struct pgw_slots, step);
         struct pgw_target *t = slots->target;
 
+        if (pgw_unseen_has_some(&slots->unseen) && !pgw_timer_is_armed(&slots->timer)) {
+                pgw_look_on(&slots->unseen, match, slots);
+                go_on_or_end(slots);
+                return;
+        }
         if (slots->awaiting || slots->awaited || pgw_timer_is_armed(&slots->timer))
                 return;
         if (slots->phase != IDLE && (has_changed(slots) || t->worker->draining)) {
@@ -451,6 +464,8 @@ struct pgw_slots *pgw_slots_new(struct pgw_target *t)
         struct pgw_slots *slots = pgw_alloc(sizeof *slots);
 
         slots->target = t;
+        slots->keys_max = PGW_SLOT_KEYS_MAX;
+        pgw_unseen_init(&slots->unseen);
         slots->visits = pgw_alloc(PGW_VISITS_MAX * sizeof *slots->visits);
         slots->arrivals = pgw_alloc(PGW_REDIS_SLOTS * sizeof *slots->arrivals);
         slots->call.argv = slots->argv;
@@ -465,6 +480,7 @@ void pgw_slots_free(struct pgw_slots *slots)
                 return;
         pgw_loop_undefer(slots->target->worker->loop, &slots->step);
         pgw_timer_disarm(slots->target->worker->loop, &slots->timer);
+        pgw_unseen_fini(&slots->unseen);
         pgw_free(slots->visits);
         pgw_free(slots->arrivals);
         pgw_free(slots);

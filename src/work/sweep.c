@@ -15,12 +15,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "redis/slot.h"
 
-#define PGW_SWEEP_SAVE_MS 1000
+#define PGW_SWEEP_SAVE_MS  1000
+#define PGW_SWEEPS_AT_ONCE 8 /* that see a key between two looks at the clock */
 
 /* ---- what is written down ---- */
 
@@ -360,6 +362,8 @@ static void on_removed(struct pgw_effect *e, enum pgw_err err, uint64_t affected
         part->progress.removed += affected;
         if (err && pgw_err_class(err) == PGW_CLASS_PERMANENT) {
                 part->error = err;
+                if (part->target->pass.sweeps.count > 1)
+                        pgw_walk_refused(e->ctx);
                 err = PGW_OK;
         }
         pgw_walk_answered(e->ctx, err);
@@ -388,47 +392,70 @@ bool pgw_sweep_matches(const struct pgw_sweep *s, struct pgw_str key)
         return false;
 }
 
-/* A key goes once, in the name of the first job that wants it gone; all count it as theirs. To
- * be cut short is something else, which each job says by itself. */
-static void match(struct pgw_walk *walk, struct pgw_str key)
+/* A key goes once, in the name of the first job that wants it just gone; all of these count it as
+ * theirs. When that is refused the slice is done again without the job. To be cut short, or gone
+ * with a marker, is something else, which each job says by itself. */
+static void match_one(struct pgw_walk *walk, struct pgw_sweep *s, struct pgw_str key)
+{
+        struct pgw_stand *stand = &s->stands[walk->index];
+        const struct pgw_run *run = s->part->run;
+
+        if (!stand->placed || stand->done || pgw_part_is_off(s->part) || !pgw_sweep_matches(s, key))
+                return;
+        stand->slice_matched++;
+        if (run->is_dry) {
+                pgw_effect_show(s->part->run, key);
+                return;
+        }
+        if (walk->is_going && pgw_sweep_is_plain(run))
+                return;
+        walk->is_going = walk->is_going || pgw_sweep_is_plain(run);
+        s->chunk[s->chunk_count++] = key;
+        if (s->chunk_count == pgw_effect_chunk(s->part))
+                flush_chunk(s, walk);
+}
+
+static enum pgw_looked match(void *ctx, struct pgw_str key, uint64_t until_us)
+{
+        struct pgw_walk *walk = ctx;
+        struct pgw_link *link = pgw_list_first(&walk->target->pass.sweeps);
+        size_t count = 0;
+
+        for (; link && !pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN)) && !walk->broken;
+             link = pgw_list_next(&walk->target->pass.sweeps, link)) {
+                struct pgw_sweep *s = pgw_sweep_at(link);
+                if (s->number < walk->from_sweep)
+                        continue;
+                if (++count % PGW_SWEEPS_AT_ONCE == 0 && pgw_mono_us() >= until_us) {
+                        walk->from_sweep = s->number;
+                        return PGW_LOOK_AGAIN;
+                }
+                match_one(walk, s, key);
+        }
+        walk->from_sweep = 0;
+        walk->is_going = false;
+        return walk->broken ? PGW_LOOK_NO_MORE : PGW_LOOK_NEXT;
+}
+
+static void flush_all(struct pgw_walk *walk)
 {
         const struct pgw_pass *pass = &walk->target->pass;
         struct pgw_link *link = pgw_list_first(&pass->sweeps);
-        bool is_going = false;
 
-        if (pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN)))
-                return;
-        for (; link; link = pgw_list_next(&pass->sweeps, link)) {
-                struct pgw_sweep *s = pgw_sweep_at(link);
-                struct pgw_stand *stand = &s->stands[walk->index];
-                const struct pgw_run *run = s->part->run;
-                if (!stand->placed || stand->done || pgw_part_is_off(s->part) ||
-                    !pgw_sweep_matches(s, key))
-                        continue;
-                stand->slice_matched++;
-                if (run->is_dry) {
-                        pgw_effect_show(s->part->run, key);
-                        continue;
-                }
-                if (is_going && !run->soft_ttl_ms)
-                        continue;
-                is_going = is_going || !run->soft_ttl_ms;
-                s->chunk[s->chunk_count++] = key;
-                if (s->chunk_count == pgw_effect_chunk(s->part))
-                        flush_chunk(s, walk);
-        }
+        for (; link; link = pgw_list_next(&pass->sweeps, link))
+                flush_chunk(pgw_sweep_at(link), walk);
 }
 
 void pgw_sweep_look_at(struct pgw_walk *walk, const struct pgw_reply *keys)
 {
-        const struct pgw_pass *pass = &walk->target->pass;
-        const struct pgw_reply *key = keys + 1;
-        struct pgw_link *link;
+        pgw_look_at(&walk->unseen, keys, match, walk);
+        flush_all(walk);
+}
 
-        for (size_t i = 0; i < keys->count && !walk->broken; i++, key = pgw_reply_next(key))
-                match(walk, pgw_reply_str(key));
-        for (link = pgw_list_first(&pass->sweeps); link; link = pgw_list_next(&pass->sweeps, link))
-                flush_chunk(pgw_sweep_at(link), walk);
+void pgw_sweep_look_on(struct pgw_walk *walk)
+{
+        pgw_look_on(&walk->unseen, match, walk);
+        flush_all(walk);
 }
 
 /* The walk has gone from `from` to `to`, or to the end of the circle when that is 0. */
@@ -499,6 +526,7 @@ void pgw_sweep_add(struct pgw_part *part)
         struct pgw_sweep *s = pgw_alloc(sizeof *s + part->run->pattern_count * sizeof s->globs[0]);
 
         s->part = part;
+        s->number = ++t->pass.sweep_number;
         part->sweep = s;
         s->map = t->pass.map;
         if (t->pass.slots)

@@ -17,6 +17,7 @@ struct pgw_stand {
 struct pgw_sweep {
         struct pgw_link link; /* of the pass */
         struct pgw_part *part;
+        uint64_t number;          /* it grows along the pass */
         struct pgw_stand *stands; /* one for each walk */
         uint64_t map;             /* of the slots, when it began */
         unsigned char *moved; /* a bit for each slot that changed hands since; NULL: no cluster */
@@ -33,6 +34,12 @@ static inline struct pgw_sweep *pgw_sweep_at(struct pgw_link *link)
 
 /* True when all walks are done with it. */
 bool pgw_sweep_is_around(const struct pgw_sweep *);
+
+/* All that it does to a key is to remove it. */
+static inline bool pgw_sweep_is_plain(const struct pgw_run *run)
+{
+        return !run->soft_ttl_ms && !run->hold_ms && !run->is_dry;
+}
 
 bool pgw_sweep_matches(const struct pgw_sweep *, struct pgw_str key);
 

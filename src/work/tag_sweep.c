@@ -1,19 +1,20 @@
 /* Removing what stands under tags.
  *
- * Any of several tags: each tag's set is set aside under the job's own name (claim.lua), walked
+ * Any of several tags: each tag's set is set aside under the job's own name (lua/claim.lua), walked
  * through slice by slice, and dropped when all of its members are gone. New tagging goes to a
  * fresh set meanwhile, and nothing is ever popped: a worker that dies leaves the set where its
  * successor finds it, and walking it again does no harm. When the job is repeated, the set stays
- * aside until the last pass.
+ * aside until the last pass. What others have set aside is seen to by work/tag_aside.c.
  *
- * All of several tags: the smallest set is walked through as it is, and of each slice only those
- * go that are in all the others as well. Nothing is set aside, because what is under one of the
- * tags only must stay there.
+ * All of several tags (work/tag_all.c), and keys that are only cut short: the set is walked through
+ * as it is, because what is under the tag stays there.
  *
  * Jobs take turns, a slice each, so that a tag of a million keys does not keep one of ten
  * waiting. A slice is over when everything it asked for was answered; a slice that breaks is
  * done again from its cursor.
  */
+#include "work/tag_sweep.h"
+
 #include <string.h>
 
 #include "base/alloc.h"
@@ -21,30 +22,14 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "domain/script.h"
-#include "domain/tag.h"
 #include "work/effect.h"
 #include "work/walk.h"
 
-#define PGW_TAG_COUNT_MIN   100
-#define PGW_TAG_COUNT_MAX   1000
-#define PGW_TAG_SLICE_US    1000
 #define PGW_TAG_TURN_US     200 /* the commands of a turn at most, but for its members */
 #define PGW_TAG_MEMBER_US   10
 #define PGW_TAG_SAVE_MS     1000
-#define PGW_TAG_MEMBERS_MAX (256u << 20) /* bytes of a slice */
-
-enum { ARGS_MAX = 6 };
-
-/* A command about a set, which a cluster may send elsewhere before it is answered. */
-struct pgw_asking {
-        struct pgw_call call;
-        struct pgw_target *target;
-        struct pgw_str argv[ARGS_MAX];
-        struct pgw_str *long_argv; /* instead, for many members */
-        char keys[2][PGW_TAG_KEY_MAX];
-        char numbers[2][20];
-};
+#define PGW_TAG_SIGN_MS     (PGW_TAG_LEASE_MS / 6) /* between two signs of life */
+#define PGW_TAG_MEMBERS_MAX (256u << 20)           /* bytes of a slice */
 
 static void go_on(struct pgw_target *t)
 {
@@ -58,29 +43,46 @@ static void rest(struct pgw_target *t)
                       pgw_loop_now_ms(t->worker->loop) + pgw_worker_pause_ms(t->tags.failures++));
 }
 
-static struct pgw_str tag_at(const struct pgw_run *run, size_t index)
+/* ---- what is walked through ---- */
+
+struct pgw_str pgw_tags_at(const struct pgw_run *run, size_t index)
 {
         struct pgw_str rest_of_tags = run->tags, tag = {NULL, 0};
 
         for (size_t i = 0; i <= index; i++)
                 PGW_ASSERT(pgw_keys_next(&rest_of_tags, &tag) == PGW_OK);
-        /* The contract bounds tags; an entry of somebody else's is cut, and matches nothing. */
-        return tag.n > PGW_TAG_MAX ? pgw_str_of(tag.p, PGW_TAG_MAX) : tag;
+        return tag;
 }
 
-/* The set that is walked through. */
+struct pgw_str pgw_tags_now(const struct pgw_part *part)
+{
+        return pgw_tags_at(part->run, part->progress.tags_done);
+}
+
+struct pgw_str pgw_tags_aside(const struct pgw_part *part, char out[PGW_ASIDE_MAX])
+{
+        const struct pgw_tag_stand *stand = part->tagging;
+
+        if (!stand->other_size)
+                return pgw_aside_name(&part->run->job, stand->number, out);
+        return pgw_str_of(stand->other, stand->other_size);
+}
+
 static struct pgw_str source_key(const struct pgw_part *part, char out[PGW_TAG_KEY_MAX])
 {
         const struct pgw_run *run = part->run;
+        char name[PGW_ASIDE_MAX];
 
         if (run->all_tags)
-                return pgw_tag_key(tag_at(run, part->target->tags.smallest), out);
-        if (run->is_dry)
-                return pgw_tag_key(tag_at(run, part->progress.tags_done), out);
-        return pgw_tag_claim_key(tag_at(run, part->progress.tags_done), &run->job, out);
+                return pgw_tag_key(pgw_tags_at(run, part->target->tags.smallest), out);
+        if (pgw_tags_stay(run))
+                return pgw_tag_key(pgw_tags_now(part), out);
+        return pgw_tag_aside_key(pgw_tags_now(part), pgw_tags_aside(part, name), out);
 }
 
-static void note_error(struct pgw_target *t, enum pgw_err err)
+/* ---- asking ---- */
+
+void pgw_tags_note(struct pgw_target *t, enum pgw_err err)
 {
         if (pgw_err_class(err) == PGW_CLASS_PERMANENT)
                 t->tags.part->error = err;
@@ -88,14 +90,13 @@ static void note_error(struct pgw_target *t, enum pgw_err err)
                 t->tags.broken = err;
 }
 
-static bool is_off(const struct pgw_target *t)
+bool pgw_tags_is_off(const struct pgw_target *t)
 {
         return t->tags.broken || t->tags.part->error;
 }
 
-/* Send the asking at `index`, whose arguments are set; its key is argument `key`. */
-static bool send_asking(struct pgw_target *t, size_t index, size_t argc, size_t key,
-                        pgw_call_reply_f *reply)
+bool pgw_tags_ask(struct pgw_target *t, size_t index, size_t argc, size_t key,
+                  pgw_call_reply_f *reply)
 {
         struct pgw_asking *a = &t->tags.askings[index];
 
@@ -106,9 +107,18 @@ static bool send_asking(struct pgw_target *t, size_t index, size_t argc, size_t 
         a->call.reply = reply;
         enum pgw_err err = pgw_deployment_call(t->conf.sweeps, &a->call);
         if (err)
-                note_error(t, err);
+                pgw_tags_note(t, err);
         else
                 t->tags.awaited++;
+        return !err;
+}
+
+bool pgw_tags_answered(struct pgw_target *t, enum pgw_err err)
+{
+        PGW_ASSERT(t->tags.awaited > 0);
+        t->tags.awaited--;
+        if (err)
+                pgw_tags_note(t, err);
         return !err;
 }
 
@@ -117,9 +127,13 @@ static struct pgw_target *target_of(struct pgw_call *call)
         return PGW_CONTAINER(call, struct pgw_asking, call)->target;
 }
 
+/* ---- the end of a turn ---- */
+
 static void leave(struct pgw_part *part)
 {
         pgw_list_remove(&part->target->tags.parts, &part->stage);
+        pgw_free(part->tagging);
+        part->tagging = NULL;
         part->tags_done = !part->stopped;
         pgw_part_end(part);
 }
@@ -135,7 +149,7 @@ static uint64_t node_time_us(const struct pgw_tag_pass *pass)
 }
 
 /* A slice of the job is over, well or badly; the next one has its turn. */
-static void end_turn(struct pgw_target *t)
+void pgw_tags_end_turn(struct pgw_target *t)
 {
         struct pgw_tag_pass *pass = &t->tags;
         struct pgw_part *part = pass->part;
@@ -163,10 +177,28 @@ static void end_turn(struct pgw_target *t)
 
 /* ---- the end of a tag ---- */
 
-static void count_tag(struct pgw_part *part)
+void pgw_tags_pass(struct pgw_part *part)
 {
-        part->progress.tags_done++;
-        part->progress.tag_cursor = 0;
+        struct pgw_tag_stand *stand = part->tagging;
+        struct pgw_progress *p = &part->progress;
+
+        p->tags_done = part->run->all_tags ? part->run->tag_count : p->tags_done + 1;
+        p->tag_cursor = p->tag_walked = 0;
+        stand->stage = pgw_tags_stay(part->run) ? PGW_TAG_LOOKING : PGW_TAG_CLAIMING;
+        stand->has_walked = false;
+        stand->number = 0;
+        stand->cursor = stand->claimed_ms = 0;
+        stand->count = PGW_SLICE_COUNT_MIN;
+}
+
+/* A later pass is through with a set: to the next one that the job has set aside. */
+static void next_of_pass(struct pgw_part *part)
+{
+        struct pgw_tag_stand *stand = part->tagging;
+
+        stand->cursor = 0;
+        if (++stand->number == PGW_ASIDES_OF_JOB)
+                pgw_tags_pass(part);
 }
 
 static void on_dropped(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
@@ -176,34 +208,49 @@ static void on_dropped(struct pgw_call *call, enum pgw_err err, const struct pgw
         (void)reply;
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        t->tags.awaited--;
-        if (err)
-                note_error(t, err);
-        else
-                count_tag(t->tags.part);
-        end_turn(t);
+        if (pgw_tags_answered(t, err))
+                next_of_pass(t->tags.part);
+        pgw_tags_end_turn(t);
 }
 
-/* All members are gone. What was set aside is dropped, unless it will be walked through again. */
-static void finish_tag(struct pgw_target *t)
+/* What was set aside is dropped behind the last pass. */
+static void finish_pass(struct pgw_target *t)
 {
         struct pgw_part *part = t->tags.part;
         struct pgw_asking *a = &t->tags.askings[0];
 
-        if (part->run->all_tags) {
-                part->progress.tags_done = part->run->tag_count;
-                end_turn(t);
-                return;
+        if (t->tags.slice_size == 0 && t->tags.slice_from == 0) {
+                pgw_tags_pass(part); /* there is none of that number */
+        } else if (pgw_run_next_pass(part->run, pgw_part_rebounds(part))) {
+                next_of_pass(part);
+        } else {
+                a->argv[0] = PGW_STR("UNLINK");
+                a->argv[1] = source_key(part, a->keys[0]);
+                if (pgw_tags_ask(t, 0, 2, 1, on_dropped))
+                        return;
         }
-        if (part->run->is_dry || pgw_run_next_pass(part->run, pgw_part_rebounds(part))) {
-                count_tag(part);
-                end_turn(t);
-                return;
+        pgw_tags_end_turn(t);
+}
+
+static void finish_set(struct pgw_target *t)
+{
+        struct pgw_part *part = t->tags.part;
+        struct pgw_tag_stand *stand = part->tagging;
+
+        if (!pgw_tags_stay(part->run) && part->run->pass) {
+                finish_pass(t);
+        } else if (!pgw_tags_stay(part->run)) {
+                pgw_tags_walked(t);
+        } else if (part->run->is_dry) {
+                pgw_tags_pass(part);
+                pgw_tags_end_turn(t);
+        } else {
+                stand->stage = PGW_TAG_LOOKING;
+                stand->has_walked = true;
+                for (size_t i = 0; i < part->run->tag_count; i++)
+                        stand->views[i].limit = 0; /* what came since counts as well */
+                pgw_tags_end_turn(t);
         }
-        a->argv[0] = PGW_STR("UNLINK");
-        a->argv[1] = source_key(part, a->keys[0]);
-        if (!send_asking(t, 0, 2, 1, on_dropped))
-                end_turn(t);
 }
 
 /* ---- a slice ---- */
@@ -211,10 +258,15 @@ static void finish_tag(struct pgw_target *t)
 static void commit(struct pgw_target *t)
 {
         struct pgw_tag_pass *pass = &t->tags;
+        struct pgw_tag_stand *stand = pass->part->tagging;
         struct pgw_progress *p = &pass->part->progress;
         const uint64_t now_ms = pgw_loop_now_ms(t->worker->loop);
 
-        p->tag_cursor = pass->next;
+        stand->cursor = pass->next;
+        /* Whoever goes on after us begins with what is the job's own. */
+        p->tag_cursor = stand->other_size ? 0 : stand->cursor;
+        if (!pgw_tags_stay(pass->part->run))
+                p->tag_walked = stand->number;
         p->matched += pass->part->run->is_dry ? pass->slice_found : pass->slice_matched;
         p->members_seen += pass->slice_size;
         if (now_ms >= pass->saved_ms + PGW_TAG_SAVE_MS) {
@@ -223,17 +275,17 @@ static void commit(struct pgw_target *t)
                 PGW_FAILPOINT("tags.saved");
         }
         if (pass->next == 0)
-                finish_tag(t);
+                finish_set(t);
         else
-                end_turn(t);
+                pgw_tags_end_turn(t);
 }
 
 static void conclude(struct pgw_target *t)
 {
         if (t->tags.awaited)
                 return;
-        if (is_off(t))
-                end_turn(t);
+        if (pgw_tags_is_off(t))
+                pgw_tags_end_turn(t);
         else
                 commit(t);
 }
@@ -246,150 +298,62 @@ static void on_removed(struct pgw_effect *e, enum pgw_err err, uint64_t affected
         (void)reply;
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        PGW_ASSERT(t->tags.awaited > 0);
-        t->tags.awaited--;
-        if (err)
-                note_error(t, err);
-        else if (e->part->run->is_dry)
-                t->tags.slice_found += affected;
-        else
-                e->part->progress.removed += affected;
+        if (pgw_tags_answered(t, err)) {
+                if (e->part->run->is_dry)
+                        t->tags.slice_found += affected;
+                else
+                        e->part->progress.removed += affected;
+        }
         conclude(t);
 }
 
-static void remove_chunk(struct pgw_target *t, const struct pgw_str *keys, size_t count)
+static void flush(struct pgw_target *t)
 {
-        if (count == 0 || is_off(t))
+        struct pgw_tag_pass *pass = &t->tags;
+        const size_t count = pass->chunk_count;
+
+        pass->chunk_count = 0;
+        if (count == 0 || pgw_tags_is_off(t))
                 return;
-        enum pgw_err err = pgw_effect_send(t->conf.sweeps, t->tags.part, keys, count, PGW_KEYS_GO,
-                                           on_removed, NULL);
+        enum pgw_err err = pgw_effect_send(t->conf.sweeps, pass->part, pass->chunk, count,
+                                           PGW_KEYS_GO, on_removed, NULL);
         if (err)
-                note_error(t, err);
+                pgw_tags_note(t, err);
         else
-                t->tags.awaited++;
+                pass->awaited++;
 }
 
-/* Who tags a key of the service's own does not get it removed. */
-static bool may_go(struct pgw_str key)
+void pgw_tags_go(struct pgw_target *t, struct pgw_str key)
 {
-        return !pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN));
+        struct pgw_tag_pass *pass = &t->tags;
+
+        /* Who tags a key of the service's own does not get it removed. */
+        if (pgw_str_starts(key, PGW_STR(PGW_KEYS_OWN)))
+                return;
+        pass->slice_matched++;
+        pgw_effect_show(pass->part->run, key);
+        pass->chunk[pass->chunk_count++] = key;
+        if (pass->chunk_count == pgw_effect_chunk(pass->part))
+                flush(t);
+}
+
+void pgw_tags_gone(struct pgw_target *t)
+{
+        flush(t);
+        PGW_FAILPOINT("tags.slice");
+        conclude(t);
 }
 
 static void remove_members(struct pgw_target *t, const struct pgw_reply *members)
 {
         const struct pgw_reply *member = members + 1;
-        struct pgw_part *part = t->tags.part;
-        struct pgw_str chunk[PGW_EFFECT_CHUNK_MAX];
-        size_t n = 0;
 
-        for (size_t i = 0; i < members->count; i++, member = pgw_reply_next(member)) {
-                const struct pgw_str key = pgw_reply_str(member);
-                if (!may_go(key))
-                        continue;
-                t->tags.slice_matched++;
-                pgw_effect_show(part->run, key);
-                chunk[n++] = key;
-                if (n == pgw_effect_chunk(part)) {
-                        remove_chunk(t, chunk, n);
-                        n = 0;
-                }
-        }
-        remove_chunk(t, chunk, n);
-}
-
-/* ---- all of several tags ---- */
-
-static void remove_kept(struct pgw_target *t)
-{
-        struct pgw_tag_pass *pass = &t->tags;
-        struct pgw_str members = pgw_buf_str(&pass->members), key, chunk[PGW_EFFECT_CHUNK_MAX];
-        size_t n = 0;
-
-        for (size_t i = 0; i < pass->slice_size; i++) {
-                PGW_ASSERT(pgw_keys_next(&members, &key) == PGW_OK);
-                if (!pass->keep[i] || !may_go(key))
-                        continue;
-                pass->slice_matched++;
-                pgw_effect_show(pass->part->run, key);
-                chunk[n++] = key;
-                if (n == pgw_effect_chunk(pass->part)) {
-                        remove_chunk(t, chunk, n);
-                        n = 0;
-                }
-        }
-        remove_chunk(t, chunk, n);
-}
-
-static void on_membership(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct pgw_asking *a = PGW_CONTAINER(call, struct pgw_asking, call);
-        struct pgw_target *t = a->target;
-        struct pgw_tag_pass *pass = &t->tags;
-
-        pgw_free(a->long_argv);
-        a->long_argv = NULL;
-        if (err == PGW_E_REDIS_CANCELLED)
-                return;
-        PGW_ASSERT(pass->awaited > 0);
-        pass->awaited--;
-        if (!err && (reply->type != PGW_REPLY_ARRAY || reply->count != pass->slice_size))
-                err = PGW_E_REDIS_PROTOCOL;
-        if (err)
-                note_error(t, err);
-        const struct pgw_reply *is_member = reply ? reply + 1 : NULL;
-        for (size_t i = 0; !err && i < pass->slice_size; i++, is_member = pgw_reply_next(is_member))
-                pass->keep[i] &= pgw_reply_int(is_member, 0) == 1;
-        if (pass->awaited == 0 && !is_off(t))
-                remove_kept(t);
-        conclude(t);
-}
-
-static void ask_membership_of(struct pgw_target *t, size_t index, size_t count)
-{
-        struct pgw_asking *a = &t->tags.askings[index];
-        struct pgw_str rest_of_members = pgw_buf_str(&t->tags.members);
-        struct pgw_str *argv = a->long_argv = pgw_alloc((2 + count) * sizeof *argv);
-
-        *argv++ = PGW_STR("SMISMEMBER");
-        *argv++ = pgw_tag_key(tag_at(t->tags.part->run, index), a->keys[0]);
-        while (rest_of_members.n)
-                PGW_ASSERT(pgw_keys_next(&rest_of_members, argv++) == PGW_OK);
-        if (send_asking(t, index, 2 + count, 1, on_membership))
-                return;
-        pgw_free(a->long_argv);
-        a->long_argv = NULL;
-}
-
-static void ask_membership(struct pgw_target *t, const struct pgw_reply *members)
-{
-        struct pgw_tag_pass *pass = &t->tags;
-        const struct pgw_reply *member = members + 1;
-
-        pgw_buf_clear(&pass->members);
-        pgw_free(pass->keep);
-        pass->keep = pgw_alloc(members->count + 1);
-        memset(pass->keep, 1, members->count);
-        for (size_t i = 0; i < members->count; i++, member = pgw_reply_next(member)) {
-                const struct pgw_str key = pgw_reply_str(member);
-                if (pgw_keys_encode(&pass->members, &key, 1))
-                        note_error(t, PGW_E_REDIS_PROTOCOL);
-        }
-        for (size_t i = 0; i < pass->part->run->tag_count && members->count && !is_off(t); i++)
-                if (i != pass->smallest)
-                        ask_membership_of(t, i, members->count);
-        if (pass->awaited == 0 && !is_off(t))
-                remove_kept(t); /* one tag, or an empty slice */
+        for (size_t i = 0; i < members->count; i++, member = pgw_reply_next(member))
+                pgw_tags_go(t, pgw_reply_str(member));
+        pgw_tags_gone(t);
 }
 
 /* ---- walking ---- */
-
-static void adapt(struct pgw_tag_pass *pass, uint64_t took_us)
-{
-        if (took_us > PGW_TAG_SLICE_US && pass->count > PGW_TAG_COUNT_MIN)
-                pass->count /= 2;
-        else if (took_us < PGW_TAG_SLICE_US / 2 && pass->count * 2 <= PGW_TAG_COUNT_MAX)
-                pass->count *= 2;
-}
 
 static void on_scanned(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
 {
@@ -398,140 +362,41 @@ static void on_scanned(struct pgw_call *call, enum pgw_err err, const struct pgw
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        pass->awaited--;
         const struct pgw_reply *members = err ? NULL : pgw_reply_at(reply, 1);
         if (!err &&
             (!members || members->type != PGW_REPLY_ARRAY ||
              pgw_str_to_u64(pgw_reply_str(pgw_reply_at(reply, 0)), UINT64_MAX, &pass->next)))
                 err = PGW_E_REDIS_PROTOCOL;
-        if (err) {
-                note_error(t, err);
-        } else {
-                adapt(pass, pgw_mono_us() - pass->begun_us);
-                pgw_metric_add(PGW_M_SWEEP_SLICES, 1);
-                pass->slice_size = members->count;
-                if (pass->part->run->all_tags)
-                        ask_membership(t, members);
-                else
-                        remove_members(t, members);
-                PGW_FAILPOINT("tags.slice");
+        struct pgw_tag_stand *stand = pass->part->tagging;
+        if (!pgw_tags_answered(t, err)) {
+                stand->count = pgw_slice_halved(stand->count); /* it may have been too large */
+                pgw_tags_end_turn(t);
+                return;
         }
-        conclude(t);
+        stand->count =
+            pgw_slice_next(stand->count, pgw_mono_us() - pass->begun_us, pgw_slice_bytes(members));
+        pgw_metric_add(PGW_M_SWEEP_SLICES, 1);
+        pass->slice_size = members->count;
+        if (pass->part->run->all_tags)
+                pgw_tags_ask_membership(t, members);
+        else
+                remove_members(t, members);
 }
 
-static struct pgw_str number(char out[20], uint64_t value)
-{
-        return pgw_str_of(out, pgw_u64_text(value, out));
-}
-
-static void send_scan(struct pgw_target *t)
+void pgw_tags_scan(struct pgw_target *t)
 {
         struct pgw_tag_pass *pass = &t->tags;
+        const struct pgw_tag_stand *stand = pass->part->tagging;
         struct pgw_asking *a = &pass->askings[0];
 
+        pass->slice_from = stand->cursor;
         a->argv[0] = PGW_STR("SSCAN");
         a->argv[1] = source_key(pass->part, a->keys[0]);
-        a->argv[2] = number(a->numbers[0], pass->part->progress.tag_cursor);
+        a->argv[2] = pgw_tags_number(a->numbers[0], stand->cursor);
         a->argv[3] = PGW_STR("COUNT");
-        a->argv[4] = number(a->numbers[1], pass->count);
-        if (!send_asking(t, 0, 5, 1, on_scanned))
-                end_turn(t);
-}
-
-static void on_claimed(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct pgw_target *t = target_of(call);
-        struct pgw_part *part = t->tags.part;
-
-        if (err == PGW_E_REDIS_CANCELLED)
-                return;
-        t->tags.awaited--;
-        if (err) {
-                note_error(t, err);
-                end_turn(t);
-                return;
-        }
-        const int64_t members = pgw_reply_int(reply, 0);
-        if (members == 0) {
-                count_tag(part);
-                end_turn(t);
-                return;
-        }
-        part->progress.members = part->progress.members_seen + (uint64_t)members;
-        PGW_FAILPOINT("tags.claimed");
-        send_scan(t);
-}
-
-static void claim(struct pgw_target *t)
-{
-        struct pgw_run *run = t->tags.part->run;
-        const struct pgw_str tag = tag_at(run, t->tags.part->progress.tags_done);
-        struct pgw_asking *a = &t->tags.askings[0];
-
-        a->argv[0] = PGW_STR("EVAL");
-        a->argv[1] = pgw_script_text(PGW_SCRIPT_CLAIM);
-        a->argv[2] = PGW_STR("2");
-        a->argv[3] = pgw_tag_key(tag, a->keys[0]);
-        a->argv[4] = pgw_tag_claim_key(tag, &run->job, a->keys[1]);
-        a->argv[5] = run->pass ? PGW_STR("") : PGW_STR("1");
-        if (!send_asking(t, 0, 6, 3, on_claimed))
-                end_turn(t);
-}
-
-/* The walk must stay in one set, whose cursor it is: the first of the smallest. */
-static void choose_smallest(struct pgw_target *t)
-{
-        struct pgw_tag_pass *pass = &t->tags;
-        struct pgw_part *part = pass->part;
-        struct pgw_progress *p = &part->progress;
-
-        for (size_t i = 0; p->tag_cursor == 0 && i < part->run->tag_count; i++)
-                if (i == 0 || pass->cards[i] < pass->cards[p->tag_walked])
-                        p->tag_walked = i;
-        if (p->tag_walked >= part->run->tag_count)
-                p->tag_walked = p->tag_cursor = 0;
-        pass->smallest = p->tag_walked;
-        if (pass->cards[pass->smallest] == 0) {
-                p->tags_done = part->run->tag_count;
-                end_turn(t);
-                return;
-        }
-        p->members = pass->cards[pass->smallest];
-        send_scan(t);
-}
-
-static void on_card(struct pgw_call *call, enum pgw_err err, const struct pgw_reply *reply)
-{
-        struct pgw_target *t = target_of(call);
-        struct pgw_tag_pass *pass = &t->tags;
-
-        if (err == PGW_E_REDIS_CANCELLED)
-                return;
-        PGW_ASSERT(pass->awaited > 0);
-        pass->awaited--;
-        if (err)
-                note_error(t, err);
-        else
-                pass->cards[PGW_CONTAINER(call, struct pgw_asking, call) - pass->askings] =
-                    (uint64_t)pgw_reply_int(reply, 0);
-        if (pass->awaited)
-                return;
-        if (is_off(t))
-                end_turn(t);
-        else
-                choose_smallest(t);
-}
-
-static void ask_cards(struct pgw_target *t)
-{
-        for (size_t i = 0; i < t->tags.part->run->tag_count && !is_off(t); i++) {
-                struct pgw_asking *a = &t->tags.askings[i];
-                a->argv[0] = PGW_STR("SCARD");
-                a->argv[1] = pgw_tag_key(tag_at(t->tags.part->run, i), a->keys[0]);
-                (void)send_asking(t, i, 2, 1, on_card);
-        }
-        if (t->tags.awaited == 0)
-                end_turn(t);
+        a->argv[4] = pgw_tags_number(a->numbers[1], stand->count);
+        if (!pgw_tags_ask(t, 0, 5, 1, on_scanned))
+                pgw_tags_end_turn(t);
 }
 
 /* ---- turns ---- */
@@ -571,7 +436,27 @@ static struct pgw_node *owner_of(const struct pgw_part *part)
 
         return pgw_deployment_owner(
             part->target->conf.sweeps,
-            pgw_tag_key(tag_at(part->run, tag < part->run->tag_count ? tag : 0), key));
+            pgw_tag_key(pgw_tags_at(part->run, tag < part->run->tag_count ? tag : 0), key));
+}
+
+/* What there is to do in it. */
+static void take_turn(struct pgw_target *t, struct pgw_part *part)
+{
+        const struct pgw_tag_stand *stand = part->tagging;
+        const struct pgw_run *run = part->run;
+        const bool is_silent = stand->claimed_ms == 0 || pgw_loop_now_ms(t->worker->loop) >=
+                                                             stand->claimed_ms + PGW_TAG_SIGN_MS;
+
+        if (part->progress.tags_done >= run->tag_count)
+                pgw_tags_end_turn(t);
+        else if (stand->stage == PGW_TAG_LOOKING && !run->is_dry)
+                pgw_tags_look(t);
+        else if (run->all_tags)
+                pgw_tags_choose(t);
+        else if (!run->pass && is_silent && !pgw_tags_stay(run))
+                pgw_tags_claim(t);
+        else
+                pgw_tags_scan(t);
 }
 
 static void begin_turn(struct pgw_target *t, struct pgw_part *part, const struct pgw_node *node)
@@ -580,22 +465,21 @@ static void begin_turn(struct pgw_target *t, struct pgw_part *part, const struct
         const char *id = pgw_node_run_id(node);
 
         if (!id[0] || strlen(id) >= PGW_NODE_ID_SIZE || strcmp(part->progress.tag_node, id) != 0)
-                part->progress.tag_cursor = 0;
+                part->progress.tag_cursor = part->tagging->cursor = 0;
         part->progress.tag_node[0] = '\0';
         if (strlen(id) < PGW_NODE_ID_SIZE)
                 memcpy(part->progress.tag_node, id, strlen(id) + 1);
         pass->part = part;
         pass->broken = PGW_OK;
         pass->slice_size = pass->slice_matched = pass->slice_found = 0;
+        pass->chunk_count = 0;
         pass->begun_us = pgw_mono_us();
-        if (part->progress.tags_done >= part->run->tag_count)
-                end_turn(t);
-        else if (part->run->all_tags)
-                ask_cards(t);
-        else if (part->progress.tag_cursor == 0 && !part->run->is_dry)
-                claim(t);
-        else
-                send_scan(t);
+        take_turn(t, part);
+}
+
+static bool must_wait(const struct pgw_target *t, const struct pgw_part *part)
+{
+        return pgw_loop_now_ms(t->worker->loop) < part->tagging->wait_until_ms;
 }
 
 /* Whose set is at a node that is down keeps nobody else out. */
@@ -606,10 +490,27 @@ static struct pgw_part *first_reachable(struct pgw_target *t, struct pgw_node **
         for (; link; link = pgw_list_next(&t->tags.parts, link)) {
                 struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
                 *ret_node = owner_of(part);
-                if (*ret_node && pgw_node_is_ready(*ret_node))
+                if (*ret_node && pgw_node_is_ready(*ret_node) && !must_wait(t, part))
                         return part;
         }
         return NULL;
+}
+
+/* Nobody can go on now: until somebody need not wait, or a node may answer. */
+static void rest_for_all(struct pgw_target *t)
+{
+        struct pgw_link *link = pgw_list_first(&t->tags.parts);
+        uint64_t until_ms = UINT64_MAX;
+
+        for (; link; link = pgw_list_next(&t->tags.parts, link)) {
+                const struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
+                if (must_wait(t, part) && part->tagging->wait_until_ms < until_ms)
+                        until_ms = part->tagging->wait_until_ms;
+        }
+        if (until_ms != UINT64_MAX)
+                pgw_timer_arm(t->worker->loop, &t->tags.wait_timer, until_ms);
+        else
+                rest(t);
 }
 
 static void step(struct pgw_deferred *d)
@@ -630,7 +531,7 @@ static void step(struct pgw_deferred *d)
         struct pgw_part *part = first_reachable(t, &node);
         if (!part) {
                 if (pass->parts.count)
-                        rest(t);
+                        rest_for_all(t);
                 return;
         }
         pass->gate_us = pgw_gate_of(t, node);
@@ -643,8 +544,25 @@ static void on_timer(struct pgw_timer *timer)
         go_on(PGW_CONTAINER(timer, struct pgw_target, tags.timer));
 }
 
+static void on_wait_over(struct pgw_timer *timer)
+{
+        go_on(PGW_CONTAINER(timer, struct pgw_target, tags.wait_timer));
+}
+
 void pgw_tag_sweep_add(struct pgw_part *part)
 {
+        const struct pgw_run *run = part->run;
+        const struct pgw_progress *p = &part->progress;
+        struct pgw_tag_stand *stand =
+            pgw_alloc(sizeof *stand + run->tag_count * sizeof stand->views[0]);
+
+        part->tagging = stand;
+        stand->count = PGW_SLICE_COUNT_MIN;
+        stand->cursor = p->tag_cursor;
+        if (!run->all_tags && p->tag_walked < PGW_ASIDES_OF_JOB)
+                stand->number = (unsigned)p->tag_walked;
+        if (pgw_tags_stay(run))
+                stand->stage = stand->cursor ? PGW_TAG_WALKING : PGW_TAG_LOOKING;
         pgw_list_append(&part->target->tags.parts, &part->stage);
         go_on(part->target);
 }
@@ -657,11 +575,12 @@ void pgw_tag_sweep_go_on(struct pgw_target *t)
 void pgw_tag_sweep_init(struct pgw_target *t)
 {
         pgw_list_init(&t->tags.parts);
+        pgw_list_init(&t->tags.lettings);
         pgw_buf_init(&t->tags.members, PGW_TAG_MEMBERS_MAX);
         t->tags.askings = pgw_alloc(PGW_TAGS_MAX * sizeof *t->tags.askings);
-        t->tags.count = PGW_TAG_COUNT_MIN;
         pgw_deferred_init(&t->tags.step, step);
         pgw_timer_init(&t->tags.timer, on_timer);
+        pgw_timer_init(&t->tags.wait_timer, on_wait_over);
 }
 
 void pgw_tag_sweep_fini(struct pgw_target *t)
@@ -670,8 +589,14 @@ void pgw_tag_sweep_fini(struct pgw_target *t)
 
         pgw_loop_undefer(t->worker->loop, &t->tags.step);
         pgw_timer_disarm(t->worker->loop, &t->tags.timer);
-        while ((link = pgw_list_first(&t->tags.parts)))
+        pgw_timer_disarm(t->worker->loop, &t->tags.wait_timer);
+        while ((link = pgw_list_first(&t->tags.parts))) {
+                struct pgw_part *part = PGW_CONTAINER(link, struct pgw_part, stage);
                 pgw_list_remove(&t->tags.parts, link);
+                pgw_free(part->tagging);
+                part->tagging = NULL;
+        }
+        pgw_lettings_free(t);
         pgw_buf_fini(&t->tags.members);
         pgw_free(t->tags.keep);
         pgw_free(t->tags.askings);

@@ -43,7 +43,8 @@ static enum pgw_err verdict_on(const struct pgw_part *part, uint64_t now_ms)
         if (conf->turn_ms[kind] && turn_ms > conf->turn_ms[kind])
                 return PGW_E_YIELDED;
         if (is_gone(part, now_ms))
-                return run->worker->draining ? PGW_E_DRAINING : PGW_E_REDIS_CONNECT;
+                return run->worker->draining ? PGW_E_DRAINING
+                                             : pgw_deployment_absence(part->target->conf.keys);
         return PGW_OK;
 }
 

@@ -23,10 +23,12 @@
 #define PGW_TAKE_BLOCK_MS    500 /* that a read of the lanes waits */
 #define PGW_TAGS_MAX         64  /* of a job; the contract says less */
 #define PGW_SAMPLE_BYTES_MAX 16384
+#define PGW_EFFECT_CHUNK_MAX 16 /* keys of one UNLINK: twice as fast as one by one */
 
 struct pgw_run;
 struct pgw_target;
 struct pgw_walk;
+struct pgw_tag_stand;
 
 /* What a run has to do at one target. */
 struct pgw_part {
@@ -42,7 +44,6 @@ struct pgw_part {
         bool ended;
         struct pgw_twin twin; /* of equal keys */
         bool is_twin;         /* it is among them */
-        bool has_joined;      /* another job's keys were sent for it, and are repeated for it */
         size_t awaited;       /* answers of the target still to come */
         enum pgw_err broken;  /* transient: some keys are to be sent again */
         enum pgw_err error;   /* permanent: ends the part */
@@ -50,11 +51,12 @@ struct pgw_part {
         unsigned tries;       /* at the same keys, without the job having been let go */
         uint64_t removed;
         uint64_t missing;
-        uint64_t found;               /* keys by name that are there; only for a dry run */
-        bool has_unheld;              /* some markers could not be written */
-        struct pgw_sweep *sweep;      /* while it takes part in the pass */
-        struct pgw_progress progress; /* of patterns and tags */
-        struct pgw_position *resumed; /* where an earlier worker was; NULL: nowhere */
+        uint64_t found;                /* keys by name that are there; only for a dry run */
+        bool has_unheld;               /* some markers could not be written */
+        struct pgw_sweep *sweep;       /* while it takes part in the pass */
+        struct pgw_tag_stand *tagging; /* while it walks through tags */
+        struct pgw_progress progress;  /* of patterns and tags */
+        struct pgw_position *resumed;  /* where an earlier worker was; NULL: nowhere */
         size_t resumed_count;
 };
 
@@ -64,6 +66,14 @@ enum pgw_fate {
         PGW_FATE_AGAIN,   /* it waits for its next try */
         PGW_FATE_HANDED,  /* somebody else goes on with it at once: we are draining */
         PGW_FATE_BURIED   /* it is kept among the dead letters, then its result is written */
+};
+
+/* Later passes on their way to the schedule (work/passes.c); a field of whoever waits for it. */
+struct pgw_passes {
+        struct pgw_worker *worker;
+        size_t awaited;
+        enum pgw_err refused; /* transient: some are not on it */
+        void (*done)(struct pgw_passes *);
 };
 
 /* One job in hand. Its bytes are its own; the reply it came in is gone by then. */
@@ -105,12 +115,14 @@ struct pgw_run {
         uint64_t pause_ms;        /* until it is tried again */
         bool is_summed;           /* work/outcome.c */
         bool is_told;             /* how it ended is known from its result */
-        bool has_begun;           /* its parts are on their ways */
-        bool is_written;          /* its progress */
-        enum pgw_err error;       /* permanent: it failed */
-        bool lost;                /* somebody else owns it by now */
-        bool acknowledged;        /* ahead of its result, because the result backend is full */
-        bool settle_sent; /* whether that was done is not known, or it was done by another */
+        bool is_scheduled;        /* what follows on what was done: once, whatever comes then */
+        struct pgw_passes passes;
+        bool has_begun;     /* its parts are on their ways */
+        bool is_written;    /* its progress */
+        enum pgw_err error; /* permanent: it failed */
+        bool lost;          /* somebody else owns it by now */
+        bool acknowledged;  /* ahead of its result, because the result backend is full */
+        bool settle_sent;   /* whether that was done is not known, or it was done by another */
         unsigned settle_failures;
         uint64_t matched, removed, missing; /* of all parts, once they have ended */
         size_t part_count, parts_left;
@@ -130,6 +142,7 @@ struct pgw_remover {
  * (work/sweep.c). */
 struct pgw_pass {
         struct pgw_list sweeps;
+        uint64_t sweep_number; /* of the last one that came */
         struct pgw_walk **walks;
         size_t walk_count;
         uint64_t epoch; /* of the deployment, that the walks are of */
@@ -141,25 +154,31 @@ struct pgw_pass {
 /* The walk through the sets of tags, one slice of one job at a time (work/tag_sweep.c). */
 struct pgw_tag_pass {
         struct pgw_list parts;
-        struct pgw_part *part;  /* whose slice is under way; NULL: none */
-        size_t awaited;         /* answers to the slice */
-        enum pgw_err broken;    /* the slice must be done again */
-        uint64_t next;          /* the cursor behind the slice */
-        size_t slice_size;      /* members of the slice */
-        size_t slice_matched;   /* of them under all tags */
-        size_t slice_found;     /* of them that are there, for a dry run */
+        struct pgw_list lettings; /* work/let_go.c */
+        struct pgw_part *part;    /* whose slice is under way; NULL: none */
+        size_t awaited;           /* answers to the slice */
+        enum pgw_err broken;      /* the slice must be done again */
+        uint64_t next;            /* the cursor behind the slice */
+        uint64_t slice_from;      /* its cursor */
+        size_t slice_size;        /* members of the slice */
+        size_t slice_matched;     /* of them under all tags */
+        size_t slice_found;       /* of them that are there, for a dry run */
+        size_t chunk_count;       /* of them not sent yet */
+        struct pgw_str chunk[PGW_EFFECT_CHUNK_MAX];
         struct pgw_buf members; /* of the slice, as a list of keys; only for all_tags */
         unsigned char *keep;    /* for each of them */
         size_t smallest;        /* the tag that is walked through, for all_tags */
         uint64_t cards[PGW_TAGS_MAX];
         struct pgw_asking *askings; /* calls of a slice */
+        size_t look_left;           /* the asking that found what nobody is at; SIZE_MAX: none */
+        bool look_busy;             /* others are at what they have set aside */
+        uint64_t look_given;        /* when members were given back, as a sum over the tags */
         uint64_t *gate_us;          /* of the node that has the set */
-        uint64_t count;             /* of the next SSCAN */
         uint64_t begun_us;
         uint64_t saved_ms;
         unsigned failures;
         struct pgw_deferred step;
-        struct pgw_timer timer;
+        struct pgw_timer timer, wait_timer;
 };
 
 struct pgw_target {
@@ -289,6 +308,9 @@ size_t pgw_outcome_text(const struct pgw_run *, char out[PGW_OUTCOMES_TEXT_MAX])
  * was counted is taken back. */
 struct pgw_str pgw_outcome_left(struct pgw_run *);
 
+/* The keys that these parts have not left: added to `out` as a list of keys. */
+void pgw_outcome_done(struct pgw_run *, struct pgw_buf *out);
+
 /* The pass behind this one at a target with those rebounds, 0 when it was the last: none follows
  * what failed, and patterns, which cost a walk over all keys, are repeated once, in the last
  * pass. */
@@ -319,6 +341,12 @@ void pgw_tag_sweep_init(struct pgw_target *);
 void pgw_tag_sweep_fini(struct pgw_target *);
 void pgw_tag_sweep_add(struct pgw_part *); /* has tags */
 void pgw_tag_sweep_go_on(struct pgw_target *);
+
+/* work/let_go.c: what was set aside is not needed any more, at a target or where the run was
+ * stopped, has failed, or never began. The run may be gone before it is done. */
+void pgw_tags_let_go(const struct pgw_part *);
+void pgw_tags_let_all_go(const struct pgw_run *);
+void pgw_lettings_free(struct pgw_target *);
 
 /* work/repeat.c: a later pass begins. */
 void pgw_repeat_begin(struct pgw_run *);
@@ -351,6 +379,22 @@ const struct pgw_buf *pgw_record_of(const struct pgw_run *);
 /* What it says of the selectors; empty without an audit. Valid until the next call of any of
  * these. */
 struct pgw_str pgw_record_sum(const struct pgw_run *);
+
+/* work/passes.c: later passes are put on the schedule, for what is to be settled or let go of.
+ * `done` is called once, perhaps before this returns; with PGW_E_REDIS_CANCELLED the worker ends.
+ */
+void pgw_passes_schedule(struct pgw_passes *, struct pgw_worker *, struct pgw_run *const *runs,
+                         size_t count, void (*done)(struct pgw_passes *));
+
+/* What of a run's selectors was done at all of its targets that were stopped. */
+struct pgw_done {
+        struct pgw_str keys;
+        bool has_patterns, has_tags;
+};
+
+/* For one run that is let go of: all of it where it was done, and that where it was stopped. */
+void pgw_passes_schedule_part(struct pgw_passes *, struct pgw_run *, const struct pgw_done *,
+                              void (*done)(struct pgw_passes *));
 
 /* work/release.c: a job that was not done leaves the hand, and waits or is dead. */
 void pgw_release_add(struct pgw_run *);

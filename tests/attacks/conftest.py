@@ -9,10 +9,7 @@ withstands by itself, and pass on both.
 
 tests/run attacks does both.
 """
-import os
 import pathlib
-import re
-import struct
 import subprocess
 import sys
 
@@ -23,6 +20,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]),
 
 from arena import Arena, Breach  # noqa: E402
 from support.certificates import Certificates  # noqa: E402
+from support.clock import Clock  # noqa: E402
 from support.servers import Redis, program  # noqa: E402
 
 
@@ -31,7 +29,6 @@ def _version():
                           check=True).stdout
 
 
-BUILD = os.environ.get("PGW_BUILD_DIR") or str(pathlib.Path(__file__).resolve().parents[2] / "build")
 IS_GUARDED = "UNGUARDED" not in _version()
 
 
@@ -79,27 +76,6 @@ def arena(redis):
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
     return Certificates(str(tmp_path_factory.mktemp("certificates")))
-
-
-def _sanitizers():
-    """The runtimes of sanitizers in the program, which want to be loaded first."""
-    loaded = subprocess.run(["ldd", program()], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"(\S*/lib[at]san\.so\S*)", loaded)
-
-
-class Clock:
-    """The wall clock of the program under test, by tests/faults/preload/jumping_clock.c."""
-
-    def __init__(self, path):
-        self.path = path
-        ours = os.path.join(BUILD, "tests", "faults", "jumping_clock.so")
-        self.env = {"LD_PRELOAD": ":".join([*_sanitizers(), ours]), "PGW_CLOCK": path}
-        with open(path, "wb") as file:
-            file.write(struct.pack("q", 0))
-
-    def jump(self, seconds):
-        with open(self.path, "r+b") as file:
-            file.write(struct.pack("q", seconds))
 
 
 @pytest.fixture

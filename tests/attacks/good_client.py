@@ -1,8 +1,10 @@
-"""The well-behaved client: `good_client.py PORT`, then a number of requests on each line.
+"""The well-behaved client: `good_client.py PORT`, then a number of seconds on each line.
 
 It answers each line with one of JSON: how many failed, and p50 and p99 in microseconds. One
-connection that is kept alive, a job and a look at the service in turns. A process of its own, so
-that the attacker's work is not in its times.
+connection that is kept alive, a job and a look at the service in turns, so many a second. A request
+that is due while the one before it still waits counts from when it was due: who waited for answers
+before asking again would meet a service that stands still only once. A process of its own, so that
+the attacker's work is not in its times.
 """
 import json
 import socket
@@ -16,6 +18,10 @@ REQUESTS = (
     (b"GET /livez HTTP/1.1\r\nHost: good\r\n\r\n", b"HTTP/1.1 200 "),
 )
 PATIENCE_S = 15.0
+#: Below that many a p99 is a single request.
+REQUESTS_MIN = 50
+#: Seldom enough for a slow machine to keep up with it by far: whoever cannot measures a backlog.
+EVERY_S = 0.002
 
 
 class GoodClient:
@@ -53,11 +59,17 @@ class GoodClient:
             raise ConnectionError("closed")
         return data
 
-    def window(self, count):
+    def window(self, seconds):
         took, failed = [], 0
-        for i in range(count):
-            began = time.perf_counter()
-            if not self.ask(*REQUESTS[i % 2]):
+        due = time.perf_counter()
+        end = due + seconds
+        while due < end or len(took) < REQUESTS_MIN:
+            began = due
+            if (early := due - time.perf_counter()) > 0:
+                time.sleep(early)
+                began = time.perf_counter()
+            due += EVERY_S
+            if not self.ask(*REQUESTS[len(took) % 2]):
                 failed += 1
                 if failed > 3:
                     break
@@ -70,7 +82,7 @@ class GoodClient:
 def main():
     client = GoodClient(int(sys.argv[1]))
     for line in sys.stdin:
-        print(json.dumps(client.window(int(line))), flush=True)
+        print(json.dumps(client.window(float(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ guarded = pytest.mark.guarded
 patched = pytest.mark.patched("the library refuses it as well")
 
 
+def total(server, name):
+    return sum(value for (found, _), value in server.sample().items() if found == name)
+
+
 def answers(link):
     found = []
     while (answer := link.answer()) is not None:
@@ -59,6 +63,8 @@ def test_framing_with_two_meanings(arena, fields):
 @pytest.mark.parametrize("head", [
     pytest.param(b"GET /livez HTTP/1.1\r\n\r\n", marks=guarded),
     pytest.param(b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", marks=guarded),
+    pytest.param(b"GET /livez HTTP/1.1\r\nHost: a b@/\r\n\r\n", marks=guarded),
+    pytest.param(b"\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n", marks=guarded),
     pytest.param(b"GET /livez HTTP/1.1\nHost: x\n\n", marks=guarded),
     pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\n\n", marks=guarded),
     pytest.param(b"GET /livez HTTP/1.1\r\nHost: x\r\nX: a\r\n\tb\r\n\r\n", marks=guarded),
@@ -75,6 +81,20 @@ def test_head_that_is_not_strict(arena, head):
         found = answers(link)
     must(200 not in found, "it was taken")
     server.serves()
+
+
+@pytest.mark.guarded
+def test_empty_line_before_a_request(arena):
+    """RFC 9112 2.2; some clients send one behind a body. It begins no request that must end."""
+    server = arena(limits_request_ms=1000)
+    with Link(server.port) as link:
+        for _ in range(3):
+            link.push(b"\r\n" + NEXT)
+            assert link.answer().status == 200
+        link.push(b"\r\n")
+        time.sleep(2)
+        link.push(NEXT)
+        must((last := link.answer()) and last.status == 200, "it was waited for")
 
 
 @pytest.mark.guarded
@@ -211,18 +231,39 @@ def test_chunks_that_bring_other_things_without_end(arena, begin, piece):
     server.beside(attack)
 
 
-@pytest.mark.patched("the next request is not read before the last is answered")
-def test_pipelined_requests_without_end(arena):
-    server = arena()
+# ---- dear requests -----------------------------------------------------------------------
+
+
+@pytest.mark.guarded
+@pytest.mark.parametrize("body", [
+    b'{"keys":[' + b"1," * 7800 + b"1]}",
+    b"{" + b",".join(b'"m%04d":1' % i for i in range(1600)) + b"}",
+    b'{"keys":[' + b",".join(b'"k%04d"' % i for i in range(1000)) + b'],"odd":1}'],
+    ids=["values", "members", "keys"])
+def test_bodies_that_are_not_large_but_dear(arena, body):
+    """Just below what is always read beside the loop, with as many values as go in."""
+    whole = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    assert len(body) < 16384
 
     def attack(port):
-        with Link(port, timeout=1) as link:
-            began = time.monotonic()
-            while link.push(NEXT * 500) and time.monotonic() < began + 0.5:
-                pass
-    with server.growth():
-        attack(server.port)
-    server.serves()
+        with Link(port) as link:
+            for _ in range(1000):
+                link.push(whole)
+                assert link.answer()
+    server = arena()
+    attack(server.port)
+    must(total(server, "purgeway_bodies_read_aside_total") > 500, "they are read on the loop")
+    server.beside(attack)
+
+
+@pytest.mark.patched("written beside the loop in both builds")
+def test_metrics_in_a_row(arena):
+    def attack(port):
+        with Link(port) as link:
+            for _ in range(1000):
+                link.push(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert link.answer()
+    arena().beside(attack)
 
 
 # ---- large bodies ------------------------------------------------------------------------
@@ -248,9 +289,11 @@ def test_large_bodies_as_fast_as_they_can_be_sent(arena, tmp_path, path, body):
         made.add("h", "github", [{"keys": ["{/id}"]}],
                  secrets=[f"the secret number {n} of the tests" for n in range(count)])
         return made.path
-    whole = (f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-             f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
-             f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    def with_body(body):
+        return (f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    whole = with_body(body)
 
     def attack(port):
         with Link(port) as link:
@@ -261,9 +304,11 @@ def test_large_bodies_as_fast_as_they_can_be_sent(arena, tmp_path, path, body):
     with Link(slow.port) as link:
         began = time.monotonic()
         for _ in range(3):
-            link.push(whole)
+            # Read in no time, so that it is the share alone that takes any.
+            link.push(with_body(SPACE))
             assert link.answer()
+        must(total(slow, "purgeway_connections_pauses_total") > 0, "it is always read")
         # A largest body at once, and what the last read brought.
-        must(time.monotonic() - began >= (3 * len(body) - (1 << 20) - (1 << 18)) / (1 << 20),
+        must(time.monotonic() - began >= (3 * SIZE - (1 << 20) - (1 << 18)) / (1 << 20),
              "it brings more than its share")
     arena(hooks_file=hooks(8)).beside(attack)

@@ -10,6 +10,7 @@ from arena import PATIENCE_S, Breach, Link, must
 from frames import (ACK, BODY, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING,
                     PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, get, hello, long_field, odd,
                     post, settings, whole_get, whole_post)
+from support.processes import eventually
 
 CANCEL = struct.pack(">I", 8)
 #: More than any well-behaved client has to say in a row.
@@ -437,3 +438,23 @@ def test_busy_client_that_does_nothing_wrong(arena):
             credit = frame(WINDOW_UPDATE, payload=struct.pack(">I", len(answer)))
         link.push(frame(GOAWAY, payload=b"\0" * 8))
     assert not any(server.kills().values())
+
+
+@pytest.mark.patched("bounded by the service itself in both builds")
+def test_many_large_answers_that_nobody_takes(arena):
+    """Those that wait for their clients are bounded together; small ones are answered all the same."""
+    server = arena(limits_answers_bytes=1 << 20)
+    with Link(server.port) as link, server.growth(12 * 1024):
+        link.push(hello(window=0))
+        for stream in odd(90):
+            link.push(whole_get(stream, b"/metrics"))
+        eventually(lambda: server.server.api.get("/metrics").status == 503, what="the bound")
+        refused = server.server.api.get("/metrics")
+        must(refused.json["code"] == "answers_full" and "retry-after" in refused.headers,
+             f"it says {refused.json}")
+        # What has changed something is told so, however much there is to say.
+        items = [{"keys": ["a"]}] * 40 + [{"keys": [1] * 20}] * 60
+        batch = server.server.api.post("/v1/invalidations/batch", {"invalidations": items})
+        must(len(batch.body) > 16384 and len(batch.json["items"]) == 100, f"it says {batch.status}")
+        server.window(0.1)
+    eventually(lambda: server.server.api.get("/metrics").status == 200, what="room again")

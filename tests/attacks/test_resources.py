@@ -2,13 +2,14 @@
 import contextlib
 import os
 import resource
+import signal
 import socket
 import ssl
 import time
 
 import pytest
 
-from arena import MEMORY_COUNTS, PATIENCE_S, Link, must
+from arena import MEMORY_COUNTS, PATIENCE_S, ROUNDS, Attacker, Breach, Link, must
 from frames import (DATA, END_HEADERS, HEADERS, frame, get, hello, long_field, odd, post, whole_get)
 from support.processes import eventually, free_port
 
@@ -143,7 +144,7 @@ def test_more_connections_than_descriptors(arena):
     """Nothing spins, whoever is in stays in, and when they leave there is room again."""
     server = arena(limits_idle_ms=60000)
     resource.prlimit(server.server.pid, resource.RLIMIT_NOFILE, (96, 96))
-    server.window(100)
+    server.window(0.1)
     links = []
     try:
         for _ in range(300):
@@ -153,7 +154,7 @@ def test_more_connections_than_descriptors(arena):
         time.sleep(1.5)
         used = (server.cpu_s() - before) / (time.monotonic() - began)
         must(used < 0.3, f"it spins: {used:.0%} of a core")
-        server.window(200)
+        server.window(0.2)
     finally:
         for link in links:
             link.close()
@@ -164,7 +165,7 @@ def test_more_connections_than_descriptors(arena):
 def test_cap_of_connections_below_the_descriptors(arena):
     """There is always a descriptor left for what is not a client, from the start."""
     server = arena(limits_connections=10000, descriptors=128)
-    links = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(100)]
+    links = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(125)]
     try:
         time.sleep(0.5)
         must(not server.server.log_contains("out_of_descriptors"), "it ran out of descriptors")
@@ -174,6 +175,87 @@ def test_cap_of_connections_below_the_descriptors(arena):
         for link in links:
             link.close()
     server.serves()
+
+
+# ---- places ----------------------------------------------------------------------------------
+
+#: What somebody does with a place who only wants it to be taken.
+CROWDS = {
+    "nothing": b"",
+    "a part of a head": b"GET / HTTP/1.1\r\nHost: x\r\n",
+    "one request": GET,
+    "http/2 and no request": hello(),
+    "an answer that is not taken": hello(window=0) + whole_get(1, b"/openapi.json"),
+}
+
+
+def has_ended(link):
+    try:
+        return not link.recv(1 << 20)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def begin(port):
+    """A connection from another address than that of everybody else."""
+    link = socket.socket()
+    link.bind(("127.0.0.2", 0))
+    link.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        link.connect(("127.0.0.1", port))
+    return link
+
+
+def crowd(opening, count=200):
+    """More connections than there are places, each made again when it is ended."""
+    def attack(port):
+        links, silent = [begin(port) for _ in range(count)], set(range(count))
+        while True:
+            for i, link in enumerate(links):
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    if i in silent:
+                        link.send(opening)
+                        silent.discard(i)
+                if has_ended(link):
+                    link.close()
+                    links[i] = begin(port)
+                    silent.add(i)
+            time.sleep(0.01)
+    return attack
+
+
+def asks(link):
+    """Whether a request is answered on it."""
+    link.settimeout(PATIENCE_S)
+    try:
+        link.sendall(GET)
+        return link.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+@pytest.mark.guarded
+@pytest.mark.parametrize("opening", CROWDS.values(), ids=CROWDS)
+def test_all_places_are_taken(arena, opening):
+    """Newcomers get in all the same, and who was there before and asks nothing just now stays."""
+    server = arena(descriptors=128, limits_idle_ms=60000, limits_request_ms=60000)
+    with contextlib.ExitStack() as stack:
+        before = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                  for _ in range(5)]
+        must(all(asks(link) for link in before), "nobody is answered")
+        with Attacker(crowd(opening), server.port):
+            time.sleep(1)
+            for _ in range(10):
+                with socket.create_connection(("127.0.0.1", server.port)) as newcomer:
+                    must(asks(newcomer), "a newcomer does not get in")
+            must(all(asks(link) for link in before), "somebody else has lost a place")
+    full = {dict(labels)["then"]: value for (name, labels), value in server.sample().items()
+            if name == "purgeway_connections_full_total"}
+    must(full["ended"] >= 100, f"it is not counted: {full}")
+    told = [event for event in server.server.log() if event["event"] == "http.connections_full"]
+    must(len(told) == 1, f"it is not told once: {told}")
 
 
 # ---- bodies ------------------------------------------------------------------------------
@@ -214,7 +296,7 @@ def test_large_bodies_on_many_connections(arena, protocol):
     with contextlib.ExitStack() as stack, server.growth(128 * 1024):
         links = [stack.enter_context(Link(server.port)) for _ in range(100)]
         send_to_all(links, unfinished(protocol), 2)
-        server.window(100)
+        server.window(0.1)
     eventually(lambda: server.sample()[("purgeway_connections_open", frozenset())] <= 2,
                what="the end of those that left")
     whole = server.server.api.request("POST", "/v1/invalidations", b'{"keys":["a"]}'.ljust(SIZE),
@@ -230,14 +312,14 @@ def test_large_bodies_on_many_connections(arena, protocol):
 def test_wall_clock_that_jumps(arena, clock, seconds):
     """Whoever is connected stays so, and idle connections end when their time is up."""
     server = arena(limits_idle_ms=2000, limits_request_ms=2000, env=clock.env)
-    server.window(50)
+    server.window(0.05)
     with Link(server.port) as one, Link(server.port) as two:
         one.push(GET)
         two.push(hello() + whole_get(1))
         time.sleep(0.2)
         one.drain(), two.drain()
         clock.jump(seconds)
-        server.window(100)
+        server.window(0.1)
         must(not one.hung_up(0.5) and not two.hung_up(0.1), "connections end at once")
         must(one.ended(PATIENCE_S) and two.ended(PATIENCE_S), "idle connections are kept")
     server.serves()
@@ -245,15 +327,37 @@ def test_wall_clock_that_jumps(arena, clock, seconds):
 
 @pytest.mark.guarded
 def test_wall_clock_that_jumps_all_the_time(arena, clock):
-    server = arena(limits_idle_ms=4000, env=clock.env)
+    server = arena(limits_idle_ms=8000, env=clock.env)
     with Link(server.port) as idle:
         idle.push(hello())
-        for i in range(40):
+        for i in range(20):
             clock.jump(7200 * (-1) ** i)
-            server.window(20)
+            server.window(0)
         must(not idle.hung_up(0.1), "a connection ends long before its time")
         must(idle.ended(PATIENCE_S), "an idle connection is kept")
     server.serves()
+
+
+# ---- the measure itself ------------------------------------------------------------------
+
+
+@pytest.mark.patched("about the measure: the loop stands still in both builds")
+@pytest.mark.skipif(ROUNDS == 0, reason="nothing is measured beside the attacks")
+def test_what_shows_is_seen(arena):
+    """A loop that stands still for a tenth of the time must be called a breach."""
+    server = arena()
+
+    def attack(port):
+        with Link(port) as link:
+            for _ in range(100):
+                link.push(GET)
+                os.kill(server.server.pid, signal.SIGSTOP)
+                time.sleep(0.005)
+                os.kill(server.server.pid, signal.SIGCONT)
+                time.sleep(0.045)
+    with pytest.raises(Breach):
+        server.beside(attack)
+    eventually(server.server.is_ready)
 
 
 # ---- memory ------------------------------------------------------------------------------

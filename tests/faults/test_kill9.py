@@ -81,7 +81,7 @@ def test_killed_at_the_step(step, layout):
 
 
 WALKS = [("sweep.slice", 7), ("sweep.saved", 1), ("tags.claimed", 1), ("tags.slice", 7),
-         ("tags.saved", 1), ("effect.after", 2), ("settle.after", 1)]
+         ("tags.walked", 1), ("tags.saved", 1), ("effect.after", 2), ("settle.after", 1)]
 
 
 @pytest.mark.skipif(not kill9.has_failpoints(), reason="built without -DPGW_FAILPOINTS=ON")

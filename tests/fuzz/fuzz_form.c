@@ -7,6 +7,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
         const struct pgw_str text = pgw_str_of((const char *)data, size);
+        struct pgw_violations violations = {._items = NULL};
         struct pgw_fault fault = {"", ""};
         json_t *body = NULL;
 
@@ -15,6 +16,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         else
                 PGW_ASSERT(json_is_object(body));
         json_decref(body);
-        json_decref(pgw_form_of_surrogate_keys(text));
+        body = json_object();
+        if (pgw_form_add_surrogate_keys(text, body, &violations) == PGW_OK)
+                PGW_ASSERT(pgw_violations_count(&violations) == 0);
+        json_decref(body);
+        pgw_violations_fini(&violations);
         return 0;
 }

@@ -71,6 +71,14 @@ static int on_request(void *ctx, h2o_req_t *req, enum pgw_err err, const char *d
         return 0;
 }
 
+static struct pgw_str on_refusal(void *ctx, h2o_req_t *req, enum pgw_err err, const char *detail)
+{
+        (void)ctx;
+        PGW_ASSERT(err && detail);
+        req->res.content_length = 2;
+        return PGW_STR("{}");
+}
+
 static void answer_what_waits(void)
 {
         struct pgw_link *link;
@@ -111,6 +119,7 @@ static void begin(void)
             .idle_ms = 10000,
             .handshake_ms = 1000,
             .on_request = on_request,
+            .on_refusal = on_refusal,
         };
 
         (void)signal(SIGPIPE, SIG_IGN);

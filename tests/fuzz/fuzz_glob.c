@@ -1,9 +1,14 @@
 /* The first byte says how long the pattern is, the rest is the key. What a pattern promises holds
- * for every key that it matches, and a pattern without wildcards matches one key. */
+ * for every key that it matches, a pattern without wildcards matches one key, and where the model
+ * can say in time what is right it does. */
 #include <string.h>
 
+#include "../unit/glob_model.h"
 #include "base/panic.h"
 #include "domain/glob.h"
+
+#define MODEL_STARS_MAX 2
+#define MODEL_KEY_MAX   1024
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -34,6 +39,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
                 PGW_ASSERT(pgw_str_eq(prefix, pattern));
                 PGW_ASSERT(matches == pgw_str_eq(key, pattern));
         }
+        if (pgw_glob_stars(glob) <= MODEL_STARS_MAX && key.n <= MODEL_KEY_MAX)
+                PGW_ASSERT(matches == glob_model(pattern, key));
         pgw_glob_free(glob);
         return 0;
 }

@@ -31,6 +31,7 @@ static void map(const struct pgw_hook *hook, struct pgw_str type, struct pgw_str
                                                  .body = body,
                                                  .header = header,
                                                  .ctx = &type};
+        const struct pgw_hook_wish wish = {.rules = true, .bytes_max = 1u << 20};
         struct pgw_cloud_events events;
         struct pgw_hook_mapped mapped;
         struct pgw_buf id;
@@ -39,7 +40,7 @@ static void map(const struct pgw_hook *hook, struct pgw_str type, struct pgw_str
                 return;
         pgw_buf_init(&id, PGW_CLOUD_EVENTS_ID_MAX);
         (void)!pgw_hook_delivery_id(hook, &events, &id);
-        if (pgw_hook_map(hook, &events, true, NULL, &mapped) == PGW_OK)
+        if (pgw_hook_map(hook, &events, &wish, NULL, &mapped) == PGW_OK)
                 PGW_ASSERT(!mapped.invalidation || mapped.held > 0);
         pgw_hook_mapped_fini(&mapped);
         pgw_buf_fini(&id);

@@ -9,14 +9,14 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-static void try_event(const char *type, const char *uri, const char *template)
+static void try_event(const char *type, struct pgw_str uri, const char *template)
 {
         struct pgw_violations violations = {._items = NULL};
         struct pgw_fault fault = {"", ""};
         json_t *selectors = json_array(), *groups = json_array(), *event = json_object(),
                *body = NULL;
 
-        json_array_append_new(selectors, json_string(uri));
+        json_array_append_new(selectors, json_stringn(uri.p, uri.n));
         json_array_append_new(groups, json_string("g"));
         json_object_set_new(event, "type", json_string(type));
         json_object_set_new(event, "selectors", selectors);
@@ -40,9 +40,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         uint64_t wall_ms;
 
         for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-                try_event(types[i], text, "k:{path_query}");
+                try_event(types[i], pgw_str_of(text, size), "k:{path_query}");
         if (pgw_uri_template_check(text, false, &fault) == PGW_OK)
-                try_event("uri", "https://h.example/a?b", text);
+                try_event("uri", PGW_STR("https://h.example/a?b"), text);
         if (pgw_redis_url_parse(text, &url, &fault) == PGW_OK)
                 PGW_ASSERT(url.unix_path[0] || url.seed_count);
         if (pgw_rfc3339_parse(pgw_str_of((const char *)data, size), &wall_ms) == PGW_OK)

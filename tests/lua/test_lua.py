@@ -1,5 +1,6 @@
 """The scripts of lua/ against a private redis-server: every state, each call replayed, the
 wrong owner, a server without memory, and settle's fencing against a small model."""
+import contextlib
 import itertools
 import os
 import pathlib
@@ -18,14 +19,14 @@ TERMINAL = ("succeeded", "failed", "dead", "cancelled")
 OPEN = ("scheduled", "queued", "running", "retrying")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@contextlib.contextmanager
+def running(directory, **environment):
     """A client of a redis-server that is ours alone."""
-    directory = tmp_path_factory.mktemp("redis")
     socket = directory / "redis.sock"
     process = subprocess.Popen(
         ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir",
-         str(directory), "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
+         str(directory), "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL,
+        env={**os.environ, **environment})
     try:
         client = redis.Redis(unix_socket_path=str(socket), decode_responses=True)
         end = time.monotonic() + 10
@@ -40,6 +41,12 @@ def server(tmp_path_factory):
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("redis")) as client:
+        yield client
 
 
 @pytest.fixture
@@ -92,9 +99,9 @@ def fill_up(client):
 # ---- settle ----
 
 def job(entry="1-0", attempt=1, status="succeeded", started=5, requested=3, removed=2, missing=1,
-        error="", matched="", rebounds="", sample="", targets=""):
+        error="", matched="", rebounds="", sample="", targets="", place=""):
     return [entry, attempt, status, started, requested, removed, missing, error, matched,
-            rebounds, sample, targets]
+            rebounds, sample, targets, place]
 
 
 def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100, records=None, again=True):
@@ -102,7 +109,7 @@ def settle(client, jobs, keys=(RESULT,), beside=False, ttl=100, records=None, ag
     if records:
         jobs = [[*one, record] for one, record in zip(jobs, records, strict=True)]
     arguments = itertools.chain.from_iterable(jobs)
-    return run(client, "settle", [*keys, STREAM, AUDIT] if beside else keys, len(jobs), ttl,
+    return run(client, "settle", [*keys, STREAM, AUDIT, LATER] if beside else keys, len(jobs), ttl,
                GROUP if beside else "", 1000 if records else "",
                "1" if records and again else "", *arguments)
 
@@ -222,6 +229,19 @@ def test_settle_with_an_audit_drains_a_full_server(r):
 
 
 # ---- ack ----
+
+def test_settle_forgets_the_place_of_the_entry_and_no_other(r):
+    group(r)
+    mine, other = add(r, 2)
+    take(r, "a", 2)
+    r.hset(LATER, mapping={"x": f"=0 {mine}", "y": f"=0 {mine}", "z": f"99 {other}", "u": f"=2 1{other}"})
+    jobs = [job(mine, place="x"), job(other, place="y"), job(other, place="z"), job(other, place="u")]
+    assert settle(r, jobs, [f"{RESULT}{i}" for i in range(4)], beside=True) == [1] * 4
+    assert sorted(r.hkeys(LATER)) == ["u", "y", "z"]
+    r.hset(RESULT, "a", 2)
+    assert settle(r, [job(mine, place="y")], beside=True) == [0] and r.hexists(LATER, "y")
+    assert settle(r, [job(mine, place="y")], ["fresh"]) == [1] and r.hexists(LATER, "y")
+
 
 def test_ack_writes_a_record_for_what_it_acknowledges_and_only_once(r):
     group(r)
@@ -374,6 +394,12 @@ def test_begin_counts_the_turns_of_a_suspect(r):
     assert not r.hexists(RESULT, "g")
 
 
+def test_begin_counts_the_turns_anew_of_what_was_brought_back(r):
+    for status, said in (("dead", 1), ("running", 3)):
+        r.hset(RESULT, mapping={"s": status, "a": 4, "g": 2})
+        assert run(r, "begin", [RESULT], 5, 77, 100, 4, 2) == said
+
+
 def test_begin_works_on_a_full_server(r):
     fill_up(r)
     assert run(r, "begin", [RESULT], 2, 77, 100, 0, 1) == 1
@@ -428,10 +454,20 @@ def test_beat_works_on_a_full_server(r):
     assert idle_ms(r, entry) < 50
 
 
+# ---- join ----
+
+def test_join_keeps_who_is_there(r):
+    def join(ids, most=100):
+        return run(r, "join", ["group"], ids, 2, most, 60)
+    assert join("aabb") == 2 and 50 < r.ttl("group") <= 60
+    assert join("bbcc") == 3 and r.get("group") == "aabbcc"
+    assert join("aa") == 3 and join("ddee", 4) == 4 and r.get("group") == "aabbccdd"
+
+
 # ---- take_over ----
 
-def take_over(client, consumer, idle=50, count=10, start="0-0", **options):
-    return run(client, "take_over", [STREAM], GROUP, consumer, idle, count, start, **options)
+def take_over(client, consumer, idle=50, count=10, start="0-0", most=1 << 20, **options):
+    return run(client, "take_over", [STREAM], GROUP, consumer, idle, count, start, most, **options)
 
 
 def test_take_over_claims_what_went_quiet(r):
@@ -466,6 +502,19 @@ def test_take_over_goes_on_where_it_stopped(r):
         rounds += 1
         assert rounds < 10
     assert seen == ids
+
+
+def test_take_over_claims_no_more_than_it_can_tell(r):
+    group(r)
+    ids = [r.xadd(STREAM, {"k": "x" * 1000}) for _ in range(5)]
+    take(r, "dead", 5)
+    time.sleep(0.08)
+    cursor, entries, _, _ = take_over(r, "w", most=1500)
+    assert [entry[0] for entry in entries] == ids[:2], "up to the one that fills it"
+    assert [owner(r, entry) for entry in ids] == ["w"] * 2 + ["dead"] * 3
+    cursor, entries, attempts, _ = take_over(r, "w", most=1, start=cursor)
+    assert [entry[0] for entry in entries] == ids[2:3] and attempts == [2], "one in any case"
+    assert [entry[0] for entry in take_over(r, "w", start=cursor)[1]] == ids[3:]
 
 
 def test_take_over_reports_entries_whose_body_is_gone(r):
@@ -528,6 +577,14 @@ def test_peek_follows_a_job(r):
     r.xack(STREAM, GROUP, before_group)
     assert peek(r, before_group) == [0]
     assert peek(r, second)[:2] == [1, 0]
+
+
+def test_peek_tells_nothing_that_is_long(r):
+    entry = r.xadd(STREAM, {"v": "2", "n": "f" * 16, "k": "k" * 5000, "p": "p" * 5000,
+                            "g": "g" * 5000, "e": "7", "r": "why"})
+    assert peek(r, entry) == [1, 0, ["n", "f" * 16, "p", "", "g", "", "e", "7"]]
+    entry = r.xadd(STREAM, {"n": "n" * 5000, "e": "e" * 5000})
+    assert peek(r, entry) == [1, 0, ["n", "n" * 32, "e", "e" * 32]]
 
 
 def test_peek_knows_nothing_of_other_ids(r):
@@ -667,7 +724,25 @@ def test_survey_works_on_a_full_server(r):
     assert survey(r) == [0, 0, 0, 1, 0, 1]
 
 
-@given(steps=st.lists(st.tuples(st.sampled_from(("add", "take", "ack", "survey")),
+def test_survey_counts_what_waits_behind_a_job_that_takes_long(r):
+    """What is done with cannot be trimmed past it, and whoever cancels leaves a gap."""
+    group(r)
+    entries = add(r, 300)
+    take(r, "slow")
+    for entry in take(r, "w", 280):
+        r.xack(STREAM, GROUP, entry)
+    assert cancel(r, "x", 0, entries[290]) == [1, 3] and survey(r)[:2] == [18, 1]
+    assert cancel(r, "y", 0, entries[299], result="other") == [1, 3] and survey(r)[:2] == [17, 1]
+    assert len(take(r, "w", 5)) == 5 and survey(r)[:2] == [12, 6]
+    assert purge(r, *(text for entry in entries[286:290] for text in (entry, "", ""))) == entries[286:290]
+    assert survey(r)[:2] == [8, 6]
+    assert take(r, "w", 100) == entries[291:299] and survey(r)[:2] == [0, 14]
+    more = add(r, 3)
+    assert survey(r)[:2] == [3, 14] and survey(r)[5] == 300
+    assert take(r, "w", 100) == more
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(("add", "take", "ack", "cancel", "purge", "survey")),
                                 st.integers(0, 5)), max_size=40))
 @settings(max_examples=100, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -686,13 +761,21 @@ def test_survey_never_takes_what_is_unfinished(server, steps):
             del waiting[:number + 1]
         elif verb == "ack" and pending:
             server.xack(STREAM, GROUP, pending.pop(number % len(pending)))
+        elif verb == "cancel" and waiting:
+            assert cancel(server, "x", 0, waiting.pop(number % len(waiting)))[0] == 1
+            given += 1
+        elif verb == "purge" and waiting:
+            some = waiting[1:number]
+            assert purge(server, *(text for entry in some for text in (entry, "", ""))) == some
+            given += len(some)
+            del waiting[1:number]
         elif verb == "survey":
             kept = sorted(pending + waiting)
             oldest = int(min(kept, key=lambda e: tuple(map(int, e.split("-")))).split("-")[0]
                          ) if kept else 0
             said = survey(server)
             assert said[:3] == [len(waiting), len(pending), oldest]
-            assert said[5] in (given, None)
+            assert said[5] == given
             there = {entry[0] for entry in server.xrange(STREAM)}
             assert set(kept) <= there
 
@@ -700,11 +783,11 @@ def test_survey_never_takes_what_is_unfinished(server, steps):
 # ---- weigh ----
 
 def weigh(client, *keys):
-    return run(client, "weigh", ["dead:at", "later", *keys], 16)
+    return run(client, "weigh", ["dead:at", "later", "scheduled", *keys], 16)
 
 
 def test_weigh_of_nothing(r):
-    assert weigh(r, "scheduled", STREAM) == [0, 0, 0]
+    assert weigh(r, STREAM) == [0, 0, 0]
     assert r.keys("*") == []
 
 
@@ -717,18 +800,29 @@ def test_weigh_is_near_what_the_server_uses(r):
         pipe.zadd("scheduled", {f"{i}" + "z" * 100: i})
     pipe.execute()
     used = r.info("memory")["used_memory"] - before
-    put_off, size, _ = weigh(r, "scheduled", STREAM)
+    put_off, size, _ = weigh(r, STREAM)
     assert put_off == 20_000
     assert used / 2 < size < used * 2
 
 
 def test_weigh_without_the_permission_counts_all_the_same(r):
     r.hset("later", "a", "b")
+    r.zadd("scheduled", {"@a": 1})
     r.acl_setuser("weigher", enabled=True, nopass=True, keys=["*"],
                   commands=["+@all", "-memory|usage"])
     path = r.connection_pool.connection_kwargs["path"]
     with redis.Redis(unix_socket_path=path, username="weigher", password="x") as weigher:
         assert weigh(weigher, STREAM) == [1, None, 0]
+
+
+def test_weigh_counts_jobs_that_wait_for_their_time_and_no_others(r):
+    """Not again what has become an entry, nor places that nobody has forgotten."""
+    r.hset("later", mapping={f"due{i}": f"=0 {i}-1" for i in range(100)})
+    assert weigh(r, STREAM)[0] == 0
+    r.delete("later")
+    r.hset("later", mapping={f"id{i}": "9 record" for i in range(20)})
+    r.zadd("scheduled", {**{f"@id{i}": i for i in range(20)}, "a later pass": 5})
+    assert weigh(r, STREAM)[0] == 20
 
 
 def test_weigh_counts_dead_letters_and_does_not_weigh_them(r):
@@ -742,50 +836,257 @@ def test_weigh_works_on_a_full_server(r):
     assert weigh(r, STREAM)[1] > 0
 
 
-# ---- claim ----
+# ---- what jobs set aside of tags ----
 
-TAG, ASIDE = "purgeway:tag:{t}", "purgeway:tag:{t}:job"
+TAG, ASIDES, JOB = "purgeway:tag:{t}", "purgeway:tag:{t}:aside", "J" * 28
+LEASE = 30_000
+NOTHING, WALK, USED_UP, BUSY = 0, 1, 2, 3
+
+
+def aside(name=JOB):
+    return f"{TAG}:{name}"
+
+
+def claim(client, name=JOB, job=None, take="1", repeated=""):
+    """what, members, since, last, given, others, is_new"""
+    return run(client, "claim", [TAG, ASIDES, aside(name)], name, job or name, LEASE, take,
+               repeated)
+
+
+def walked(client, since, name=JOB, keep=""):
+    return run(client, "walked", [ASIDES, aside(name)], name, since, keep)
+
+
+def look(client, limit=0):
+    """what, name, last, given"""
+    return run(client, "look", [ASIDES], limit, LEASE)
+
+
+def give_back(client, name=JOB, owner=None, cursor="0", count=10, idle=0):
+    owner = name if owner is None else owner
+    return run(client, "give_back", [TAG, ASIDES, aside(name)], name, cursor, count, owner, idle)
+
+
+def leave_alone(client, *names):
+    """As if nobody had been at these sets for long."""
+    for name in names or (JOB,):
+        since, _, ends, owner = client.hget(ASIDES, name).split(" ")
+        client.hset(ASIDES, name, f"{since} 0 {ends} {owner}")
 
 
 def test_claim_sets_aside_once(r):
     r.sadd(TAG, "a", "b")
     r.pexpire(TAG, 50_000)
-    for _ in range(2):
-        assert run(r, "claim", [TAG, ASIDE], 1) == 2
-        assert r.exists(TAG) == 0 and r.smembers(ASIDE) == {"a", "b"} and r.ttl(ASIDE) == -1
+    first = claim(r)
+    assert first[:2] == [WALK, 2] and first[3] == first[2] and first[4:] == [0, 1, 1]
+    again = claim(r)
+    assert again[:2] == [WALK, 2] and again[2] == first[2] and again[6] == 0
+    assert r.exists(TAG) == 0 and r.smembers(aside()) == {"a", "b"} and r.ttl(aside()) == -1
+    assert r.ttl(ASIDES) == -1
     r.sadd(TAG, "later")
-    assert run(r, "claim", [TAG, ASIDE], 1) == 2
+    assert claim(r)[:2] == [WALK, 2]
     assert r.smembers(TAG) == {"later"}
 
 
-def test_later_pass_claims_no_more(r):
-    r.sadd(TAG, "a")
-    assert run(r, "claim", [TAG, ASIDE], "") == 0
-    assert r.smembers(TAG) == {"a"}
-    r.sadd(ASIDE, "b", "c")
-    assert run(r, "claim", [TAG, ASIDE], "") == 2
-
-
 def test_claim_of_nothing_is_nothing(r):
-    assert run(r, "claim", [TAG, ASIDE], 1) == 0
-    assert r.exists(TAG, ASIDE) == 0
+    assert claim(r) == [NOTHING, 0, 0, 0, 0, 0, 0]
+    assert r.exists(TAG, aside(), ASIDES) == 0
 
 
-@pytest.mark.parametrize("wrong", [TAG, ASIDE])
+def test_claim_is_known_to_those_behind_it_until_it_is_walked_through(r):
+    r.sadd(TAG, "a")
+    since = claim(r)[2]
+    late = claim(r, "K" * 28)
+    assert late[0] == NOTHING and late[3] == since and late[5] == 1
+    assert look(r)[:3] == [2, "", since] and look(r, since)[0] == 2 and look(r, since - 1)[0] == 0
+    leave_alone(r)
+    assert look(r)[:2] == [1, JOB]
+    assert claim(r, JOB, "K" * 28, "")[:2] == [WALK, 1]  # another job goes on with it
+    assert claim(r, JOB, "L" * 28, "")[0] == BUSY  # ... and no third one
+    assert claim(r)[0] == WALK  # but for its own
+    assert walked(r, since) == [0, 0] and r.dbsize() == 0
+    assert look(r) == [0, "", 0, 0]
+
+
+def test_clock_set_back_makes_nobody_wait_for_ever(r):
+    r.sadd(TAG, "a")
+    since = claim(r)[2]
+    r.hset(ASIDES, JOB, f"{since} {int(time.time() * 1000) + 3_600_000} 0 {JOB}")
+    assert look(r)[:2] == [1, JOB] and claim(r, JOB, "K" * 28, "")[0] == WALK
+
+
+def test_later_claims_are_later_whatever_the_clock(r):
+    r.sadd(TAG, "a")
+    claim(r)
+    ahead = int(time.time() * 1e6) + 10**9
+    r.hset(ASIDES, JOB, f"{ahead} 0 0 {JOB}")
+    r.sadd(TAG, "b")
+    assert claim(r, "K" * 28)[2] == ahead + 1
+
+
+def test_what_is_walked_through_is_kept_for_repetitions(r):
+    r.sadd(TAG, "a")
+    since = claim(r, repeated="1")[2]
+    assert walked(r, since, keep=60_000) == [0, 0]
+    assert not r.exists(ASIDES) and 0 < r.pttl(aside()) <= 60_000
+    assert claim(r, repeated="1")[0] == NOTHING
+    r.sadd(TAG, "b")
+    assert claim(r, repeated="1")[0] == USED_UP
+    assert claim(r, JOB + ".1", JOB, repeated="1")[:2] == [WALK, 1]
+
+
+def test_what_is_walked_through_and_not_repeated_is_dropped(r):
+    """Somebody else has walked through it, who could not know that it is not repeated."""
+    r.sadd(TAG, "a")
+    walked(r, claim(r)[2], keep=60_000)
+    assert claim(r)[0] == NOTHING and r.dbsize() == 0
+
+
+def test_walk_of_what_was_given_back_ends_nothing(r):
+    r.sadd(TAG, "a")
+    since = claim(r)[2]
+    assert give_back(r) == [1, "0"]
+    assert r.smembers(TAG) == {"a"} and not r.exists(aside())
+    given = look(r)[3]
+    assert given > 0 and walked(r, since) == [0, given]
+    assert claim(r)[:2] == [WALK, 1] and walked(r, since)[0] == 1  # of the time before
+    assert r.smembers(aside()) == {"a"}
+    assert claim(r)[4] == given
+
+
+def test_claim_forgets_what_is_lost(r):
+    r.sadd(TAG, "a")
+    claim(r)
+    r.delete(aside())
+    assert claim(r)[0] == NOTHING and look(r)[0] == 0
+
+
+def test_claim_registers_what_an_older_version_has_set_aside(r):
+    r.sadd(aside(), "a")
+    assert claim(r)[:2] == [WALK, 1] and r.hexists(ASIDES, JOB)
+
+
+@pytest.mark.parametrize("wrong", [TAG, aside(), ASIDES])
 def test_claim_leaves_what_is_no_set(r, wrong):
     r.sadd(TAG, "a")
     r.delete(wrong)
     r.set(wrong, "text")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        run(r, "claim", [TAG, ASIDE], 1)
+        claim(r)
     assert r.get(wrong) == "text"
 
 
-def test_claim_works_on_a_full_server(r):
+def test_claim_and_give_back_work_on_a_full_server(r):
     r.sadd(TAG, "a")
     fill_up(r)
-    assert run(r, "claim", [TAG, ASIDE], 1) == 1
-    assert r.smembers(ASIDE) == {"a"}
+    assert claim(r)[:2] == [WALK, 1] and claim(r)[:2] == [WALK, 1]
+    assert r.smembers(aside()) == {"a"}
+    assert give_back(r)[0] == 1 and r.smembers(TAG) == {"a"}
+    assert walked(r, claim(r)[2])[0] == 0
+
+
+# ---- give_back ----
+
+
+@pytest.mark.parametrize("there, taken", [(0, 50), (3, 50), (50, 3), (50, 50), (200, 300)])
+def test_give_back_loses_nothing_however_large(r, there, taken):
+    r.sadd(TAG, *(f"a{i:030}" for i in range(taken)))
+    claim(r)
+    if there:
+        r.sadd(TAG, *(f"b{i:030}" for i in range(there)))
+    cursor, calls = "0", 0
+    while True:
+        what, cursor = give_back(r, cursor=cursor)
+        calls += 1
+        if what != 2:
+            break
+        assert r.hexists(ASIDES, JOB) and r.scard(aside()) == taken
+    assert what == 1 and r.scard(TAG) == there + taken and not r.exists(aside())
+    assert r.hkeys(ASIDES) == ["~"] and r.ttl(ASIDES) > 0
+    assert give_back(r) == [0, "0"]
+
+
+def test_give_back_keeps_the_end_of_the_tag(r):
+    r.sadd(TAG, "a")
+    r.pexpire(TAG, 50_000)
+    claim(r)
+    give_back(r)
+    assert 40_000 < r.pttl(TAG) <= 50_000
+    claim(r)
+    r.sadd(TAG, "stays")
+    give_back(r)
+    assert r.pttl(TAG) == -1
+
+
+def test_give_back_touches_nothing_of_others(r):
+    r.sadd(TAG, "a")
+    claim(r)
+    assert give_back(r, owner="K" * 28)[0] == 3
+    assert give_back(r, owner="", idle=0)[0] == 3  # somebody is at it
+    leave_alone(r)
+    assert give_back(r, owner="", idle=10**14)[0] == 3
+    assert give_back(r, owner="", idle=1000)[0] == 1
+    since = claim(r)[2]
+    walked(r, since, keep=60_000)
+    assert give_back(r, owner="", idle=0)[0] == 3 and r.exists(aside())
+    assert give_back(r)[0] == 1 and not r.exists(aside(), TAG)  # but for its owner
+
+
+def test_give_back_notes_what_nobody_has_written_down(r):
+    r.sadd(aside("some-job"), "a")
+    assert give_back(r, "some-job", owner="", idle=60_000)[0] == 3
+    assert look(r)[:2] == [1, "some-job"]
+    leave_alone(r, "some-job")
+    assert give_back(r, "some-job", owner="", idle=60_000)[0] == 1 and r.smembers(TAG) == {"a"}
+
+
+# ---- doubt, certain ----
+
+PRUNE = "prune"
+
+
+def doubt(client, *members):
+    return run(client, "doubt", [TAG, ASIDES, aside(PRUNE)], PRUNE, LEASE, *members)
+
+
+def certain(client, *members):
+    return run(client, "certain", [TAG, ASIDES, aside(PRUNE)], PRUNE, *members)
+
+
+def test_what_is_doubted_is_known_to_purges_until_it_is_certain(r):
+    r.sadd(TAG, "a", "b", "c")
+    r.pexpire(TAG, 50_000)
+    assert doubt(r, "a", "b", "c", "d") == 3
+    assert look(r)[0] == 2 and claim(r)[5] == 1
+    assert doubt(r, "a") == -1
+    assert certain(r, "b") == 1
+    assert r.smembers(TAG) == {"b"} and 0 < r.pttl(TAG) <= 50_000
+    assert look(r)[0] == 0 and look(r)[3] > 0 and not r.exists(aside(PRUNE))
+    assert certain(r, "c") == -1 and r.smembers(TAG) == {"b"}
+
+
+def test_what_is_certainly_gone_leaves_nothing_behind(r):
+    r.sadd(TAG, "a")
+    assert doubt(r, "a") == 1 and certain(r) == 0 and r.dbsize() == 0
+    assert doubt(r, "a") == 0 and r.dbsize() == 0
+
+
+def test_doubt_whose_worker_died_is_given_back(r):
+    r.sadd(TAG, "a", "b")
+    doubt(r, "a")
+    leave_alone(r, PRUNE)
+    assert look(r)[:2] == [1, PRUNE]
+    assert give_back(r, PRUNE, owner="", idle=0)[0] == 1 and r.smembers(TAG) == {"a", "b"}
+
+
+def test_doubt_that_a_purge_has_taken_over_is_the_purges(r):
+    r.sadd(TAG, "a")
+    doubt(r, "a")
+    leave_alone(r, PRUNE)
+    since = claim(r, PRUNE, JOB, "")[2]
+    assert certain(r, "a") == -1 and r.smembers(aside(PRUNE)) == {"a"}
+    walked(r, since, PRUNE)
+    assert r.dbsize() == 0
 
 
 # ---- tag ----
@@ -836,8 +1137,8 @@ def record(*texts):
     return out
 
 
-def wake(client, count=10):
-    return run(client, "wake", [SCHEDULED, LATER, *LANES], count)
+def wake(client, count=10, most=1 << 20):
+    return run(client, "wake", [SCHEDULED, LATER, *LANES], count, most)
 
 
 def test_wake_moves_what_is_due(raw):
@@ -857,6 +1158,13 @@ def test_wake_takes_the_earliest_and_no_more_than_asked(r):
     r.zadd(SCHEDULED, {record("0", "k", str(i)).decode(): i for i in range(20)})
     assert wake(r, 5) == 5
     assert [fields["k"] for _, fields in r.xrange("lane:0")] == ["0", "1", "2", "3", "4"]
+
+
+def test_wake_moves_no_more_bytes_than_asked(r):
+    for i in range(4):
+        r.zadd(SCHEDULED, {record("0", *("k", str(i) * 100) * 10).decode(): i})
+    assert wake(r, most=1500) == 2 and wake(r, most=1) == 1 and wake(r) == 1 and wake(r) == 0
+    assert [fields["k"][0] for _, fields in r.xrange("lane:0")] == ["0", "1", "2", "3"]
 
 
 def test_wake_works_on_a_full_server(r):
@@ -908,11 +1216,25 @@ def test_put_off_on_a_full_server_does_nothing(r):
 
 # ---- once ----
 
+def test_kept_tells_a_few_fields_and_nothing_else(raw):
+    def told(kept, *names):
+        raw.hset(LATER, "x", kept)
+        return run(raw, "kept", [LATER], "x", *names)
+    assert run(raw, "kept", [LATER], "x", "e") is None
+    assert told("=1 5-6", "e") == [b"=1 5-6"] and told("odd", "e") == [b"odd"]
+    assert told(b"77 " + record("0", "v", "2", "k", "e" * 70_000), "e") == [b"77", []]
+    assert told(b"77 " + record("0", "k", b"\x01e\x01", "e", "12", "l", "e", "q", ""), "l", "e", "q") == \
+        [b"77", [b"e", b"12", b"l", b"e", b"q", b""]]
+    assert told(b"77 \xff\xff", "e") == [b"77", []] and told(b"77 ", "e") == [b"77", []]
+
+
 ONCE, COUNTS = "purgeway:{main}:once:x", "purgeway:{main}:once"
 
 
-def once(client, name=ONCE, fingerprint="f", ttl=60_000, most=10, fields=("n", "1")):
-    return run(client, "once", [name, COUNTS, STREAM], ttl, most, fingerprint, "id", *fields)
+def once(client, name=ONCE, fingerprint="f", ttl=60_000, most=10, fields=("n", "1"), other=None,
+         other_ttl=90_000):
+    return run(client, "once", [name, COUNTS, STREAM, *([other] if other else [])], ttl, most,
+               fingerprint, "id", other_ttl if other else 0, *fields)
 
 
 def kept(client):
@@ -960,7 +1282,7 @@ def test_once_puts_off(raw):
     r = raw
     keys = [ONCE, COUNTS, SCHEDULED, LATER]
     due = int(time.time() * 1000) + 60_000
-    args = [60_000, 10, "f", "the-id", due, "the-id", record("1", "k", "x")]
+    args = [60_000, 10, "f", "the-id", 0, due, "the-id", record("1", "k", "x")]
     assert run(r, "once", keys, *args) == [1, b"f the-id"]
     assert run(r, "once", keys, *args) == [0, b"f the-id"]
     assert r.zrange(SCHEDULED, 0, -1, withscores=True) == [(b"@the-id", due)]
@@ -971,8 +1293,8 @@ def test_once_puts_off(raw):
 
 def test_once_without_a_job(r):
     for expected in ([1, "f group"], [0, "f group"]):
-        assert run(r, "once", [ONCE, COUNTS], 60_000, 10, "f", "group") == expected
-    assert run(r, "once", [ONCE, COUNTS], 60_000, 10, "g", "other") == [-1]
+        assert run(r, "once", [ONCE, COUNTS], 60_000, 10, "f", "group", 0) == expected
+    assert run(r, "once", [ONCE, COUNTS], 60_000, 10, "g", "other", 0) == [-1]
 
 
 def test_once_keeps_no_more_than_it_may(r):
@@ -1000,7 +1322,8 @@ def test_once_counts_in_few_fields(r):
 
 
 @pytest.mark.parametrize("keys, args", [
-    ([STREAM], ("id", "n", "1")), ([SCHEDULED, LATER], ("id", 5, "id", "x")), ([], ("group",))])
+    ([STREAM], ("id", 0, "n", "1")), ([STREAM, ONCE + "2"], ("id", 9000, "n", "1")),
+    ([SCHEDULED, LATER], ("id", 0, 5, "id", "x")), ([], ("group", 0))])
 def test_once_on_a_full_server_does_nothing(r, keys, args):
     r.hset(COUNTS, 1, 5)  # what has expired is not tidied up either
     fill_up(r)
@@ -1021,6 +1344,51 @@ def test_once_beside_a_foreign_key_does_nothing(r, broken):
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         once(r)
     assert r.keys("*") == [broken]
+
+
+OTHER = ONCE + "-other"
+
+
+def test_once_by_another_name(r):
+    _, record = once(r, other=OTHER)
+    assert r.get(ONCE) == r.get(OTHER) == record and kept(r) == 2
+    assert 59_000 < r.pttl(ONCE) <= 60_000 < 89_000 < r.pttl(OTHER) <= 90_000
+    changes = r.info("persistence")["rdb_changes_since_last_save"]
+    assert once(r, ONCE + "2", "g", other=OTHER) == [0, record]
+    assert r.info("persistence")["rdb_changes_since_last_save"] > changes
+    assert r.xlen(STREAM) == 1 and not r.exists(ONCE + "2") and kept(r) == 2
+
+
+def test_once_by_another_name_that_comes_later(r):
+    """Who is known by the first name brings a second one with him, and is known by that from then on."""
+    _, record = once(r)
+    expires = r.pexpiretime(ONCE)
+    assert once(r, other=OTHER) == [0, record]
+    assert r.get(OTHER) == record and 89_000 < r.pttl(OTHER) <= 90_000 and kept(r) == 2
+    r.delete(ONCE)
+    assert once(r, other=OTHER) == [0, record] and not r.exists(ONCE)
+    assert r.xlen(STREAM) == 1 and r.pexpiretime(OTHER) >= expires
+    assert once(r, other=OTHER + "2")[0] == 1 and r.xlen(STREAM) == 2
+
+
+def test_once_by_another_name_refuses_another_request(r):
+    once(r)
+    assert once(r, fingerprint="g", other=OTHER) == [-1] and not r.exists(OTHER)
+
+
+def test_once_by_another_name_puts_off(raw):
+    r = raw
+    keys = [ONCE, COUNTS, SCHEDULED, LATER, OTHER]
+    args = [60_000, 10, "f", "the-id", 90_000, 5, "the-id", record("1", "k", "x")]
+    assert run(r, "once", keys, *args) == [1, b"f the-id"]
+    assert run(r, "once", [ONCE + "2", *keys[1:]], *args) == [0, b"f the-id"]
+    assert r.zcard(SCHEDULED) == r.hlen(LATER) == 1
+
+
+def test_once_by_another_name_on_a_full_server(r):
+    _, had = once(r)
+    fill_up(r)
+    assert once(r, other=OTHER) == [0, had] == once(r, ONCE + "2", other=OTHER)
 
 
 # ---- hold, fill ----
@@ -1090,22 +1458,21 @@ def pending_entry(client, *fields, consumer="a"):
     return entry
 
 
-def release(client, entry, *changes, consumer="a", job="id", member="@id", score=5, most="",
+def release(client, entry, *changes, consumer="a", job="id", member="@id", pause=-5, most="",
             where=(SCHEDULED, LATER), audit=("", ""), deliveries=1):
-    return run(client, "release", [STREAM, *where, AUDIT], GROUP, entry, consumer, deliveries, 1,
-               job, member, score, most, *audit, *changes)
+    return run(client, "release", [STREAM, *where, AUDIT, LATER], GROUP, entry, consumer, deliveries, 1,
+               job, member, pause, most, *audit, *changes)
 
 
 def test_release_keeps_what_was_not_changed(raw):
     entry = pending_entry(raw, "v", "1", "n", "aa", "k", b"\x01x", "q", "me")
     assert release(raw, entry, "v", "2", "k", b"\x01y", "q", "") == 1
-    assert raw.zscore(SCHEDULED, "@id") == 5
     due, kept = raw.hget(LATER, "id").split(b" ", 1)
-    assert due == b"5"
+    assert int(due) == raw.zscore(SCHEDULED, "@id")
     assert kept == record("1", "n", "aa", "v", "2", "k", b"\x01y")
     assert raw.xpending(STREAM, GROUP)["pending"] == 0
     assert run(raw, "wake", [SCHEDULED, LATER, "purgeway:{main}:high", "purgeway:{main}:normal",
-                             "purgeway:{main}:low"], 10) == 1
+                             "purgeway:{main}:low"], 10, 1000) == 1
     assert raw.xrange("purgeway:{main}:normal")[0][1] == {b"n": b"aa", b"v": b"2", b"k": b"\x01y"}
 
 
@@ -1113,7 +1480,23 @@ def test_release_of_long_values(raw):
     long = b"x" * 70000
     entry = pending_entry(raw, "v", "1", "k", long)
     assert release(raw, entry) == 1
-    assert raw.hget(LATER, "id") == b"5 " + record("1", "v", "1", "k", long)
+    assert raw.hget(LATER, "id").split(b" ", 1)[1] == record("1", "v", "1", "k", long)
+
+
+def server_ms(client):
+    seconds, micros = client.time()
+    return seconds * 1000 + micros // 1000
+
+
+def test_what_waits_is_due_by_the_clock_of_the_server(raw):
+    """Whatever the time is where the worker runs: it says after how long, not when."""
+    before = server_ms(raw)
+    assert release(raw, pending_entry(raw, "v", "1"), pause=4000) == 1
+    assert run(raw, "repeat", [SCHEDULED], 7000, record("1", "v", "2")) == 1
+    after = server_ms(raw)
+    times = {member: score for member, score in raw.zrange(SCHEDULED, 0, -1, withscores=True)}
+    assert before + 4000 <= times[b"@id"] <= after + 4000
+    assert before + 7000 <= times[record("1", "v", "2")] <= after + 7000
 
 
 def test_release_is_for_the_owner_alone(raw):
@@ -1131,6 +1514,13 @@ def test_release_is_for_the_last_attempt_alone(raw):
     assert release(raw, entry) == 0 and not raw.exists(LATER, SCHEDULED)
     assert raw.xpending(STREAM, GROUP)["pending"] == 1
     assert release(raw, entry, deliveries=2) == 1
+
+
+def test_release_of_what_is_buried_forgets_its_place(r):
+    entry = pending_entry(r, "v", "1")
+    r.hset(LATER, mapping={"id": f"=0 {entry}", "other": "=0 1-1"})
+    assert release(r, entry, member="id", where=(DEAD_AT, DEAD)) == 1
+    assert r.hkeys(LATER) == ["other"] and r.hkeys(DEAD) == ["id"]
 
 
 def test_release_without_an_id_is_its_own_member(raw):
@@ -1202,10 +1592,12 @@ def bury(client, name, at=5, lane="0", *fields):
 
 
 STREAMS = ["purgeway:{main}:high", "purgeway:{main}:normal", "purgeway:{main}:low"]
+CANCELLED = "purgeway:{main}:cancelled"
 
 
-def redrive(client, *names, audit=("", "")):
-    return run(client, "redrive", [DEAD_AT, DEAD, LATER, AUDIT, *STREAMS], *audit, *names)
+def redrive(client, *names, audit=("", ""), most=1 << 20):
+    return run(client, "redrive", [DEAD_AT, DEAD, LATER, AUDIT, CANCELLED, *STREAMS], *audit, most,
+               *names)
 
 
 def test_redrive_counts_tries_anew_and_attempts_on(raw):
@@ -1220,6 +1612,20 @@ def test_redrive_counts_tries_anew_and_attempts_on(raw):
     assert redrive(raw, "x") == [0]
 
 
+def test_redrive_takes_back_an_earlier_cancel(r):
+    bury(r, "x", 5, "0", "v", "2")
+    r.zadd(CANCELLED, {"x": 1, "y": 1})
+    assert redrive(r, "x", "y") == [1, 0]
+    assert r.zrange(CANCELLED, 0, -1) == ["y"]
+
+
+def test_redrive_moves_no_more_bytes_than_asked(r):
+    for name in "wxyz":
+        bury(r, name, 5, "0", "k", name * 1000)
+    assert redrive(r, "a", "w", "x", "y", most=1500) == [0, 1, 1]
+    assert redrive(r, "y", "z", most=1) == [1] and r.hkeys(DEAD) == ["z"]
+
+
 def test_redrive_on_a_full_server_does_nothing(r):
     bury(r, "x", 5, "0", "v", "2")
     r.config_set("maxmemory", 1)
@@ -1231,14 +1637,44 @@ def test_redrive_on_a_full_server_does_nothing(r):
 def test_letters_come_by_page_the_oldest_first(r):
     for i in range(10):
         bury(r, f"n{i}", 5 if i < 6 else i)
-    seen, at, name = [], 0, ""
-    while True:
-        page = run(r, "letters", [DEAD_AT, DEAD], at, name, 3)
-        seen += page[::3]
-        if len(page) < 9:
-            break
-        name, at = page[-3], page[-2]
-    assert seen == [f"n{i}" for i in range(10)]
+    for count, most in ((3, 1 << 20), (100, 1), (4, 50), (100, 1 << 20)):
+        seen, at, name, more = [], 0, "", 1
+        while more:
+            more, page = run(r, "letters", [DEAD_AT, DEAD], at, name, count, most)
+            assert len(page) <= (3 * count if most > 1 else 3)
+            seen += page[::3]
+            if page:
+                name, at = page[-3], page[-2]
+            assert len(seen) <= 10
+        assert seen == [f"n{i}" for i in range(10)]
+
+
+def test_letters_end_behind_the_one_that_fills_the_page(r):
+    for name in "vwxyz":
+        bury(r, name, 5, "0", *("k", name * 100) * 10)
+    more, page = run(r, "letters", [DEAD_AT, DEAD], 0, "", 100, 1500)
+    assert more == 1 and page[::3] == ["v", "w"]
+    more, page = run(r, "letters", [DEAD_AT, DEAD], page[-2], page[-3], 100, 1 << 20)
+    assert more == 0 and page[::3] == ["x", "y", "z"]
+
+
+def test_letters_come_in_the_order_of_their_bytes_whatever_the_locale(tmp_path):
+    """A server that has one other than C compares texts in scripts by it, and members of sets not."""
+    made = subprocess.run(["localedef", "-i", "en_US", "-f", "UTF-8", str(tmp_path / "en_US.UTF-8")],
+                          capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("localedef has nothing to make a locale of")
+    with running(tmp_path, LOCPATH=str(tmp_path), LC_ALL="en_US.UTF-8") as client:
+        assert client.eval("return 'a' < 'B' and 1 or 0", 0) == 1
+        names = [first + second for first in "aBcD-_9" for second in ("", "a", "B", "b")]
+        for name in names:
+            bury(client, name, 5)
+        seen, at, name, more = [], 0, "", 1
+        while more and len(seen) <= len(names):
+            more, page = run(client, "letters", [DEAD_AT, DEAD], at, name, 3, 1 << 20)
+            seen += page[::3]
+            at, name = (page[-2], page[-3]) if page else (at, name)
+        assert seen == sorted(names)
 
 
 def test_drop_is_for_those_that_wait(raw):
@@ -1262,36 +1698,55 @@ def test_letters_that_go_leave_a_record_each(r):
 
 # ---- cancel, purge ----
 
-CANCELLED = "purgeway:{main}:cancelled"
-
-
-def cancel(client, job="x", lane="", entry="", audit=("", ""), end=""):
-    return run(client, "cancel", [SCHEDULED, LATER, CANCELLED, AUDIT, *STREAMS], GROUP, job, 5,
-               lane, entry, *audit, end)
+def cancel(client, job="x", lane="", entry="", audit=("", ""), selectors=3, end="", result=RESULT):
+    """In earnest; without `selectors` it is asked what there is."""
+    return run(client, "cancel", [SCHEDULED, LATER, CANCELLED, AUDIT, result, *STREAMS], GROUP, job, 50, 20,
+               lane, entry, *audit, *([""] if selectors is None else [selectors, end, 60]))
 
 
 def test_cancel_takes_out_what_waits(r):
     group(r)
     entry, = add(r)
-    assert cancel(r, lane=0, entry=entry)[0] == 1
-    assert cancel(r, lane=0, entry=entry) == [0] and cancel(r) == [0]
+    assert cancel(r, lane=0, entry=entry) == [1, 3] and not r.xlen(STREAM) and not r.exists(AUDIT)
+    assert r.hgetall(RESULT) == {"s": "cancelled", "f": "50", "n": "3"} and 0 < r.ttl(RESULT) <= 60
+    # Asked again, by whoever heard no answer.
+    assert cancel(r, lane=0, entry=entry, selectors=None) == cancel(r) == [1, 3]
+    assert cancel(r, result="other", lane=0, entry=entry) == cancel(r, result="other") == [0]
+    r.delete(RESULT)
     r.hset(LATER, "x", "9 record")
     r.zadd(SCHEDULED, {"@x": 9})
-    assert cancel(r) == [1, "record"] and not r.exists(LATER, SCHEDULED, AUDIT)
+    assert cancel(r) == [1, 3] and not r.exists(LATER, SCHEDULED, AUDIT)
+    assert r.hget(RESULT, "s") == "cancelled"
 
 
-def test_cancel_with_an_audit_wants_the_record_of_the_end(r):
+def test_cancel_keeps_what_was_done_before(r):
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    r.hset(RESULT, mapping={"s": "retrying", "a": 2, "r": 4, "e": "x", "u": 9})
+    assert cancel(r) == [1, 3]
+    assert r.hgetall(RESULT) == {"s": "cancelled", "a": "2", "r": "4", "f": "50", "n": "3"}
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+def test_cancel_leaves_an_end_alone(r, status):
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    r.hset(RESULT, "s", status)
+    assert cancel(r) == [1, 3] and r.hgetall(RESULT) == {"s": status}
+
+
+def test_cancel_asks_what_there_is_to_be_said(r):
     group(r)
     entry, = add(r)
     r.hset(LATER, "x", "9 record")
     r.zadd(SCHEDULED, {"@x": 9})
-    for _ in range(2):
-        assert cancel(r, "y", 0, entry, audit=(1000, "A"))[0] == 3
-        assert cancel(r, audit=(1000, "A")) == [3, "record"]
-    assert not r.exists(AUDIT) and r.xlen(STREAM) == 1 and r.hexists(LATER, "x")
-    assert cancel(r, "y", 0, entry, audit=(1000, "A"), end="B")[0] == 1
-    assert cancel(r, audit=(1000, "C"), end="D") == [1, "record"]
-    assert cancel(r, audit=(1000, "C"), end="D") == [0]
+    for audit in (("", ""), (1000, "A")):
+        assert cancel(r, "y", 0, entry, audit, None) == [3, [entry, ["n", "0" * 16]]]
+        assert cancel(r, audit=audit, selectors=None) == [3, "record"]
+    assert not r.exists(AUDIT, RESULT) and r.xlen(STREAM) == 1 and r.hexists(LATER, "x")
+    assert cancel(r, "y", 0, entry, audit=(1000, "A"), end="B", result="other")[0] == 1
+    assert cancel(r, audit=(1000, "C"), end="D") == [1, 3]
+    assert cancel(r, audit=(1000, "C"), end="D") == [1, 3]
     assert [record["d"] for record in audited(r)] == ["A", "B", "C", "D"]
 
 
@@ -1299,33 +1754,93 @@ def test_cancel_of_what_a_worker_has_is_written_down_without_an_end(r):
     group(r)
     entry, = add(r)
     take(r, "a")
-    assert cancel(r, "x", 0, entry, audit=(1000, "A")) == [2]
-    assert r.zscore(CANCELLED, "x") == 5 and audited(r) == [{"d": "A"}]
+    r.zadd(CANCELLED, {"older": 19, "young": 20})
+    assert cancel(r, "x", 0, entry, audit=(1000, "A"), selectors=None) == [2]
+    assert r.zrange(CANCELLED, 0, -1, withscores=True) == [("young", 20), ("x", 50)]
+    assert audited(r) == [{"d": "A"}] and not r.exists(RESULT)
 
 
-def purge(client, count=10, audit=("", ""), *ends):
-    return run(client, "purge", [STREAM, LATER, AUDIT], GROUP, count, *audit, *ends)
+def test_cancel_works_on_a_full_server(r):
+    group(r)
+    mine, waits = add(r, 2)
+    take(r, "a")
+    r.hset(LATER, "x", "9 record")
+    r.zadd(SCHEDULED, {"@x": 9})
+    fill_up(r)
+    assert cancel(r, "y", 0, waits, (1000, "A"), end="B", result="other") == [1, 3]
+    assert cancel(r, audit=(1000, "C"), end="D") == [1, 3]
+    assert cancel(r, "z", 0, mine, (1000, "E")) == [2]
+    assert r.hget(RESULT, "s") == r.hget("other", "s") == "cancelled"
+    assert r.xlen(STREAM) == 1 and r.zscore(CANCELLED, "z") and len(audited(r)) == 5
+
+
+def waiting(client, count=10, most=1 << 20):
+    more, entries = run(client, "purge", [STREAM, LATER, AUDIT, CANCELLED], GROUP, count, most, "", "")
+    return more, [entry[0] for entry in entries]
+
+
+def purge(client, *ends, audit=("", ""), results=()):
+    """`ends`: entry id, record and selectors of each job."""
+    return run(client, "purge", [STREAM, LATER, AUDIT, CANCELLED, *results], GROUP, 10, 1, *audit, 60, *ends)
+
+
+def test_purge_says_what_waits_and_touches_nothing(r):
+    assert waiting(r) == (0, [])
+    group(r)
+    entries = add(r, 4)
+    assert waiting(r) == (0, entries)
+    take(r, "a")
+    assert waiting(r, 2) == (1, entries[1:3]) and waiting(r, 4) == (0, entries[1:])
+    assert r.xlen(STREAM) == 4 and not r.exists(AUDIT)
+
+
+def test_purge_says_no_more_than_it_is_asked_for(r):
+    entries = [r.xadd(STREAM, {"k": "x" * 1000}) for _ in range(5)]
+    assert waiting(r, most=1500) == (1, entries[:2]) and waiting(r, most=1) == (1, entries[:1])
 
 
 def test_purge_takes_out_what_waits(r):
     group(r)
-    first, second, third = add(r, 3)
+    first, second, third, fourth, fifth = add(r, 5)
     take(r, "a")
-    assert [entry[0] for entry in purge(r, 1)] == [second]
-    assert [entry[0] for entry in purge(r)] == [third] and purge(r) == []
-    assert [entry[0] for entry in r.xrange(STREAM)] == [first] and not r.exists(AUDIT)
+    results = ["one", "two", "three"]
+    assert purge(r, first, "", 1, fifth, "", "", third, "", 2, "9999999999999-0", "", 3,
+                 results=results) == [fifth, third]
+    assert purge(r, third, "", "") == []
+    assert [entry[0] for entry in r.xrange(STREAM)] == [first, second, fourth]
+    assert not r.exists(AUDIT, "one", "three") and 0 < r.ttl("two") <= 60
+    finished = r.hgetall("two")
+    assert abs(int(finished.pop("f")) / 1000 - time.time()) < 600
+    assert finished == {"s": "cancelled", "n": "2"}
 
 
-def test_purge_with_an_audit_wants_the_records_of_the_ends(r):
+def test_purge_forgets_the_places_of_what_was_put_off(r):
+    entry = r.xadd(STREAM, {"j": "x"})
+    r.hset(LATER, mapping={"x": f"=0 {entry}", "y": "=0 1-1"})
+    assert purge(r, entry, "", "") == [entry] and r.hkeys(LATER) == ["y"]
+
+
+def test_purge_leaves_a_record_of_each_end_and_of_itself(r):
     group(r)
     entries = add(r, 4)
-    assert [entry[0] for entry in purge(r, 10, (1000, "A"))] == entries
-    assert r.xlen(STREAM) == 4 and not r.exists(AUDIT)
     take(r, "a")
-    ends = [text for entry, end in zip(entries[:3], ("0", "1", ""), strict=True) for text in (entry, end)]
-    assert [entry[0] for entry in purge(r, 10, (1000, "A"), *ends)] == entries[1:3]
+    ends = [text for entry, end in zip(entries[:3], ("0", "1", ""), strict=True)
+            for text in (entry, end, "")]
+    assert purge(r, *ends, audit=(1000, "A")) == entries[1:3]
     assert [entry[0] for entry in r.xrange(STREAM)] == [entries[0], entries[3]]
-    assert [record["d"] for record in audited(r)] == ["1", "A"]
+    assert [record["d"] for record in audited(r)] == ["1", "A\1N\0012"]
+    assert purge(r, entries[1], "", "", audit=(1000, "B")) == [] and len(audited(r)) == 2
+
+
+def test_purge_works_on_a_full_server(r):
+    first, second = add(r, 2)
+    fill_up(r)
+    assert purge(r, "1-1", "0", 1, second, "1", 2, audit=(1000, "A"),
+                 results=["one", "two"]) == [second]
+    assert r.hget("two", "s") == "cancelled" and not r.exists("one")
+    assert [entry[0] for entry in r.xrange(STREAM)] == [first]
+    assert [record["d"] for record in audited(r)] == ["1", "A\1N\0011"]
+    assert purge(r, "1-1", "", "", audit=(1000, "B")) == []
 
 
 def test_reopen_takes_back_an_end_of_those_attempts_only(r):

@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.certificates import Certificates  # noqa: E402
+from support.clock import Clock  # noqa: E402
 from support.servers import Purgeway, Redis, program  # noqa: E402
 
 
@@ -65,3 +66,8 @@ def unique():
     counter = itertools.count()
     stem = os.urandom(6).hex()
     return lambda: f"test:{stem}:{next(counter)}"
+
+
+@pytest.fixture
+def clock(tmp_path):
+    return Clock(str(tmp_path / "clock"))

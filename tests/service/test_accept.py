@@ -7,7 +7,7 @@ import pytest
 from checks import is_accepted, is_problem, pointers
 from support.client import Raw
 from support.processes import eventually
-from support.servers import Purgeway
+from support.servers import ROOT, Purgeway
 
 
 def post(api, body, content_type="application/json", **headers):
@@ -132,6 +132,16 @@ def test_violations_are_bounded(api):
     b"NaN", b"\x00", b'{"keys":["a"]}\x00', b"[" * 100000])
 def test_malformed_json_is_400(api, body):
     is_problem(post(api, body), 400, "malformed_json")
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "-99999999999999999999", "1e400"])
+@pytest.mark.parametrize("path, body", [
+    ("/v1/invalidations", b'{"keys":["k"],"delay_ms":%s}'),
+    ("/v1/events", b'{"type":"uri","selectors":["http://h/"],"ignored":{"a":[%s]}}')])
+def test_number_beyond_bounds_is_json_all_the_same(api, path, body, number):
+    answer = api.request("POST", path, body % number.encode(), {"Content-Type": "application/json"})
+    problem = is_problem(answer, 422, "invalid_request")
+    assert pointers(problem) == {"#"} and "64 bits" in problem["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("body", [b'{"keys":["a"],"keys":["b"]}', b'{"reason":"","reason":""}',
@@ -278,7 +288,7 @@ def test_header_block_over_the_limit_is_431(api, purgeway):
     assert api.get("/livez", x_big="a" * 10000).status == 200
 
 
-@pytest.mark.parametrize("path", ["/livez?x=1", "/v1/queues?page=2", "/v1/jobs/abc?waitt=1"])
+@pytest.mark.parametrize("path", ["/readyz?x=1", "/v1/queues?page=2", "/v1/jobs/abc?waitt=1"])
 def test_unknown_query_parameter_is_422(api, path):
     problem = is_problem(api.get(path), 422, "invalid_request")
     assert len(problem["errors"]) == 1
@@ -306,6 +316,51 @@ def test_options_tells_what_is_allowed(api):
     assert "POST" in answer.headers["allow"]
 
 
+def test_lists_in_several_lines_are_one_list(api, cache, unique):
+    """RFC 9110, section 5.3; RFC 7240, section 2."""
+    body = b'{"keys":["%s"]}' % unique().encode()
+    answer = api.lines("POST", "/v1/invalidations", ("Content-Type", "application/json"),
+                       ("Prefer", "return=representation"), ("prefer", "wait=10"), body=body)
+    assert answer.status == 200 and answer.headers["preference-applied"] == "wait=10"
+    path = f"/v1/jobs/{answer.json['job_id']}"
+    tag = api.get(path).headers["etag"]
+    assert api.lines("GET", path, ("If-None-Match", '"other"'), ("If-None-Match", tag)).status == 304
+    assert api.lines("GET", path, ("If-None-Match", '"one"'), ("If-None-Match", '"two"')).status == 200
+
+
+@pytest.mark.parametrize("name", ["X-Request-Id", "Prefer", "Traceparent", "If-None-Match"])
+def test_header_that_is_no_text_is_not_understood(api, unique, name):
+    """What is not understood is ignored or replaced, which is no reason to keep an old value."""
+    odd = {name: "caf\xe9"}
+    answer = api.purge(unique(), headers=odd)
+    job = is_accepted(answer)
+    assert "\xe9" not in answer.headers["x-request-id"]
+    assert api.request("GET", f"/v1/jobs/{job['job_id']}", None, odd).status == 200
+
+
+def test_traceparent_that_is_no_text_does_not_travel(beside):
+    server, redis = beside("gateway")
+    for trace in ("00-a-b-01", "\xff"):
+        is_accepted(server.api.purge("k", headers={"Traceparent": trace}))
+    entries = [fields for _, fields in redis.client().xrange("purgeway:{main}:high")]
+    assert [entry.get(b"t") for entry in entries] == [b"00-a-b-01", None]
+
+
+def test_key_that_is_no_text_is_refused(api, unique):
+    """To ignore it would be to do it twice."""
+    answer = api.purge(unique(), headers={"Idempotency-Key": "caf\xe9"})
+    assert "#/header/Idempotency-Key" in pointers(is_problem(answer, 422))
+
+
+def test_options_of_the_whole_server(purgeway):
+    """RFC 9110 9.3.7: it is a request like others, and nothing is known of the whole."""
+    with Raw(purgeway.port) as raw:
+        raw.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.answer().status == 404
+        raw.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.answer().json == {"status": "alive"}
+
+
 def test_cors_is_off(api, unique):
     answer = api.purge(unique(), headers={"Origin": "https://elsewhere.example"})
     assert not any(name.lower().startswith("access-control") for name in answer.headers)
@@ -328,3 +383,23 @@ def test_full_queue_is_refused_and_recovers(beside):
     assert int(answer.headers["retry-after"]) >= 1
     redis.client().flushall()
     eventually(lambda: server.api.purge("room again").status == 202)
+
+
+def test_selectors_that_a_small_body_comes_to_have_a_bound(make, tmp_path):
+    """Whatever an operator's own contract lets through."""
+    contract = (ROOT / "openapi" / "purgeway.yaml").read_text()
+    for schema, bound, more in (("UriList", "maxItems: 100", "maxItems: 1000"),
+                                ("Key", "maxLength: 4096", "maxLength: 9000")):
+        head, name, tail = contract.partition(f"    {schema}:\n")
+        contract = head + name + tail.replace(bound, more, 1)
+    path = tmp_path / "contract.yaml"
+    path.write_text(contract)
+    server = make(Purgeway, broker_durability="memory", contract=str(path),
+                  uri_key="x" * 5000 + "{path}")
+
+    def event(count):
+        return {"type": "uri", "selectors": [f"https://a.example/{i}" for i in range(count)]}
+    problem = is_problem(server.api.post("/v1/events", event(1000)), 422, "invalid_request")
+    assert "4194304 bytes" in problem["errors"][0]["detail"]
+    job = server.api.post("/v1/events", event(800)).json
+    assert server.api.finished(job["job_id"])["result"]["requested"] == 800

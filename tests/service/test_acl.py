@@ -158,6 +158,9 @@ def use_everything(s):
     assert api.get("/v1/tags/members?tag=t").status == 200
     eventually(lambda: api.get("/v1/tags?tag=t").json["members"] == 1)
     assert api.post("/v1/taggings", {"tags": ["t"], "keys": ["key:4"]}).status == 200
+    # ... of which a job that is long gone has set something aside
+    cache.sadd("purgeway:tag:{u}:gone", "key:4")
+    cache.hset("purgeway:tag:{u}:aside", "gone", "1 0 0 gone")
     s.done(tags=["t", "u"], tags_match="all")
     s.done(tags=["t"])
     # the same once more, by key; later; a group; an event

@@ -195,11 +195,11 @@ def test_queue_that_is_paused_resumed_and_purged(beside):
            for i in range(250)}
     eventually(lambda: server.api.metric("purgeway_queue_waiting_jobs", lane="high") == 125 and
                server.api.metric("purgeway_queue_waiting_jobs", lane="low") == 125)
-    assert server.api.post(QUEUE + "/purge", {"expected_count": 250}).json == {"count": 250}
+    assert server.api.post(QUEUE + "/purge", {"expected_count": 1000}).json == {"count": 250}
     acts = [(record["action"], record.get("lanes"), record.get("count"))
             for record in records(server.api) if record["action"] != "purge"]
     assert acts == [("pause", ["low"], None), ("resume", ["high", "normal", "low"], None),
-                    ("purge_queue", ["high", "normal", "low"], 250)]
+                    *[("purge_queue", [lane], count) for lane in ("high", "low") for count in (100, 25)]]
     ends = records(server.api, "&action=purge&status=cancelled")
     assert len(ends) == 250 and {record["job_id"] for record in ends} == ids
     assert redis.client().xlen("purgeway:{main}:high") == 0
@@ -299,7 +299,76 @@ def test_refusals_are_summed_up(make, tmp_path):
         ("shop", "127.0.0.1", "scope_missing", "list_queues", 3),
         ("shop", "127.0.0.1", "not_covered", "create_invalidation", 3),
         *((None, "127.0.0.1", "credentials_required", operation, 2) for operation in unknown),
-        (None, None, "credentials_required", None, 4)], key=str)
+        (None, "127.0.0.1", "credentials_required", None, 4)], key=str)
+
+
+PATHS = ("/v1/queues", "/v1/workers", "/v1/audit", "/v1/audit/export", "/v1/dead-letters", "/metrics",
+         "/v1/tags?tag=t", "/v1/tags/members?tag=t")
+
+
+def refusals_of(server, auditor, **wanted):
+    """What is written down of refusals when a service ends: (who, address, code, operation, count)."""
+    server.sigterm()
+    server.start()
+    return sorted([(record.get("who"), record.get("address"), record["code"], record.get("operation"),
+                    record["count"])
+                   for record in records(Known(server.port, auditor), "&action=refuse")], key=str)
+
+
+def test_nobody_hides_behind_refusals_of_his_own(make, tmp_path):
+    """However much else was refused before: who, from where, and why is still said."""
+    ids = Identities(tmp_path)
+    mallory = ids.add("mallory", "purge:keys", key_prefixes=["a"])
+    shop = ids.add("shop", "purge:keys", key_prefixes=["a"])
+    auditor = ids.add("auditor", "audit:read")
+    redis = make(Redis)
+    server = make(Purgeway, identities_file=ids.path, broker_url=redis.url(), threads=1)
+    known = Known(server.port, mallory)
+    assert all(known.get(path).status == 403 for path in PATHS for _ in range(2))
+    assert all(known.purge("b").status == 403 for _ in range(50))
+    assert Known(server.port, shop).purge("b").status == 403
+    found = refusals_of(server, auditor)
+    assert ("mallory", "127.0.0.1", "not_covered", "create_invalidation", 50) in found
+    assert ("shop", "127.0.0.1", "not_covered", "create_invalidation", 1) in found
+    assert {one[2] for one in found} == {"scope_missing", "not_covered"}
+    assert sum(one[4] for one in found if one[:3] == ("mallory", "127.0.0.1", "scope_missing")) == 16
+    assert len(found) == 4 + 1 + 1 + 1
+
+
+def test_many_who_are_refused_are_counted_together_at_last(make, tmp_path):
+    """Records are bounded, and none of them says what is not so."""
+    ids = Identities(tmp_path)
+    keys = [ids.add(f"m{n}", "purge:keys", key_prefixes=["a"]) for n in range(80)]
+    auditor = ids.add("auditor", "audit:read")
+    redis = make(Redis)
+    server = make(Purgeway, identities_file=ids.path, broker_url=redis.url(), threads=1)
+    for key in keys:
+        known = Known(server.port, key)
+        assert known.get("/v1/queues").status == known.purge("b").status == 403
+    found = refusals_of(server, auditor)
+    assert len(found) <= 64 and sum(one[4] for one in found) == 160
+    for code, operation in (("scope_missing", "list_queues"), ("not_covered", "create_invalidation")):
+        of_code = [one for one in found if one[2] == code]
+        assert sum(one[4] for one in of_code) == 80
+        assert {one[3] for one in of_code} == {operation}
+        rest, = [one for one in of_code if one[0] is None]
+        assert rest[1] == "127.0.0.1" and rest[4] > 40
+
+
+def test_refused_items_of_a_batch_are_written_down(make, tmp_path):
+    ids = Identities(tmp_path)
+    shop = ids.add("shop", "purge:keys", "metrics:read", key_prefixes=["a"])
+    auditor = ids.add("auditor", "audit:read")
+    redis = make(Redis)
+    server = make(Purgeway, identities_file=ids.path, broker_url=redis.url(), threads=1)
+    known = Known(server.port, shop)
+    answer = known.post("/v1/invalidations/batch", {"invalidations": [
+        {"keys": ["a"]}, {"keys": ["b"]}, {"keys": ["c"]}, {"tags": ["t"]}, {"keys": []}]})
+    assert [item["status"] for item in answer.json["items"]] == [202, 403, 403, 403, 422]
+    assert known.metric("purgeway_requests_not_allowed_total", reason="cover") == 2
+    assert refusals_of(server, auditor) == [
+        ("shop", "127.0.0.1", "not_covered", "create_batch", 2),
+        ("shop", "127.0.0.1", "scope_missing", "create_batch", 1)]
 
 
 # ---- asking ----

@@ -49,6 +49,21 @@ def test_group_of_jobs_that_wait(make):
     assert {job["status"] for job in seen["jobs"]} == {"queued", "scheduled"}
 
 
+def test_group_has_not_succeeded_because_nobody_knows(make):
+    """Neither of what failed, nor of what succeeded, once its result is gone."""
+    broker = make(Redis)
+    server = make(Purgeway, "gateway", broker_url=broker.url(), broker_durability="memory",
+                  results_ttl_s=1)
+    answer = batch(server.api, {"keys": ["a"]}, {"keys": ["b"]}).json
+    path = f"/v1/groups/{answer['group_id']}"
+    for item in answer["items"]:
+        assert server.api.post(f"/v1/jobs/{item['job_id']}/cancel").status == 200
+    assert server.api.get(path).json["status"] == "failed"
+    eventually(lambda: server.api.get(path).json["unknown"] == 2)
+    group = server.api.get(path).json
+    assert group["status"] == "unknown" and group["failed"] == group["succeeded"] == 0
+
+
 def test_batch_without_any_that_is_right(api):
     answer = batch(api, {"keys": []}, {})
     assert answer.status == 200 and answer.json["refused"] == 2 and "group_id" not in answer.json

@@ -6,6 +6,7 @@ itself once its cause is gone.
 import concurrent.futures
 import contextlib
 import http.client
+import os
 import signal
 import time
 
@@ -121,6 +122,26 @@ def test_out_of_memory(make):
     assert entries(redis) == before
     assert server.api.get("/livez").status == 200
     redis.client().config_set("maxmemory", 0)
+    recovers(server)
+
+
+def test_links_are_made_to_a_broker_that_cannot_save(make):
+    """What is only read is served, and what is refused is refused for the right reason."""
+    redis = make(Redis, appendonly="no", save="3600 1", enable_protected_configs="yes")
+    server = gateway(make, redis, broker_durability="memory")
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+    client = redis.client()
+    os.mkdir(os.path.join(redis.directory, "occupied.rdb"))
+    client.config_set("dbfilename", "occupied.rdb")
+    client.bgsave()
+    eventually(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+    is_refused_in_time(server, "store_cannot_persist")
+    for _ in range(3):
+        client.client_kill_filter(_type="normal", skipme=True)
+        eventually(lambda: server.api.job(job_id).status == 200)
+    eventually(lambda: server.api.purge("a").json["code"] == "store_cannot_persist")
+    client.config_set("dbfilename", "free.rdb")
+    client.bgsave()
     recovers(server)
 
 
@@ -256,6 +277,75 @@ def test_setting_changed_while_running(make):
         assert bad in server.api.get("/readyz?verbose").body.decode()
         redis.client().config_set(name, good)
         recovers(server)
+
+
+def is_rewriting(redis):
+    state = redis.client().info("persistence")
+    return state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"]
+
+
+def rewrites_slowly(redis, seconds=8):
+    """As a server does that holds much."""
+    keys = [f"filling:{i}" for i in range(10)]
+    redis.client().mset(dict.fromkeys(keys, "x"))
+    redis.client().config_set("rdb-key-save-delay", seconds * 1000000 // len(keys))
+
+
+def test_append_only_file_turned_on_at_run_time(make):
+    """Until the server has written it once as a whole, a restart does not read what it said yes
+    to, however `always` it syncs."""
+    redis = make(Redis)
+    server = gateway(make, redis)
+    is_accepted(server.api.purge("a"))
+    rewrites_slowly(redis)
+    redis.client().config_set("appendonly", "no")
+    eventually(lambda: refused(server))
+    redis.client().config_set("appendonly", "yes")
+    late = gateway(make, redis, wait=False)  # it has not seen that the file was off
+    eventually(lambda: late.api.get("/livez").status == 200)
+    while is_rewriting(redis):
+        answers = [each.api.purge("b") for each in (server, late)]
+        if is_rewriting(redis):
+            for answer in answers:
+                assert "appendonly" in is_unavailable(answer)["detail"] or \
+                    "not seen complete" in is_unavailable(answer, "store_cannot_persist")["detail"]
+            assert server.api.get("/readyz").status == late.api.get("/readyz").status == 503
+        time.sleep(0.1)
+    assert server.log_contains("broker.alarm") and late.log_contains("not seen complete")
+    recovers(server)
+    recovers(late)
+    jobs = [is_accepted(each.api.purge("c"))["job_id"] for each in (server, late)]
+    redis.kill9()
+    redis.start()
+    recovers(server)
+    for job_id in jobs:
+        assert server.api.job(job_id).json["status"] == "queued"
+
+
+def test_rewrites_of_a_file_that_is_whole_keep_nobody_out(make):
+    redis = make(Redis)
+    server = gateway(make, redis)
+    rewrites_slowly(redis)
+    redis.client().bgrewriteaof()
+    eventually(lambda: is_rewriting(redis))
+    while is_rewriting(redis):
+        is_accepted(server.api.purge("a"))
+        time.sleep(0.1)
+
+
+def test_fsync_that_rests_while_the_file_is_rewritten(make):
+    redis = make(Redis, no_appendfsync_on_rewrite="yes")
+    code, _, err = run_to_end("gateway", "--broker-url", redis.url(), "--listen", "127.0.0.1:0")
+    assert code == 78 and "CONFIG SET no-appendfsync-on-rewrite no" in err
+    redis.client().config_set("no-appendfsync-on-rewrite", "no")
+    server = gateway(make, redis)
+    is_accepted(server.api.purge("a"))
+    redis.client().config_set("no-appendfsync-on-rewrite", "yes")
+    eventually(lambda: refused(server))
+    problem = is_refused_in_time(server, "durability_not_met")
+    assert "no-appendfsync-on-rewrite no" in problem["detail"]
+    redis.client().config_set("no-appendfsync-on-rewrite", "no")
+    recovers(server)
 
 
 def test_replicated_waits_for_a_replica(make):

@@ -219,7 +219,7 @@ def test_purge_later_elsewhere_and_held(cli, cache, unique):
     assert cli("purge", key, "--tombstone", "--rebounds", "100,200", "--wait", "10")[0] == 0
     assert cache.get(f"purgeway:hold:{{{key}}}") == b""
     assert cli("purge", key, "--not-before", "2020-01-01T00:00:00Z", "--wait", "10")[0] == 0
-    for words, said in ((("--delay", "soon"), "delay_ms"), (("--target", "x"), "targets/0"),
+    for words, said in ((("--target", "x"), "targets/0"),
                         (("--rebounds", "3,x"), "rebounds_ms/1"),
                         (("--not-before", "soon"), "not_before")):
         code, _, err = cli("purge", key, *words)

@@ -89,6 +89,40 @@ def test_describes_every_endpoint(contract):
     assert len(set(operations.values())) == len(operations)
 
 
+def test_query_that_is_not_known_is_ignored_or_listed(api, contract):
+    """Probes and documents are asked for by who adds what they like; others say that they mind."""
+    ignored = []
+    for path, item in contract["paths"].items():
+        if "get" not in item or "{" in path:
+            continue
+        answer = api.get(f"{path}?nobody-knows-it=1")
+        if answer.status == 422:
+            assert "422" in item["get"]["responses"], path
+            assert "#/query" in pointers(answer.json), path
+        else:
+            assert answer.status == 200, path
+            ignored.append(path)
+    assert set(ignored) == {"/livez", "/healthz", "/metrics", "/openapi.yaml", "/openapi.json", "/docs"}
+
+
+def test_parameter_is_refused_once(api):
+    for query in ("tag=%ff", "tag=%", "tag="):
+        problem = is_problem(api.get(f"/v1/tags?{query}"), 422)
+        assert len(problem["errors"]) == 1 and "missing" not in problem["errors"][0]["detail"]
+
+
+def test_parameter_is_as_long_as_the_file_says(api):
+    """In characters, each of which may be nine bytes of the address."""
+    assert api.get("/v1/audit?key=" + "%E4%B8%AD" * 512).status == 200
+    answer = api.get("/v1/audit?key=" + "%E4%B8%AD" * 513)
+    assert pointers(is_problem(answer, 422)) == {"#/query/key"}
+
+
+def test_refusal_names_every_choice(api, contract):
+    detail = is_problem(api.get("/v1/audit?action=foo"), 422)["errors"][0]["detail"]
+    assert all(f'"{word}"' in detail for word in contract["components"]["schemas"]["AuditAction"]["enum"])
+
+
 def test_every_object_of_the_contract_refuses_unknown_members_in_requests(contract):
     body = resolve(contract, contract["paths"]["/v1/invalidations"]["post"]["requestBody"])
     schema = resolve(contract, body["content"]["application/json"]["schema"])

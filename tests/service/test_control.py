@@ -72,6 +72,18 @@ def test_cancel_of_a_put_off_job_that_waits_in_its_lane(paused):
     assert not redis.client().exists("purgeway:{main}:later")
 
 
+def test_cancel_of_a_job_as_large_as_bodies_may_be(make):
+    """Its whole entry is looked at: for the audit, and for how much it was to remove."""
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), broker_durability="memory",
+                  limits_body_bytes=64 << 20, limits_bodies_bytes=128 << 20)
+    job_id = is_accepted(server.api.purge(
+        *(f"{i}:".ljust(4096, "\U0001f600") for i in range(1000)),
+        *(f"{i}:".ljust(4090, "x").encode() for i in range(1000))))["job_id"]
+    answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+    assert answer.status == 200 and answer.json["status"] == "cancelled", answer
+    assert answer.json["result"]["requested"] == 2000
+
+
 def test_cancel_of_a_job_that_waits_for_its_next_try(make):
     broker, target = make(Redis), make(Redis)
     server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
@@ -88,6 +100,40 @@ def test_cancel_of_a_job_that_waits_for_its_next_try(make):
     target.start()
     time.sleep(1)
     assert status(server, job_id) == "cancelled"
+
+
+def fill_up(redis):
+    """From here on it has no memory for what asks for some."""
+    redis.client().config_set("maxmemory", redis.client().info("memory")["used_memory"] - 100000)
+
+
+@pytest.fixture(params=["beside", "elsewhere"])
+def unattended(request, make):
+    """A gateway without workers, its broker, and where its results are."""
+    broker = make(Redis)
+    results = make(Redis) if request.param == "elsewhere" else broker
+    return make(Purgeway, "gateway", broker_url=broker.url(), results_url=results.url()), broker, results
+
+
+@pytest.mark.parametrize("full", ["the broker", "the results"])
+def test_cancel_and_purge_where_there_is_no_memory(unattended, full):
+    """Whoever asks again finds the job ended, and nobody finds it unknown."""
+    server, broker, results = unattended
+    ids = [is_accepted(server.api.purge("a", "b"))["job_id"] for _ in range(4)]
+    ids.append(is_accepted(server.api.purge("a", "b", delay_ms=600000))["job_id"])
+    eventually(lambda: lanes(server)["high"]["waiting"] == 4)
+    fill_up(broker if full == "the broker" else results)
+    for job_id in (ids[1], ids[4]):
+        answer = server.api.post(f"/v1/jobs/{job_id}/cancel")
+        assert answer.status == 200 or results is not broker and full == "the results"
+        assert server.api.post(f"/v1/jobs/{job_id}/cancel").json["status"] == "cancelled"
+    eventually(lambda: lanes(server)["high"]["waiting"] == 3)
+    assert server.api.post(f"{QUEUE}/purge", {"expected_count": 3}).json == {"count": 3}
+    for redis in (broker, results):
+        redis.client().config_set("maxmemory", 0)
+    for job_id in ids:
+        job = server.api.job(job_id).json
+        assert job["status"] == "cancelled" and job["result"]["requested"] == 2
 
 
 def test_cancel_stops_a_sweep(make):
@@ -109,6 +155,24 @@ def test_cancel_stops_a_sweep(make):
     time.sleep(1)
     assert target.client().dbsize() == left
     assert "rebounds_at" not in job
+
+
+def test_cancel_of_one_says_nothing_about_its_equals(make):
+    """Equal jobs that wait together are done by one of them; that one is cancelled, the others are not."""
+    broker, target = make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(), threads=1,
+                  rebounds="-", target_timeout_ms=20000)
+    with target.client() as cache:
+        cache.set("hot", 1)
+        target.stand_still()
+        jobs = [is_accepted(server.api.purge("hot"))["job_id"] for _ in range(5)]
+        eventually(lambda: all(status(server, job) == "running" for job in jobs))
+        assert server.api.post(f"/v1/jobs/{jobs[1]}/cancel").status in (200, 202)
+        time.sleep(1)
+        target.resume()
+        ends = [server.api.finished(job)["status"] for job in jobs]
+        assert ends[0] == "succeeded" and ends[2:] == ["succeeded"] * 3, ends
+        assert ends[1] in ("cancelled", "succeeded") and not cache.exists("hot")
 
 
 def test_cancel_that_comes_too_late_says_so(beside):
@@ -160,6 +224,28 @@ def test_paused_queue_takes_jobs_in_and_gives_none_out(paused):
     assert ended(server, job_id)["status"] == "succeeded"
 
 
+def depth(server):
+    return server.api.get("/v1/queues").json["queues"][0]["depth"]
+
+
+def test_jobs_that_were_put_off_count_once(make):
+    """While they wait for their time, in their lane, and not when they are done."""
+    redis = make(Redis)
+    server = make(Purgeway, "serve", broker_url=redis.url(), rebounds="-", queue_depth=150)
+    server.api.post(f"{QUEUE}/pause")
+    eventually(lambda: server.log_contains("worker.lanes_paused"))
+    ids = [is_accepted(server.api.purge(f"k{i}", delay_ms=3000))["job_id"] for i in range(100)]
+    eventually(lambda: depth(server) == 100)
+    eventually(lambda: lanes(server)["high"]["waiting"] == 100)
+    time.sleep(1)  # the survey looks four times a second
+    assert depth(server) == 100
+    ids.append(is_accepted(server.api.purge("more"))["job_id"])
+    server.api.post(f"{QUEUE}/resume")
+    assert {ended(server, job_id)["status"] for job_id in ids} == {"succeeded"}
+    eventually(lambda: depth(server) == 0)
+    assert not redis.client().exists("purgeway:{main}:later")
+
+
 def test_one_lane_is_paused_and_the_others_go_on(paused):
     server, _ = paused
     server.api.post(f"{QUEUE}/resume", {"lanes": ["high", "low"]})
@@ -202,6 +288,24 @@ def test_purge_of_what_waits(paused):
     server.api.post(f"{QUEUE}/resume")
     assert ended(server, is_accepted(server.api.purge("other"))["job_id"])["status"] == "succeeded"
     assert redis.client().exists(*[f"k{i}" for i in range(250)]) == 250
+
+
+@pytest.mark.parametrize("audit_max", [0, 1000])
+def test_purge_of_more_bytes_than_one_answer_may_have(make, audit_max):
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), broker_durability="memory",
+                  audit_max=audit_max)
+    jobs = [is_accepted(server.api.purge(*(f"{i}:{k}:".ljust(4000, "x") for k in range(175))))
+            for i in range(30)]
+    eventually(lambda: lanes(server)["high"]["waiting"] == 30)
+    answer = server.api.post(f"{QUEUE}/purge", {"expected_count": 30})
+    assert answer.status == 200 and answer.json == {"count": 30}, answer
+    for job in jobs:
+        left = server.api.job(job["job_id"]).json
+        assert left["status"] == "cancelled" and left["result"]["requested"] == 175
+    assert not server.log_contains("redis.lost")
+    if audit_max:
+        found = server.api.get("/v1/audit?page_size=100").json["records"]
+        assert sum("job_id" in record for record in found) == 30
 
 
 def test_purge_needs_a_count(api):

@@ -134,6 +134,21 @@ def test_letter_outlives_the_result(make):
     assert found["error"]["code"] == "store_unreachable"
 
 
+def test_what_became_of_a_large_job_is_told_without_moving_it(make):
+    """Its result is gone, and its letter is what there is to ask."""
+    broken = Broken(make, results_ttl_s=1)
+    keys = [f"{k}:".ljust(4000, "x") for k in range(175)]
+    job_id = broken.purge(*keys, target="bad")
+    eventually(broken.letters)
+    eventually(lambda: not broken.broker.client().keys("purgeway:{main}:job:*"))
+    client = broken.broker.client()
+    before = client.info("stats")["total_net_output_bytes"]
+    found = [broken.api.job(job_id).json for _ in range(5)]
+    assert all(job["status"] == "dead" and job["attempts"] == 3 for job in found)
+    assert found[0]["result"]["requested"] == 175
+    assert client.info("stats")["total_net_output_bytes"] - before < 700_000
+
+
 def test_all_that_fit_are_brought_back_when_they_are_as_many_as_said(broken):
     ids = {broken.purge(f"k{i}", target="bad") for i in range(5)}
     eventually(lambda: len(broken.letters()) == 5)
@@ -190,6 +205,31 @@ def test_list_by_page_and_filter(broken):
         assert any(where in pointer for pointer in pointers(problem)), problem
 
 
+def test_letters_of_more_bytes_than_one_answer_may_have(make):
+    broken = Broken(make, retry_tries=1)
+    keys = [f"{k}:".ljust(4000, "x") for k in range(220)]
+    ids = {broken.purge(*keys, target="bad", reason="large") for _ in range(20)}
+    eventually(lambda: broken.broker.client().zcard(DEAD_AT) == 20)
+    seen, token = [], ""
+    while token is not None:
+        page = broken.api.get(f"/v1/dead-letters?page_size=1{token}").json
+        seen += [letter["job_id"] for letter in page["dead_letters"]]
+        token = page.get("next_page_token") and f"&page_token={page['next_page_token']}"
+    assert set(seen) == ids and len(seen) == 20
+    assert len(broken.letters()) == len(broken.letters("?target=bad")) == 20
+    assert broken.letters("?target=default") == []
+    broken.api.post(f"{QUEUE}/pause")
+    eventually(lambda: broken.server.log_contains("worker.lanes_paused"))
+    assert broken.api.post("/v1/dead-letter-redrives",
+                           {"target": "bad", "expected_count": 20}).json == {"count": 20}
+    assert broken.letters() == []
+    broken.api.post(f"{QUEUE}/resume")
+    eventually(lambda: broken.broker.client().zcard(DEAD_AT) == 20)
+    assert broken.api.post("/v1/dead-letter-drops",
+                           {"target": "bad", "expected_count": 20}).json == {"count": 20}
+    assert not broken.server.log_contains("redis.lost", "gateway.broker")
+
+
 def test_job_that_failed_for_good_leaves_a_letter(make):
     broken = Broken(make)
     broken.good.client().execute_command("ACL", "SETUSER", "default", "-unlink")
@@ -202,6 +242,61 @@ def test_job_that_failed_for_good_leaves_a_letter(make):
     broken.api.post(f"/v1/dead-letters/{job_id}/redrive")
     eventually(lambda: succeeded(broken, job_id))
     assert not broken.good.client().exists("k1")
+
+
+def test_job_that_is_brought_back_is_done_though_it_was_cancelled_before(make):
+    """A cancel of its later passes, or one that came too late, is an older word."""
+    broker, target = make(Redis), make(Redis)
+    with target.client() as client:
+        for i in range(0, 40000, 10000):
+            client.mset({f"page:{k}": 1 for k in range(i, i + 10000)})
+        client.execute_command("ACL", "SETUSER", "default", "-unlink")
+        server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
+                      sweep_share=4, threads=1)
+        job_id = is_accepted(server.api.purge(patterns=["page:*"]))["job_id"]
+        assert server.api.finished(job_id)["status"] == "failed"
+        assert server.api.delete(f"/v1/jobs/{job_id}/rebounds").status == 200
+        client.execute_command("ACL", "SETUSER", "default", "+unlink")
+        answer = server.api.post(f"/v1/dead-letters/{job_id}/redrive")
+        assert answer.json == {"count": 1}
+        assert server.api.finished(job_id)["status"] == "succeeded" and client.dbsize() == 0
+
+
+@pytest.mark.parametrize("results", ["beside", "elsewhere"])
+def test_letter_that_cannot_be_brought_back_stays_what_it_was(make, results):
+    broker, target = make(Redis), make(Redis)
+    target.client().execute_command("ACL", "SETUSER", "default", "-unlink")
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
+                  results_url=(make(Redis) if results == "elsewhere" else broker).url())
+    job_id = server.api.purge("k", prefer="wait=10").json["job_id"]
+    with broker.client() as client:
+        client.config_set("maxmemory", client.info("memory")["used_memory"] - 100000)
+        for _ in range(2):
+            problem = is_problem(server.api.post(f"/v1/dead-letters/{job_id}/redrive"), 503)
+            assert problem["code"] == "store_out_of_memory"
+            assert "Nothing was acknowledged" in problem["detail"]
+            assert server.api.job(job_id).json["status"] == "failed" and client.zcard(DEAD_AT) == 1
+        client.config_set("maxmemory", 0)
+    assert server.api.post(f"/v1/dead-letters/{job_id}/redrive").json == {"count": 1}
+
+
+def test_redrive_that_breaks_off_says_how_far_it_came(make):
+    broker, target = make(Redis), make(Redis)
+    target.client().execute_command("ACL", "SETUSER", "default", "-unlink")
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url())
+    for at in range(0, 200, 100):
+        items = [{"keys": [f"k{i}"]} for i in range(at, at + 100)]
+        assert server.api.post("/v1/invalidations/batch", {"invalidations": items}).status == 200
+    with broker.client() as client:
+        eventually(lambda: client.zcard(DEAD_AT) == 200)
+        server.api.post(f"{QUEUE}/pause")
+        time.sleep(1.5)  # in force once every worker has seen it
+        # They go by the hundred, and here is one that nobody can make a job of.
+        client.hset(DEAD, client.zrange(DEAD_AT, 100, 100)[0], "5 garbage")
+        answer = server.api.post("/v1/dead-letter-redrives", {"all": True, "expected_count": 200})
+        problem = is_problem(answer, answer.status)
+        assert answer.status >= 500 and client.zcard(DEAD_AT) == 100
+        assert problem["detail"].startswith("100 were brought back before"), problem
 
 
 def test_dead_letters_that_find_no_room_are_not_dropped(make):
@@ -363,3 +458,24 @@ def test_job_that_waits_is_known_to_have_been_tried_without_its_result(make):
     server.api.post(f"{QUEUE}/resume")
     target.start()
     eventually(lambda: server.api.job(job_id).json["status"] in ("succeeded", "retrying"))
+
+
+def test_a_letter_whose_result_could_not_be_written_is_told(make):
+    """The worker dies behind the letter: nobody is left to say in the result that the job is dead."""
+    broker, results, target = make(Redis), make(Redis), make(Redis)
+    settings = {"broker_url": broker.url(), "results_url": results.url(), "target_url": target.url(),
+                "threads": 1}
+    gateway = make(Purgeway, "gateway", **settings)
+    worker = make(Purgeway, "worker", retry_tries=2, retry_base_ms=300, retry_cap_ms=300,
+                  target_timeout_ms=3000, **settings)
+    target.stand_still()
+    job_id = is_accepted(gateway.api.purge("a"))["job_id"]
+    eventually(lambda: gateway.api.job(job_id).json["status"] == "retrying")
+    eventually(lambda: gateway.api.job(job_id).json["status"] == "running")
+    results.kill9()
+    with broker.client() as client:
+        eventually(lambda: client.zcard("purgeway:{main}:dead:at") == 1
+                   or client.hlen("purgeway:{main}:dead") == 1, what="the letter")
+    worker.kill9()
+    results.start()
+    eventually(lambda: gateway.api.job(job_id).json["status"] == "dead", what="the end")

@@ -94,3 +94,55 @@ def test_own_keys(make):
     assert told(server, "group", "https://h", groups=["g"])["removed"] == 1
     other = make(Purgeway, uri_key="{path}@{host}")
     is_problem(other.api.post("/v1/events", {"type": "uri-prefix", "selectors": ["http://h/"]}), 501)
+
+
+# ---- what comes of it is a job like others ---------------------------------------------------
+
+
+def test_what_is_named_twice_is_meant_once(events):
+    left = stored(events, "https://h/1", "https://h/2")
+    groups = [f"g{i}" for i in range(20)]
+    events.api.post("/v1/taggings", {"tags": groups[-1:], "keys": ["https://h/1"]})
+    result = told(events, "group", "https://a", "https://b", "https://c", "https://d", groups=groups)
+    assert result["requested"] == 20 and result["removed"] == 1
+    assert left() == {"https://h/2"}
+    assert told(events, "uri", "http://h/", "http://h", "HTTP://h:80/")["requested"] == 1
+
+
+@pytest.mark.parametrize("kind, count, place", [
+    ("uri-prefix", 100, "#/patterns"), ("origin", 21, "#/patterns")])
+def test_job_of_an_event_is_bounded_like_others(events, kind, count, place):
+    answer = events.api.post("/v1/events", {
+        "type": kind, "selectors": [f"https://h{i}.example" for i in range(count)]})
+    assert is_problem(answer, 422)["detail"].startswith("What the event comes to")
+    assert place in pointers(answer.json)
+
+
+def test_tag_of_a_group_is_bounded_like_others(make):
+    server = make(Purgeway, uri_tag="{origin}{path}#{group}", rebounds="-")
+    uri = "https://h/" + "a" * 300
+    cache = server.embedded()
+    cache.set("kept", 1)
+    cache.sadd("purgeway:tag:{" + uri[:256] + "}", "kept")
+    answer = server.api.post("/v1/events", {"type": "group", "selectors": [uri], "groups": ["g"]})
+    assert "#/tags/0" in pointers(is_problem(answer, 422))
+    answer = server.api.post("/v1/events", {
+        "type": "group", "selectors": [f"https://h/{i}" for i in range(100)],
+        "groups": [f"g{i}" for i in range(20)]})
+    assert "#/tags" in pointers(is_problem(answer, 422))
+    assert cache.exists("kept")
+
+
+@pytest.mark.parametrize("kind, selector", [
+    ("uri", "https://shop/\0/nothing"), ("uri-prefix", "https://shop/\0/nothing"),
+    ("origin", "https://shop\0.example")])
+def test_nul_cuts_nothing_off(events, kind, selector):
+    left = stored(events, "https://shop/", "https://shop/a")
+    answer = events.api.post("/v1/events", {"type": kind, "selectors": [selector]})
+    assert "#/selectors/0" in pointers(is_problem(answer, 422))
+    assert left() == {"https://shop/", "https://shop/a"}
+
+
+def test_nul_ends_no_type(events):
+    is_problem(events.api.post("/v1/events", {"type": "uri\0", "selectors": ["http://h/"]}), 501,
+               "unsupported_type")

@@ -77,6 +77,24 @@ def test_purge_by_surrogate_keys(api, cache, unique, path):
     assert answer.status == 200 and answer.json["result"]["removed"] == 2
 
 
+def test_purge_reads_every_line(api, cache, unique):
+    tags = [unique() for _ in range(3)]
+    for tag in tags:
+        cache.sadd(f"purgeway:tag:{{{tag}}}", f"{tag}:key")
+        cache.set(f"{tag}:key", 1)
+    answer = api.lines("PURGE", "/", ("Surrogate-Key", f"{tags[0]} {tags[1]}"), ("Prefer", "wait=10"),
+                       ("surrogate-key", tags[2]))
+    assert answer.status == 200 and answer.json["result"]["removed"] == 3
+
+
+def test_purge_leaves_no_name_out(api):
+    """\xe9 is no UTF-8, so the name cannot be a tag; the other one alone is not what was meant."""
+    answer = api.request("PURGE", "/", None, {"Surrogate-Key": "menu caf\xe9"})
+    assert pointers(is_problem(answer, 422)) == {"#/header/Surrogate-Key"}
+    assert "name 1 " in answer.json["errors"][0]["detail"]
+    is_accepted(api.request("PURGE", "/", None, {"Surrogate-Key": "menu caf\xc3\xa9"}))
+
+
 def test_purge_that_names_nothing(api):
     assert pointers(is_problem(api.request("PURGE", "/"), 422)) == {"#"}
     is_problem(api.request("PURGE", "/", None, {"Surrogate-Key": "t" * 65}), 422)
@@ -111,3 +129,9 @@ def test_numbers_and_truths_of_a_form(api, cache, unique):
     assert 0 < cache.pttl(key) <= 5000
     assert ask(f"key={key}&delay_ms=soon").status == 422
     assert ask(f"key={key}&dry_run=perhaps").status == 422
+
+
+def test_field_that_stands_there_once_stands_there_once(api):
+    for twice in ("rebounds_ms=1000&rebounds_ms=2000", "rebounds_ms=&rebounds_ms=", "mode=soft&mode=soft"):
+        problem = is_problem(post(api, f"key=a&{twice}"), 400, "malformed_form")
+        assert "twice" in problem["detail"]

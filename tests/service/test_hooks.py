@@ -183,6 +183,34 @@ def test_the_window_is_the_operators(own):
     assert deliver(client, "h", {"id": 1}, senders.standard, at=now - 8000).status == 401
 
 
+@pytest.mark.parametrize("name", ["github", "contentful", "token"])
+def test_an_address_may_have_a_query(client, unique, name):
+    """Some senders put one there; who signs the path signs it too."""
+    body = json.dumps({"key": unique()}).encode()
+    path = f"/v1/hooks/{name}?from=a&from=b&%zz"
+    sent = {"Content-Type": "application/json", **SENDERS[name][0](body, path)}
+    assert client.request("POST", path, body, sent).status == 202
+    if name == "contentful":
+        assert client.request("POST", path + "x", body, sent).status == 401
+
+
+@pytest.mark.parametrize("scheme, status", [
+    ("Bearer ", 202), ("bearer ", 202), ("BEARER ", 202), ("Basic ", 401), ("", 401), ("bearer", 401)])
+def test_a_scheme_may_be_written_in_any_case(client, unique, scheme, status):
+    """RFC 9110, 11.1."""
+    answer = deliver(client, "token", {"key": unique()}, senders.token,
+                     headers={"Authorization": scheme + senders.SECRET})
+    assert answer.status == status
+
+
+def test_what_is_too_large_is_told_what_helps(own):
+    """A sender cannot divide what it tells."""
+    client = Client(own(settings={"limits_body_bytes": "64KiB"}).port)
+    problem = is_problem(deliver(client, "h", {"id": "x" * 70000}, senders.github), 413,
+                         "body_too_large")
+    assert "limits.body_bytes" in problem["detail"]
+
+
 def test_a_body_is_not_read_before_it_is_signed(client):
     wrong = {"X-Hub-Signature-256": "sha256=" + "0" * 64}
     for body in (b"{", b"\xff", b"", b"[" * 100000):
@@ -205,7 +233,7 @@ def test_no_file_is_no_hook(api):
 # ---- deliveries that come again ----
 
 @PADS
-@pytest.mark.parametrize("name", [name for name in SENDERS if name not in ("stripe", "contentful")])
+@pytest.mark.parametrize("name", [name for name in SENDERS if name != "stripe"])
 def test_the_same_delivery_is_the_same_job(client, unique, name, pad):
     sign, payload, id = SENDERS[name][0], {"key": unique(), **pad}, senders.new_id()
     first = deliver(client, name, payload, sign, id=id)
@@ -231,11 +259,80 @@ def test_an_id_given_twice_loses_nothing(client, stored, unique):
     assert left() == []
 
 
-def test_what_has_no_id_is_never_the_same(client, unique):
+def test_what_has_neither_id_nor_time_is_never_the_same(client, unique):
     payload = {"key": unique()}
-    jobs = {deliver(client, "contentful", payload, senders.contentful).json["job_id"]
-            for _ in range(2)}
+    jobs = {deliver(client, "github", payload, senders.github,
+                    headers={"X-GitHub-Delivery": None}).json["job_id"] for _ in range(2)}
     assert len(jobs) == 2
+
+
+def recorded(body, path, sender, **how):
+    """A sender that sends what it has signed once."""
+    sent = sender(body, path, **how)
+    return lambda *_: sent
+
+
+#: Who signs a time, and which of what is not signed may be changed by who has seen a delivery.
+REPLAYS = pytest.mark.parametrize("name, headers", [
+    ("standard", {}), ("stripe", {}), ("contentful", {}),
+    ("contentful", {"X-Contentful-Idempotency-Key": "another"}), ("sanity", {}),
+    ("sanity", {"idempotency-key": "another"}), ("sanity", {"idempotency-key": None})])
+
+
+@PADS
+@REPLAYS
+def test_what_is_signed_with_a_time_is_taken_once(client, unique, name, headers, pad):
+    body = json.dumps({"key": unique(), **pad}).encode()
+    sent = recorded(body, f"/v1/hooks/{name}", SENDERS[name][0])
+    first = deliver(client, name, body, sent)
+    assert first.json["verdict"] == "accepted"
+    for _ in range(2):
+        again = deliver(client, name, body, sent, headers=headers)
+        assert again.json == {"verdict": "duplicate", "job_id": first.json["job_id"]}
+    anew = deliver(client, name, body, SENDERS[name][0], at=time.time() - 7)
+    assert anew.json["verdict"] == "accepted" and anew.json["job_id"] != first.json["job_id"]
+
+
+def forget_ids(server):
+    """As if five minutes had passed: what is kept for longer stays."""
+    with server.embedded() as redis:
+        for key in list(redis.scan_iter("purgeway:{main}:once:*")):
+            if redis.pttl(key) <= 300000:
+                redis.delete(key)
+
+
+@pytest.mark.parametrize("name, tolerance_s, kept_s", [
+    ("standard", 7200, 14400), ("sanity", 7200, 14400), ("contentful", 300, 600), ("stripe", 60, 300)])
+def test_nothing_is_taken_again_as_long_as_its_time_is_near(own, name, tolerance_s, kept_s):
+    server = own(profile=name, tolerance_s=tolerance_s)
+    client, sign = Client(server.port), SENDERS[name][0]
+    body = json.dumps({"id": 1}).encode()
+    sent = recorded(body, "/v1/hooks/h", sign)
+    first = deliver(client, "h", body, sent)
+    with server.embedded() as redis:
+        times = [redis.pttl(key) for key in redis.scan_iter("purgeway:{main}:once:*")]
+        assert kept_s * 1000 - 30000 < max(times) <= kept_s * 1000
+    if kept_s > 300:
+        forget_ids(server)
+    assert deliver(client, "h", body, sent).json == {"verdict": "duplicate",
+                                                     "job_id": first.json["job_id"]}
+
+
+@pytest.mark.parametrize("name", ["standard", "contentful", "sanity"])
+def test_who_signs_anew_is_known_by_the_id(own, name):
+    """And what was signed anew is taken no second time either, when the id is known no more; but a
+    person may have a delivery sent again then."""
+    server = own(profile=name)
+    client, sign = Client(server.port), SENDERS[name][0]
+    body, id = json.dumps({"id": 1}).encode(), senders.new_id()
+    first = deliver(client, "h", body, sign, id=id, at=time.time() - 9)
+    sent = recorded(body, "/v1/hooks/h", sign, id=id)
+    wanted = {"verdict": "duplicate", "job_id": first.json["job_id"]}
+    assert deliver(client, "h", body, sent).json == wanted
+    forget_ids(server)
+    assert deliver(client, "h", body, sent).json == wanted
+    later = deliver(client, "h", body, sign, id=id, at=time.time() - 5)
+    assert later.json["verdict"] == "accepted" and later.json["job_id"] != first.json["job_id"]
 
 
 def test_ids_of_different_hooks_are_different(client, unique):
@@ -244,11 +341,12 @@ def test_ids_of_different_hooks_are_different(client, unique):
     assert [answer.json["verdict"] for answer in answers] == ["accepted"] * 2
 
 
-def test_repeats_are_kept_for_minutes_only(served, client, unique):
-    deliver(client, "github", {"key": unique()}, senders.github)
-    with served.embedded() as redis:
+def test_repeats_are_kept_for_minutes_only(own):
+    server = own()
+    deliver(Client(server.port), "h", {"id": 1}, senders.github)
+    with server.embedded() as redis:
         times = [redis.pttl(key) for key in redis.scan_iter("purgeway:{main}:once:*")]
-    assert times and max(times) <= 300000
+    assert len(times) == 1 and times[0] <= 300000
 
 
 # ---- secrets ----
@@ -301,6 +399,28 @@ def test_a_secret_may_stand_in_the_environment(make, tmp_path):
     code, _, err = run_to_end("serve", "--check-config", "--hooks-file", hooks.path,
                               env={"HOOK_SECRET_OF_TESTS": senders.SECRET})
     assert code == 0, err
+
+
+def test_a_secret_does_not_stay_in_the_environment(make, tmp_path):
+    """/proc tells all of it; reading the file again needs it all the same."""
+    hooks = Hooks(tmp_path)
+    for name in ("h", "i"):
+        hooks.all[name] = {"name": name, "profile": "github", "secrets": ["env:HOOK_SECRET_OF_TESTS"],
+                           "rules": KEYS}
+    hooks.write()
+    server = make(Purgeway, hooks_file=hooks.path, env={"HOOK_SECRET_OF_TESTS": senders.SECRET})
+    client = Client(server.port)
+    with open(f"/proc/{server.pid}/environ", "rb") as file:
+        environment = file.read()
+    assert b"HOOK_SECRET_OF_TESTS=" in environment and senders.SECRET.encode() not in environment
+    assert deliver(client, "i", {"id": 1}, senders.github).status == 202
+    del hooks.all["i"]
+    hooks.write()
+    eventually(lambda: all(deliver(client, "i", {"id": 1}, senders.github).status == 404
+                           for _ in range(10)), what="the new file")
+    server.signal(signal.SIGHUP)
+    eventually(lambda: server.log_contains("config.reloaded"))
+    assert deliver(client, "h", {"id": 1}, senders.github).status == 202
 
 
 def test_no_secret_is_logged(own):
@@ -384,6 +504,43 @@ def test_what_cannot_be_an_invalidation_is_refused(client, unique):
     is_problem(shop(client, "orders/create", {"items": many[:1001]}), 422)
     is_job(client, shop(client, "orders/create", {"items": many[:1000]}))
     assert {line["verdict"] for line in log(client, "shop", page_size=4)} == {"unfit", "accepted"}
+
+
+#: Many selectors with one long text in them: 11 kB that would become 4 MB.
+LONG = {"title": "x" * 4000, "items": list(range(1000))}
+
+
+@PADS
+def test_what_rules_make_is_no_larger_than_what_a_client_may_send(own, pad):
+    client = Client(own(rules=[{"keys": ["{/title}:{/items/*}"]}]).port)
+    problem = is_problem(deliver(client, "h", {**LONG, **pad}, senders.github), 422)
+    assert "1048576" in problem["errors"][0]["detail"], problem
+    assert preview(client, "h", {**LONG, **pad})["verdict"] == "unfit"
+    assert deliver(client, "h", {**LONG, "items": [1, 2]}, senders.github).status == 202
+    assert {line["verdict"] for line in log(client, "h")} == {"unfit", "accepted"}
+
+
+def test_how_large_is_the_operators_to_say(own):
+    server = own(rules=[{"keys": ["{/title}:{/items/*}"]}],
+                 settings={"limits_body_bytes": "8MiB"})
+    is_job(Client(server.port), deliver(Client(server.port), "h", LONG, senders.github))
+
+
+def peak_kib(server):
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("template", ["{/title}:{/items/*}", "{/title}:{/items/*/none}"])
+def test_what_rules_would_make_costs_little(own, template):
+    """20,000 texts of 16 kB each would be 320 MB."""
+    server = own(rules=[{"keys": [template]}, {"patterns": [template]}])
+    client = Client(server.port)
+    large = {"title": "x" * 16000, "items": list(range(20000))}
+    before = peak_kib(server)
+    assert deliver(client, "h", large, senders.github).status == 422
+    assert preview(client, "h", large)["verdict"] == "unfit"
+    assert peak_kib(server) - before < 64 << 10
 
 
 def test_a_key_of_the_service_is_never_removed(own):
@@ -532,9 +689,15 @@ def test_large_deliveries_whose_senders_leave(own):
         with Raw(server.port) as link:
             link.send(whole)
     assert deliver(client, "h", {"id": 2}, senders.github).status == 202
+    sample = b'{"payload":' + body + b"}"
+    large = (f"POST /v1/hooks/h/preview HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+             f"Content-Length: {len(sample)}\r\n\r\n").encode() + sample
+    for _ in range(20):
+        with Raw(server.port) as link:
+            link.send(large)
     links = [Raw(server.port) for _ in range(20)]
-    for link in links:
-        link.send(whole)
+    for n, link in enumerate(links):
+        link.send(whole if n % 2 else large)
     assert server.sigterm() == 0
     for link in links:
         link.socket.close()
@@ -553,6 +716,73 @@ def test_the_log_is_bounded(own):
     with server.embedded() as redis:
         assert redis.xlen("purgeway:{main}:hook:h:refused") <= 5
         assert 0 < redis.ttl("purgeway:{main}:hook:h:refused") <= 604800
+
+
+def paged(client, hook, **query):
+    """All lines, page by page, and how many there were on each."""
+    lines, sizes, token = [], [], None
+    while True:
+        text = "&".join(f"{k}={v}" for k, v in {**query, **({"page_token": token} if token else {})}.items())
+        answer = client.get(f"/v1/hooks/{hook}/deliveries?{text}")
+        assert answer.status == 200, answer
+        lines += answer.json["deliveries"]
+        sizes.append(len(answer.json["deliveries"]))
+        token = answer.json.get("next_page_token")
+        if not token:
+            return lines, sizes
+
+
+def fill_log(server, signed, refused):
+    """Lines at these ids, as the service writes them; the id is the delivery's."""
+    with server.embedded() as redis:
+        for stream, ids in (("hook:h", signed), ("hook:h:refused", refused)):
+            pipe = redis.pipeline(transaction=False)
+            for n, id in enumerate(ids):
+                verdict = "unsigned" if stream != "hook:h" else "unfit" if n % 400 == 0 else "accepted"
+                pipe.xadd("purgeway:{main}:" + stream, {"v": verdict, "i": stream + id}, id=id)
+            pipe.execute()
+
+
+def newest_first(ids):
+    return sorted(ids, key=lambda id: [-int(part) for part in id.split("-")])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_the_log_can_be_read_by_page(own, size):
+    """Both streams as one, each line once, also where they have the same ids."""
+    server = own(settings={"hooks_log": 10000})
+    ids = [f"{ms}-{seq}" for ms in (1000, 1001, 1002, 2000) for seq in range(4)]
+    fill_log(server, ids, ids[::2] + ["3000-0"])
+    wanted = [one for id in newest_first(ids + ["3000-0"]) for one in
+              [*(["hook:h" + id] if id in ids else []),
+               *(["hook:h:refused" + id] if id in ids[::2] + ["3000-0"] else [])]]
+    lines, sizes = paged(Client(server.port), "h", page_size=size)
+    assert [line["delivery_id"] for line in lines] == wanted
+    assert max(sizes) <= size and all(one == size for one in sizes[:-1])
+
+
+def test_all_that_is_kept_can_be_read(own):
+    server = own(settings={"hooks_log": 10000})
+    client = Client(server.port)
+    signed, refused = [f"{n}-1" for n in range(1, 10001)], [f"{n * 40}-0" for n in range(1, 201)]
+    fill_log(server, signed, refused)
+    lines, sizes = paged(client, "h", page_size=100)
+    assert len(lines) == 10200 and len({line["delivery_id"] for line in lines}) == 10200
+    times = [line["at"] for line in lines]
+    assert times == sorted(times, reverse=True) and max(sizes) == 100
+    found = [line["delivery_id"] for line in paged(client, "h", verdict="unfit", page_size=10)[0]]
+    assert found == ["hook:h" + id for id in reversed(signed[::400])]
+    assert len(paged(client, "h", verdict="unsigned", page_size=30)[0]) == 200
+    assert paged(client, "h", verdict="ping")[0] == []
+
+
+def test_tokens_of_pages(own):
+    client = Client(own().port)
+    for token in ("x", "1", "1-", "-1", "1-1x", "r", "1-1rr", "x" * 65):
+        problem = is_problem(client.get(f"/v1/hooks/h/deliveries?page_token={token}"), 422)
+        assert pointers(problem) == {"#/query/page_token"}
+    for token in ("0-0", "0-0r", "0-1", "1-0r"):
+        assert client.get(f"/v1/hooks/h/deliveries?page_token={token}").json == {"deliveries": []}
 
 
 def test_no_log_when_none_is_wanted(own):
@@ -579,13 +809,16 @@ def test_without_a_queue_the_sender_is_told_to_come_back(make, tmp_path):
 
 def test_a_hook_acts_as_an_identity(make, tmp_path):
     ids, hooks = Identities(tmp_path), Hooks(tmp_path)
-    ids.add("shop", "purge:keys", key_prefixes=["product:"])
+    ids.add("shop", "purge:keys", "purge:tags", key_prefixes=["product:"], tag_prefixes=[""])
     reader = ids.add("reader", "hooks:read", "jobs:read")
     hooks.add("h", "github", [{"when": [{"value": "{/tag}", "exists": False}], "keys": ["{/key}"]},
                               {"when": [{"value": "{/tag}", "exists": True}], "tags": ["{/tag}"]}],
               **{"as": "shop"})
     server = make(Purgeway, hooks_file=hooks.path, identities_file=ids.path, threads=1)
     nobody, known = Client(server.port), Known(server.port, reader)
+    ids.remove("shop")
+    ids.add("shop", "purge:keys", key_prefixes=["product:"])
+    eventually(lambda: server.log_contains("hooks.reload_failed", "purge:tags"), what="the warning")
     is_job(known, deliver(nobody, "h", {"key": "product:1"}, senders.github))
     problem = is_problem(deliver(nobody, "h", {"key": "user:1"}, senders.github), 403, "not_covered")
     assert pointers(problem) == {"#/keys/0"}
@@ -619,6 +852,29 @@ def test_where_there_are_identities_a_hook_needs_one(tmp_path):
         code, _, err = run_to_end("serve", "--check-config", "--hooks-file", hooks.path,
                                   "--identities-file", ids.path)
         assert code == 78 and words in err and hooks.path + ":" in err, err
+
+
+@pytest.mark.parametrize("rule, targets, words, place", [
+    ({"tags": ["t"]}, ["default"], "purge:tags", '"tags"'),
+    ({"patterns": ["abc*"], "keys": ["k"]}, ["default"], "purge:patterns", '"patterns"'),
+    ({"keys": ["k"]}, ["default", "other"], "names a target", '"targets"'),
+    ({"keys": ["k"]}, None, "all targets", '"job"')])
+def test_who_a_hook_acts_as_must_be_able_to(tmp_path, rule, targets, words, place):
+    """Else every delivery would be refused, and nobody but its sender would hear."""
+    ids, hooks = Identities(tmp_path), Hooks(tmp_path)
+    ids.add("shop", "purge:keys", targets=["default"])
+    both = [arg for name in ("default", "other")
+            for arg in ("--targets", f"{name}=redis://127.0.0.1:1/")]
+    args = ["serve", "--check-config", "--hooks-file", hooks.path, "--identities-file", ids.path, *both]
+    hooks.add("h", "github", [*KEYS, rule], **{"as": "shop", "job": {
+        "priority": "low", **({"targets": targets} if targets else {})}})
+    code, _, err = run_to_end(*args)
+    assert code == 78 and words in err and "'shop'" in err and hooks.path + ":" in err, err
+    with open(hooks.path, encoding="utf-8") as file:
+        assert place in file.read().split("\n")[int(err.split(hooks.path + ":")[1].split(":")[0]) - 1]
+    hooks.add("h", "github", KEYS, **{"as": "shop", "job": {"targets": ["default"]}})
+    code, out, err = run_to_end(*args)
+    assert code == 0, (out, err)
 
 
 # ---- the file ----
@@ -661,6 +917,12 @@ GOOD = """hooks:
     ("priority: high", "priority: hihg", 10, "high, normal, low"),
     ("priority: high", "targets: [nowhere]", 10, "no target"),
     ("priority: high", "reason: x", 10, "no member 'reason'"),
+    ("priority: high", "hold_ms: 5000", 10, "`hold_ms` goes with `mode: tombstone`"),
+    ("priority: high", "soft_ttl_ms: 5000, mode: hard", 10, "`soft_ttl_ms` goes with `mode: soft`"),
+    ("{{priority: high}}", "\n      mode: soft\n      hold_ms: 5000", 12, "`hold_ms` goes with"),
+    ("{{priority: high}}", "\n      rebounds_ms:\n        - 2000\n        - 1000", 13, "more than the one"),
+    ("priority: high", "delay_ms: 99999999999999", 10, "every delivery would be refused: `delay_ms`"),
+    ("priority: high", "rebounds_ms: [0]", 10, "`rebounds_ms/0`"),
     ("hooks:", "hoooks:", 1, "no member 'hoooks'"),
     ("job: {{priority: high}}", "name: x", 10, "twice"),
 ])

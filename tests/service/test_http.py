@@ -76,6 +76,32 @@ def test_http_1_0(purgeway):
         assert b"alive" in raw.until_closed()
 
 
+@pytest.mark.parametrize("target, status", [
+    ("http://127.0.0.1/livez", 200), ("HTTP://h:81/readyz?verbose", 200), ("https://[::1]:1/livez", 200),
+    ("http://h", 404), ("http://h?a", 404), ("http://h/nowhere", 404), ("http://u@h/livez", 400),
+    ("http:///livez", 400), ("http://a:b/livez", 400), ("ftp://h/livez", 400), ("livez", 400)])
+def test_target_in_absolute_form(purgeway, target, status):
+    """RFC 9112, section 3.2.2."""
+    with Raw(purgeway.port) as raw:
+        raw.send(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = raw.answer()
+        assert answer.status == status, answer
+        assert status != 200 or answer.json["status"] in ("alive", "ready")
+
+
+def test_absolute_form_takes_the_place_of_host(purgeway):
+    origin = f"Origin: http://127.0.0.1:{purgeway.port}"
+    target = f"POST http://127.0.0.1:{purgeway.port}/v1/queues/main/resume HTTP/1.1"
+    for host, status in (("Host: other", 200), ("Host: a\r\nHost: b", 400), ("X: y", 400)):
+        with Raw(purgeway.port) as raw:
+            raw.send(f"{target}\r\n{host}\r\n{origin}\r\nConnection: close\r\n\r\n".encode())
+            assert raw.answer().status == status
+    with Raw(purgeway.port) as raw:
+        raw.send(f"POST http://other/v1/queues/main/resume HTTP/1.1\r\nHost: 127.0.0.1:{purgeway.port}"
+                 f"\r\n{origin}\r\nConnection: close\r\n\r\n".encode())
+        assert raw.answer().status == 403
+
+
 def test_pipelining_keeps_the_order(purgeway):
     count = 60
     with Raw(purgeway.port) as raw:
@@ -166,6 +192,84 @@ def test_broken_heads_never_get_a_success(purgeway, head):
         data = raw.until_closed()
     assert not data.startswith(b"HTTP/1.1 2"), data
     assert b"alive" not in data
+
+
+POST = b"POST /v1/taggings?a HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("status, instance, head", [
+    (400, "/v1/taggings?a", POST + b"Transfer-Encoding: identity\r\n"),
+    (400, "/v1/taggings?a", POST + b"Transfer-Encoding: gzip\r\n"),
+    (400, "/v1/taggings?a", POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    (400, "/v1/taggings?a", POST + b"Content-Length: abc\r\n"),
+    (400, "/v1/taggings?a", POST + b"Content-Length: -1\r\n"),
+    (413, "/v1/taggings?a", POST + b"Content-Length: 300000000\r\n\r\n"),
+    (400, "/v1/taggings?a", POST + b"Content-Length: 2\r\nExpect: foo\r\n\r\n"),
+    (400, "/livez", b"GET /livez HTTP/1.1\r\nHost : x\r\n"),
+    (400, "/livez", b"GET /livez HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n"),
+    (400, "/livez", b"GET /livez HTTP/1.1\r\nHost: x\r\nX y: z\r\n"),
+    (400, "/livez", b"GET /livez HTTP/9\r\n"),
+    (400, "*", b"GET /li\x01vez HTTP/1.1\r\n"),
+    (400, "*", b"GET /" + b"a" * 2000 + b" HTTP/9\r\n"),
+    (400, "*", b"hello\r\n"),
+    (431, "/livez", b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100),
+    (431, "/livez", b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ".ljust(417792, b"y"))],
+    ids=lambda value: value[:60] if isinstance(value, bytes) else str(value))
+@pytest.mark.parametrize("pause", [False, True], ids=["at once", "in pieces"])
+def test_every_refusal_is_a_problem_document(purgeway, status, instance, head, pause):
+    """Also those that the library makes, or would; counted like any other."""
+    counted = purgeway.api.metric("purgeway_http_responses_total", **{"class": "4xx"})
+    with Raw(purgeway.port, timeout=15) as raw:
+        step = 7 if pause and len(head) < 3000 else len(head)
+        for at in range(0, len(head), step):
+            raw.send(head[at:at + step])
+            time.sleep(0.001)
+        problem = is_problem(raw.answer(), status)
+        assert problem["instance"] == instance
+        assert raw.answer() is None
+    assert purgeway.api.metric("purgeway_http_responses_total", **{"class": "4xx"}) > counted
+
+
+@pytest.mark.parametrize("status, field", [(413, b""), (400, b"Host: y\r\n")])
+def test_an_early_refusal_is_read_by_who_goes_on_sending(purgeway, status, field):
+    """Most clients read nothing before they have sent everything."""
+    for size in (3_000_000, 20_000_000) * 3:
+        with Raw(purgeway.port) as raw:
+            head = b"POST /v1/taggings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % size
+            raw.send(head + field + b"\r\n")
+            for _ in range(0, size, 100_000):
+                raw.send(b" " * 100_000)
+            is_problem(raw.answer(), status)
+            assert raw.answer() is None
+
+
+def test_who_never_ends_is_not_listened_to_for_long(purgeway):
+    """Neither to much, nor for long, nor to many."""
+    def open_files():
+        return len(os.listdir(f"/proc/{purgeway.pid}/fd"))
+    head = b"POST /v1/taggings HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\n\r\n"
+    before = open_files()
+    with contextlib.ExitStack() as stack:
+        links = [stack.enter_context(Raw(purgeway.port)) for _ in range(100)]
+        for raw in links:
+            raw.send(head)
+        for raw in links:
+            is_problem(raw.answer(), 413)
+        eventually(lambda: open_files() <= before + 16 * 4)
+        with pytest.raises(ConnectionError):
+            while True:
+                links[0].send(b" " * 100_000)
+        eventually(lambda: open_files() <= before + 5)
+
+
+@pytest.mark.parametrize("fields", [
+    b"Content-Length: 300000000\r\n", b"Content-Length: abc\r\n", b"Host : y\r\n"])
+def test_a_refusal_of_head_has_no_body(purgeway, fields):
+    with Raw(purgeway.port) as raw:
+        raw.send(b"HEAD /livez HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
+        head, _, body = raw.until_closed().partition(b"\r\n\r\n")
+    assert head.split()[1] in (b"400", b"413") and b"application/problem+json" in head
+    assert b"x-request-id" in head and body == b""
 
 
 @pytest.mark.parametrize("chunks", [
@@ -659,6 +763,17 @@ def test_problem_documents_over_h2(purgeway):
         assert answer.status_code == 400
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"] == "malformed_json"
+
+
+def test_h2_field_that_is_no_text_is_a_problem_document(purgeway):
+    counted = purgeway.api.metric("purgeway_http_responses_total", **{"class": "4xx"})
+    with socket.create_connection(("127.0.0.1", purgeway.port), 60) as connected:
+        peer = Http2(connected)
+        (head, body, _), = peer.finish([peer.start("GET", "/livez?a", headers=[("x", "a\x01b")])])
+    assert head[":status"] == "400" and head["content-type"] == "application/problem+json"
+    problem = json.loads(body)
+    assert problem["instance"] == "/livez?a" and problem["request_id"] == head["x-request-id"]
+    assert purgeway.api.metric("purgeway_http_responses_total", **{"class": "4xx"}) > counted
 
 
 def test_unknown_method_of_h1_is_a_problem_document(purgeway):

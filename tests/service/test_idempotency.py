@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from checks import is_accepted, is_problem, pointers
+from checks import is_accepted, is_problem, is_unavailable, pointers
 from support.client import Raw
 from support.processes import eventually
 from support.servers import Purgeway, Redis
@@ -241,6 +241,58 @@ def test_batch_that_was_kept_in_part_is_completed(make, gateway, name):
     again = batch(server.api, name, *items)
     same = [a["job_id"] == b["job_id"] for a, b in zip(first.json["items"], again.json["items"])]
     assert sorted(same) == [False, True, True, True, True] and client.xlen(HIGH) == 5
+
+
+@pytest.fixture
+def nearly_full(make, gateway):
+    """A gateway that takes keys but no patterns any more, and what was taken with `name` before."""
+    def start(first):
+        server = gateway(make(Redis), queue_depth=100)
+        answer = first(server)
+        for _ in range(80):
+            is_accepted(server.api.purge("more"))
+        eventually(lambda: server.api.purge(patterns=["more*"]).status == 503)
+        return server, answer
+    return start
+
+
+def test_repeat_is_answered_where_there_is_no_room(nearly_full, name):
+    server, first = nearly_full(lambda server: keyed(server.api, name, patterns=["abc*"]))
+    again = keyed(server.api, name, patterns=["abc*"])
+    assert is_replayed(again) and is_accepted(again)["job_id"] == is_first(first)["job_id"]
+    is_problem(keyed(server.api, name, patterns=["other*"]), 422, "idempotency_key_reused")
+    problem = is_unavailable(keyed(server.api, str(uuid.uuid4()), patterns=["abc*"]), "queue_full")
+    assert "of 100 jobs" in problem["detail"]
+    assert is_first(keyed(server.api, str(uuid.uuid4()), "room for keys"))
+
+
+def test_batch_that_is_repeated_where_there_is_no_room_keeps_its_jobs(nearly_full, name):
+    items = [{"patterns": ["abc*"]}, {"keys": ["a"]}]
+    server, first = nearly_full(lambda server: batch(server.api, name, *items))
+    again = batch(server.api, name, *items)
+    assert [item["job_id"] for item in again.json["items"]] == \
+        [item["job_id"] for item in first.json["items"]]
+    fresh = batch(server.api, str(uuid.uuid4()), *items).json["items"]
+    assert [item["status"] for item in fresh] == [503, 202]
+    assert "of 100 jobs" in fresh[0]["problem"]["detail"]
+    assert server.api.get(f"/v1/groups/{first.json['group_id']}").json["total"] == 2
+
+
+def test_repeat_takes_no_job_out_of_its_group(make, gateway, name):
+    """Whatever of it cannot be confirmed just now."""
+    broker = make(Redis)
+    server = gateway(broker)
+    items = [{"keys": ["a"]}, {"keys": ["b"]}]
+    first = batch(server.api, name, *items)
+    group = f"/v1/groups/{first.json['group_id']}"
+    client = broker.client()
+    records = client.keys(ONCE + ":*")
+    spoiled = next(key for key in records if first.json["group_id"].encode() not in client.get(key))
+    client.set(spoiled, b"another's", keepttl=True)
+    assert batch(server.api, name, *items).json["accepted"] == 1
+    assert server.api.get(group).json["total"] == 2
+    assert {job["job_id"] for job in server.api.get(group).json["jobs"]} == \
+        {item["job_id"] for item in first.json["items"]}
 
 
 def test_batch_while_the_broker_is_down(make, gateway, name):

@@ -3,6 +3,7 @@ and keys that come and go while requests are made."""
 import hmac
 import itertools
 import json
+import os
 import pathlib
 import re
 import threading
@@ -319,7 +320,7 @@ def test_tags_are_read_and_written_within_the_prefixes(as_new):
 
 def test_targets_are_covered(make, beside, tmp_path):
     ids = Identities(tmp_path)
-    everything = ("purge:keys", "tags:read", "tags:write")
+    everything = ("purge:keys", "purge:tags", "tags:read", "tags:write")
     server, redis = beside(identities_file=ids.path, start=False)
     server.settings.update(target_url=redis.url(1), targets="eu=" + redis.url(2))
     eu, all_ = ids.add("eu", *everything, targets=["eu"]), ids.add("all", *everything)
@@ -341,6 +342,15 @@ def test_targets_are_covered(make, beside, tmp_path):
         event = {"type": "uri", "selectors": ["https://a.example/"]}
         assert eu.post("/v1/events", event, prefer="wait=30").status == 200
         assert one.exists("https://a.example/") and not two.exists("https://a.example/")
+        # Nor can PURGE name a target.
+        for cache in (one, two):
+            cache.set("k", 1)
+            cache.sadd("purgeway:tag:{t}", "k")
+        purge = {"Surrogate-Key": "t", "Prefer": "wait=30", "Idempotency-Key": "by-tag"}
+        first = eu.request("PURGE", "/", headers=purge)
+        assert first.status == 200 and first.json["result"]["removed"] == 1, first.body
+        assert one.exists("k") and not two.exists("k")
+        assert eu.request("PURGE", "/", headers=purge).json["job_id"] == first.json["job_id"]
 
 
 # ---- whose a job is ----
@@ -508,7 +518,7 @@ def test_key_new_names_what_it_makes():
     code, out, err = run_to_end("key", "new", "--name", "shop", "--name=ops")
     assert code == 0 and not err
     lines = out.splitlines()
-    assert [line for line in lines if "name" in line] == ["  - name: shop", "  - name: ops"]
+    assert [line for line in lines if "name" in line] == ['  - name: "shop"', '  - name: "ops"']
     for key, entry in ((lines[0], lines[2]), (lines[3], lines[5])):
         assert re.fullmatch(r"pgw_[A-Za-z0-9_-]{48}", key)
         digest = re.fullmatch(r'    keys: \["(sha256:[0-9a-f]{64})"\]', entry)[1]
@@ -516,11 +526,23 @@ def test_key_new_names_what_it_makes():
         assert key[4:] not in digest
 
 
+@pytest.mark.parametrize("name", ["7", "1.5", "true", "null", "-", ".inf", "0x1f", "x" * 64])
+def test_what_key_new_prints_is_taken_by_the_file(tmp_path, name):
+    """A name may be what YAML would take for something else."""
+    out = run_to_end("key", "new", "--name", name)[1]
+    entry = "\n".join(line for line in out.splitlines() if line.startswith(" "))
+    code, _, err = start(tmp_path, f"identities:\n{entry}\n    scopes: [queues:read]\n",
+                         "--check-config")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize("argv", [(), ("no",), ("new", "x"), ("new", "--name"), ("new", "--name="),
-                                  ("hash", "x")])
+                                  ("hash", "x"), ("new", "--name", "x\ny"), ("new", "--name", "a: b"),
+                                  ("new", "--name", "a", "--name=\u00e9"), ("new", "--name", b"\xff"),
+                                  ("new", "--name", "x" * 65)])
 def test_key_wants_a_command_that_makes_sense(argv):
     code, out, err = run_to_end("key", *argv)
-    assert code == 2 and not out and "purgeway key --help" in err
+    assert code == 2 and not out and "purgeway key --help" in err and len(err.splitlines()) == 1
 
 
 def test_key_hash_takes_what_cannot_be_guessed():
@@ -532,6 +554,33 @@ def test_key_hash_takes_what_cannot_be_guessed():
     for text in (key, key + "\n", "x" * 32, "x" * 512):
         assert run_to_end("key", "hash", stdin=text.encode())[0] == 0, text
     assert "usage: purgeway key" in run_to_end("key", "--help")[1]
+
+
+@pytest.mark.parametrize("bad", ["missing", "fifo", "directory", "empty", "two lines", "too long"])
+def test_a_file_of_a_key_that_is_none(tmp_path, bad):
+    """Its error names the variable and the file; nothing is waited for."""
+    path = tmp_path / "key"
+    if bad == "fifo":
+        os.mkfifo(path)
+    elif bad == "directory":
+        path.mkdir()
+    elif bad != "missing":
+        path.write_text({"empty": "", "two lines": "a\nb\n", "too long": "x" * 600}[bad])
+    code, out, err = run_to_end("queues", "--url", "http://127.0.0.1:1",
+                                env={"PURGEWAY_API_KEY_FILE": str(path)})
+    assert code == 2 and not out and len(err.splitlines()) == 1
+    assert f"PURGEWAY_API_KEY_FILE: {path}: " in err, err
+    code, out, err = run_to_end("key", "new", env={"PURGEWAY_IDENTITIES_PEPPER_FILE": str(path)})
+    assert code == 1 and not out and len(err.splitlines()) == 1
+    assert f"PURGEWAY_IDENTITIES_PEPPER_FILE: {path}: " in err, err
+
+
+def test_a_file_of_a_key_may_be_a_link(served, tmp_path):
+    """As those are that Kubernetes makes of secrets."""
+    (tmp_path / "data").write_text(served.ids.keys["all"][0])
+    (tmp_path / "key").symlink_to("data")
+    assert run_to_end("queues", "--url", served.url,
+                      env={"PURGEWAY_API_KEY_FILE": str(tmp_path / "key")})[0] == 0
 
 
 def test_client_verbs_show_their_key(served, tmp_path, unique):

@@ -12,7 +12,9 @@ import time
 import pytest
 
 from checks import is_accepted, is_limited, is_problem
-from support.client import Client, ask
+from support import hooks as senders
+from support.client import Client, Raw, ask
+from support.hooks import Hooks, deliver
 from support.identities import Identities, Known
 from support.processes import eventually
 from support.servers import Purgeway, program
@@ -179,27 +181,14 @@ def test_the_rate_is_kept(served):
     assert taken >= 0.9 * rate * took
 
 
-def test_a_jump_of_the_wall_clock_gives_nothing(served, tmp_path):
-    preload = pathlib.Path(program()).parent / "tests" / "faults" / "jumping_clock.so"
-    if not preload.exists():
-        pytest.skip(f"{preload} is not built")
-    if any(name.endswith("SAN_OPTIONS") for name in os.environ) or b"libasan" in linked():
-        pytest.skip("a preload and a sanitizer do not go together")
-    clock = tmp_path / "clock"
-    clock.write_bytes(bytes(8))
-    server = served({"shop": {"rate": {"per_s": 1, "burst": 30}}},
-                    env={"LD_PRELOAD": str(preload), "PGW_CLOCK": str(clock)})
+def test_a_jump_of_the_wall_clock_gives_nothing(served, clock):
+    server = served({"shop": {"rate": {"per_s": 1, "burst": 30}}}, env=clock.env)
     begun = time.monotonic()
     taken, _, _ = until_refused(server.known["shop"])
     for ahead in (3600, -3600, 0):
-        with open(clock, "r+b") as file:
-            file.write(ahead.to_bytes(8, "little", signed=True))
+        clock.jump(ahead)
         taken += until_refused(server.known["shop"])[0]
     assert len(taken) <= 30 + time.monotonic() - begun
-
-
-def linked():
-    return subprocess.run(["ldd", program()], capture_output=True, check=True).stdout
 
 
 # ---- keys ----
@@ -376,6 +365,47 @@ def test_guesses_are_counted_by_address(served):
     assert [event["limit"] for event in lines] == ["address"]
 
 
+#: What no operation takes, so that nobody asks who sends it.
+MISDIRECTED = {
+    404: b"GET /nowhere HTTP/1.1\r\nHost: x\r\n",
+    405: b"DELETE /v1/queues HTTP/1.1\r\nHost: x\r\n",
+    431: b"GET /v1/queues HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20000 + b"\r\n",
+    413: b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n",
+    400: b"GET /v1/queues HTTP/1.1\r\nHost: x\r\nHost: y\r\n",
+}
+
+
+@pytest.mark.parametrize("status", MISDIRECTED)
+def test_an_address_pays_for_what_no_operation_takes(served, status):
+    """Whoever is not known; and who is known, where that can be seen, pays by its own rate."""
+    server = served({"shop": {"rate": {"per_s": 5, "burst": 100}}}, limits_address_per_s=5,
+                    limits_address_burst=40, limits_body_bytes=4096)
+
+    def ask(field=b"", body=b"x" * 5000 if status == 413 else b""):
+        with Raw(server.port) as raw:
+            raw.send(MISDIRECTED[status] + field + b"\r\n" + body)
+            return raw.answer().status
+    begun = time.monotonic()
+    count = 0
+    while count < 200 and ask() == status:
+        count += 1
+    assert 40 <= count <= 41 + 5 * (time.monotonic() - begun)
+    assert ask() == 429
+    wrong = b"Authorization: Bearer pgw_" + b"A" * 48 + b"\r\n"
+    right = b"Authorization: Bearer " + server.ids.keys["shop"][0].encode() + b"\r\n"
+    time.sleep(0.5)  # for two or three, which is less than a guess costs
+    if status == 400:  # none of its fields is believed
+        assert ask(wrong) == 400
+    else:
+        assert ask(wrong) == 429
+        begun = time.monotonic()
+        left = left_of(server.known["shop"].get("/v1/queues"))["invalidate"]["r"]
+        assert [ask(right) for _ in range(30)] == [status] * 30
+        left -= left_of(server.known["shop"].get("/v1/queues"))["invalidate"]["r"]
+        assert left >= 30 - 5 * (time.monotonic() - begun)
+    assert Client(server.port).get("/livez").status == 200
+
+
 def test_an_address_can_be_refused_before_it_is_looked_at(served):
     """A right guess is not told from a wrong one; after its time it is let in."""
     server = served({"shop": {}}, limits_address_per_s=5, limits_address_burst=20,
@@ -388,6 +418,51 @@ def test_an_address_can_be_refused_before_it_is_looked_at(served):
     assert Client(server.port).get("/livez").status == 200
     time.sleep(wait_s)
     assert server.known["shop"].get("/v1/queues").status == 200
+
+
+@pytest.mark.parametrize("size", [1, 20000], ids=["small", "large"])
+@pytest.mark.parametrize("first", [False, True], ids=["address last", "address first"])
+def test_guesses_do_not_keep_out_what_is_signed(make, tmp_path, first, size):
+    """Senders do not all come again: whose delivery is refused for what others did loses a purge."""
+    ids, hooks = Identities(tmp_path), Hooks(tmp_path)
+    reader = ids.add("shop", "purge:keys", "metrics:read")
+    hooks.add("h", "github", [{"keys": ["{/id}"]}], **{"as": "shop"})
+    server = make(Purgeway, identities_file=ids.path, hooks_file=hooks.path, threads=1,
+                  limits_address_per_s=1, limits_address_burst=40, limits_address_first=first)
+    client, payload = Client(server.port), {"id": "x", "pad": "x" * size}
+
+    def refused(**how):
+        return deliver(client, "h", payload, senders.github, **how)
+    bad = [refused(secret="x" * 40) for _ in range(6)]
+    assert [answer.status for answer in bad[:4]] == [401] * 4
+    is_limited(bad[5], "address")
+    is_limited(refused(headers={"X-Hub-Signature-256": None}), "address")
+    taken = deliver(client, "h", payload, senders.github)
+    ping = refused(headers={"X-GitHub-Event": "ping"})
+    if first:
+        is_limited(taken, "address")
+        is_limited(ping, "address")
+        wanted = ["unavailable"] * 5 + ["bad_signature"] * 4
+    else:
+        assert (taken.status, ping.status) == (202, 200)
+        wanted = ["accepted", "ping", "unsigned"] + ["bad_signature"] * 6
+        for verdict in set(wanted):
+            assert Known(server.port, reader).metric("purgeway_hook_deliveries_total",
+                                                     verdict=verdict) == wanted.count(verdict)
+
+    def verdicts():
+        with server.embedded() as redis:
+            return sorted(fields[b"v"].decode() for stream in ("hook:h", "hook:h:refused")
+                          for _, fields in redis.xrange("purgeway:{main}:" + stream))
+    eventually(lambda: verdicts() == sorted(wanted), what="the lines")
+
+
+def test_names_of_webhooks_cannot_be_guessed_for_nothing(served):
+    server = served({"shop": {}}, limits_address_per_s=1, limits_address_burst=20)
+    for n in range(60):
+        if (last := Client(server.port).post(f"/v1/hooks/h{n}", {})).status != 404:
+            break
+    is_limited(last, "address")
 
 
 def test_without_identities_no_address_is_counted(make):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from checks import TIME, is_accepted
+from checks import TIME, is_accepted, is_problem
 from support.client import metrics_of
 from support.processes import eventually
 from support.servers import Purgeway, Redis
@@ -40,6 +40,8 @@ def test_readyz_names_each_check(api):
     assert {"broker", "durability", "results", "target"} <= set(checks)
     assert {check["status"] for check in checks.values()} == {"pass"}
     assert "checks" not in api.get("/readyz").json
+    assert "checks" in api.get("/readyz?verbose=true").json
+    assert "checks" not in api.get("/readyz?verbose=false").json
 
 
 def test_readyz_names_what_failed(make):
@@ -154,6 +156,34 @@ def test_queue_depth_and_age_are_measured(beside):
         is_accepted(server.api.purge(f"k{i}", priority="normal"))
     eventually(lambda: total(samples(server), "purgeway_queue_waiting_jobs") == 7)
     eventually(lambda: total(samples(server), "purgeway_queue_oldest_age_seconds") >= 1)
+
+
+def test_what_nobody_knows_any_more_is_not_shown(make):
+    """A broker that is away: neither frozen numbers nor invented ones."""
+    redis = make(Redis)
+    server = make(Purgeway, "gateway", broker_url=redis.url(), broker_timeout_ms=300)
+    for i in range(3):
+        is_accepted(server.api.purge(f"k{i}"))
+    eventually(lambda: server.api.get("/v1/queues").json["queues"][0]["depth"] == 3)
+    redis.kill9()
+    eventually(lambda: server.api.get("/v1/queues").status == 503)
+    gauges = {"purgeway_queue_waiting_jobs", "purgeway_queue_running_jobs", "celery_task_queue_length",
+              "purgeway_queue_oldest_age_seconds", "purgeway_queue_bytes", "purgeway_dead_letters"}
+
+    def shown():
+        return {name for name, _ in samples(server)} & gauges
+    eventually(lambda: not shown(), what="the end of the numbers")
+    is_problem(server.api.get("/v1/queues"), 503)
+    never = make(Purgeway, "gateway", broker_url=f"unix://{redis.directory}/none", wait=False)
+    eventually(lambda: never.api.get("/livez").status == 200)
+    is_problem(never.api.get("/v1/queues"), 503)
+    assert not {name for name, _ in samples(never)} & gauges
+
+
+def test_drain_is_shown_when_nothing_ends(beside):
+    server, _ = beside()
+    eventually(lambda: total(samples(server), "purgeway_queue_ended_jobs_per_second") == 0
+               and "purgeway_queue_ended_jobs_per_second 0.000" in server.api.get("/metrics").body.decode())
 
 
 def test_no_label_ever_comes_from_a_caller(api):

@@ -282,3 +282,105 @@ def test_target_that_hides_info_is_swept_all_the_same(make):
     server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url())
     ended = server.api.finished(is_accepted(purge(server, "user:*"))["job_id"])
     assert ended["status"] == "succeeded" and ended["result"]["removed"] == 1000
+
+
+# ---- jobs that share a pass and are not alike --------------------------------------------
+
+
+def share_a_pass(make, target_settings, *bodies):
+    """The jobs as they ended, after a worker found them all waiting."""
+    settings = {"broker_url": make(Redis).url(), "broker_durability": "memory", "threads": 1,
+                "rebounds": "-", "sweep_share": 100, **target_settings}
+    gateway = make(Purgeway, "gateway", **settings)
+    answer = gateway.api.post("/v1/invalidations/batch", {"invalidations": list(bodies)})
+    jobs = [item["job_id"] for item in answer.json["items"]]
+    make(Purgeway, "worker", **settings)
+    return [gateway.api.finished(job) for job in jobs]
+
+
+def limited(target, tmp_path, *rules):
+    """Settings of a user of the target who may do only so much."""
+    (tmp_path / "password").write_text("secret")
+    target.client().execute_command("ACL", "SETUSER", "limited", "on", ">secret", "resetkeys",
+                                    "+@all", "&*", *rules)
+    return {"target_url": target.tcp_url(user="limited"),
+            "target_password_file": str(tmp_path / "password")}
+
+
+PLAIN = {"patterns": ["abc:*"]}
+MARKED = {"patterns": ["abc:*"], "mode": "tombstone", "hold_ms": 60_000}
+
+
+@pytest.mark.parametrize("bodies", [(PLAIN, MARKED), (MARKED, PLAIN)])
+def test_marker_is_written_beside_a_plain_purge(make, bodies):
+    target = make(Redis)
+    fill(target.client(), 50, "abc:{}")
+    ended = share_a_pass(make, {"target_url": target.url()}, *bodies)
+    assert [job["status"] for job in ended] == ["succeeded"] * 2
+    assert [job["result"]["matched"] for job in ended] == [50, 50]
+    assert left(target.client(), "abc:*") == 0
+    assert left(target.client(), "purgeway:hold:*") == 50
+
+
+def test_nobody_succeeds_by_a_removal_that_was_refused(make, tmp_path):
+    target = make(Redis)
+    fill(target.client(), 50, "abc:{}")
+    ended = share_a_pass(make, limited(target, tmp_path, "%R~abc:*"), *[PLAIN] * 12)
+    assert [job["status"] for job in ended] == ["failed"] * 12
+    assert left(target.client(), "abc:*") == 50
+
+
+def test_refusal_is_only_whose_it_is(make, tmp_path):
+    target = make(Redis)
+    fill(target.client(), 50, "abc:{}")
+    fill(target.client(), 50, "abcd:{}")
+    # Markers and the keys of another pattern are forbidden.
+    settings = limited(target, tmp_path, "~abc:*", "%R~*")
+    ended = share_a_pass(make, settings, {"patterns": ["abc*"]}, MARKED, PLAIN)
+    assert [job["status"] for job in ended] == ["failed", "failed", "succeeded"]
+    assert left(target.client(), "abc:*") == 0
+
+
+# ---- long keys ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count, size", [(1500, 20_000), (200, 200_000)])
+def test_long_keys_do_not_stop_the_walk(beside, count, size):
+    """More of them than an answer may hold lie in what a slice of short ones asks for."""
+    server, redis = beside(threads=1, sweep_share=100, rebounds="-")
+    cache = redis.client()
+    fill(cache, 20_000, "short:{}")
+    assert server.api.finished(is_accepted(purge(server, "short:*"))["job_id"])[
+        "status"] == "succeeded"
+    for i in range(count):
+        cache.set("long:" + "x" * size + str(i), 1)
+    cache.set("user:1", 1)
+    # Two patterns, so that the server shows all keys.
+    job = is_accepted(purge(server, "user:*", "other:*"))
+    ended = server.api.finished(job["job_id"], 60)
+    assert ended["status"] == "succeeded" and ended["result"]["removed"] == 1
+    assert server.api.finished(is_accepted(purge(server, "long:*"))["job_id"], 60)[
+        "result"]["removed"] == count
+
+
+# ---- much to compare ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs, run", [(1, "a" * 220), (50, "?a" * 60)], ids=["one", "many"])
+def test_patterns_do_not_hold_up_others(beside, jobs, run):
+    """Long keys, and patterns that begin to match everywhere in them."""
+    server, redis = beside(threads=1, sweep_share=100, rebounds="-")
+    for i in range(80):
+        redis.client().set("a" * 12_000 + str(i), 1)
+    body = {"patterns": [f"aaa*{run}{'b' * (n + 1)}*" for n in range(20)]}
+    answer = server.api.post("/v1/invalidations/batch", {"invalidations": [body] * jobs})
+    ids = [item["job_id"] for item in answer.json["items"]]
+    worst, is_going = 0, True
+    while is_going:
+        began = time.monotonic()
+        is_going = server.api.job(ids[-1]).json["status"] in ("queued", "running")
+        worst = max(worst, time.monotonic() - began)
+    assert worst < 0.5
+    for job in ids:
+        assert server.api.finished(job)["status"] == "succeeded"
+    assert left(redis.client(), "aaa*") == 80

@@ -75,7 +75,7 @@ def test_jobs_that_end_together_are_repeated_together(make):
     redis = make(Redis)
     gateway = make(Purgeway, "gateway", broker_url=redis.url())
     jobs = [is_accepted(gateway.api.purge(f"k{i}", f"m{i}")) for i in range(300)]
-    make(Purgeway, "worker", broker_url=redis.url(), rebounds="700", threads=1)
+    make(Purgeway, "worker", broker_url=redis.url(), rebounds="6000", threads=1)
     for job in jobs:
         assert gateway.api.finished(job["job_id"])["status"] == "succeeded"
     cache = redis.client()
@@ -189,6 +189,33 @@ def test_repetition_of_a_walk_is_cancelled(beside):
     assert redis.client().exists("late", "late:1") == 2
 
 
+@pytest.mark.parametrize("selectors", [{"keys": ["k"]}, {"patterns": ["late:*"]}])
+def test_answer_of_cancelling_is_the_whole_job(beside, selectors):
+    server, redis = beside(rebounds="60000", sweep_share=100, start=False)
+    server.settings.update(target_url=redis.url(1), targets="eu=" + redis.url(2))
+    server.start()
+    job_id = is_accepted(server.api.post("/v1/invalidations", selectors))["job_id"]
+    before = server.api.finished(job_id)
+    tag = server.api.job(job_id).headers["etag"]
+    assert len(before["result"]["targets"]) == 2 and before.pop("rebounds_at")
+    done = server.api.request("DELETE", f"/v1/jobs/{job_id}/rebounds", None,
+                              {"If-None-Match": "*", "Prefer": "wait=3"})
+    assert done.status == 200 and done.json == before
+    assert not {"etag", "preference-applied"} & {name.lower() for name in done.headers}
+    after = server.api.job(job_id, if_none_match=tag)
+    assert after.status == 200 and after.json == before
+
+
+def test_sample_is_in_the_answer_of_cancelling(beside):
+    server, redis = beside(sweep_share=100)
+    redis.client().set("late:1", 1)
+    job_id = is_accepted(server.api.post("/v1/invalidations", {
+        "patterns": ["late:*"], "dry_run": True}))["job_id"]
+    before = server.api.finished(job_id)
+    assert before["sample"]["keys"] == ["late:1"]
+    assert server.api.request("DELETE", f"/v1/jobs/{job_id}/rebounds").json == before
+
+
 def test_only_what_has_ended_can_be_cancelled(beside):
     server, _ = beside("gateway")
     job = is_accepted(server.api.purge("k"))
@@ -204,3 +231,181 @@ def test_each_pass_is_told(beside):
     assert [e["pass"] for e in server.log() if e["event"] == "job.pass_ended"
             and e["job_id"] == job["job_id"]][:1] == [0]
     eventually(lambda: [e["pass"] for e in server.log() if e["event"] == "job.pass_ended"] == [0, 1])
+
+
+# ---- what is set aside of tags -----------------------------------------------------------
+
+
+def set_aside(cache):
+    return [key for key in cache.scan_iter("purgeway:tag:*", count=1000)]
+
+
+def tagged(cache, server, **more):
+    cache.sadd("purgeway:tag:{t}", "a", "b")
+    cache.set("a", 1)
+    job = ended(server, post(server, tags=["t"], **more))
+    assert job["status"] == "succeeded"
+    return job
+
+
+def test_what_is_kept_for_passes_has_an_end(beside):
+    server, redis = beside(rebounds="5000", tags_prune_s=0)
+    cache = redis.client()
+    tagged(cache, server)
+    (key,) = set_aside(cache)
+    assert 3600 < cache.ttl(key) <= 86400
+
+
+def test_what_is_kept_goes_with_cancelled_passes(beside):
+    server, redis = beside(rebounds="800,1500", tags_prune_s=0)
+    cache = redis.client()
+    job = tagged(cache, server)
+    assert server.api.delete(f"/v1/jobs/{job['job_id']}/rebounds").status == 200
+    eventually(lambda: not set_aside(cache))
+    assert server.api.metric("purgeway_rebounds_cancelled_total") >= 1
+
+
+def test_what_is_kept_goes_with_passes_that_cannot_be_scheduled(make):
+    broker, target = make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(),
+                  rebounds="60000", tags_prune_s=0)
+    broker.client().execute_command("ACL", "SETUSER", "default", "-zadd")
+    tagged(target.client(), server)
+    eventually(lambda: not set_aside(target.client()))
+    assert server.api.metric("purgeway_rebounds_lost_total") == 1
+
+
+def test_passes_walk_through_all_that_was_set_aside(beside):
+    """What a purge in the middle of another has set aside is repeated as well."""
+    server, redis = beside(rebounds="700", tags_prune_s=0)
+    cache = redis.client()
+    tagged(cache, server)
+    cache.sadd("purgeway:tag:{t}", "c")
+    tagged(cache, server)
+    cache.mset({"a": "stale", "c": "stale"})
+    eventually(lambda: not cache.exists("a", "c"))
+    eventually(lambda: not set_aside(cache))
+
+
+# ---- jobs that come to their end in several attempts ---------------------------------------
+
+
+AGAIN = {"retry_base_ms": 200, "retry_cap_ms": 200, "retry_tries": 0, "target_timeout_ms": 500}
+
+
+def test_a_target_that_was_reached_is_repeated_whatever_becomes_of_the_others(make):
+    """Also before the other one is reached, which may be much later; and tags leave nothing behind."""
+    broker, good, bad = make(Redis), make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=good.url(),
+                  targets=f"bad={bad.url()}", **{**QUICK, "rebounds": "5000,8000"}, **AGAIN)
+    cache = good.client()
+    cache.sadd("purgeway:tag:{t}", "m")
+    cache.mset({"a": 1, "m": 1})
+    bad.kill9()
+    jobs = [is_accepted(post(server, keys=["a"]))["job_id"],
+            is_accepted(post(server, tags=["t"]))["job_id"]]
+    for job_id in jobs:
+        eventually(lambda: server.api.job(job_id).json["status"] == "retrying")
+    for _ in range(2):
+        eventually(lambda: not cache.exists("a", "m"))
+        cache.mset({"a": "stale", "m": "stale"})
+    eventually(lambda: not cache.keys("purgeway:tag:*"), what="the end of what was set aside")
+    bad.start()
+    for job_id in jobs:
+        assert server.api.finished(job_id)["status"] == "succeeded"
+    with bad.client() as other:
+        other.set("a", "stale")
+        eventually(lambda: not other.exists("a"))
+
+
+def test_keys_that_went_before_their_patterns_are_repeated(make):
+    """The worker ends in the middle of the walk; what it hands on does not name the keys any more."""
+    broker, target = make(Redis), make(Redis)
+    settings = {"broker_url": broker.url(), "target_url": target.url(), "threads": 1}
+    gateway = make(Purgeway, "gateway", **settings)
+    worker = make(Purgeway, "worker", sweep_share=1, **settings)
+    with target.client() as cache:
+        for start in range(0, 60000, 10000):
+            cache.mset({f"x{i}": 1 for i in range(start, start + 10000)})
+        cache.set("a", 1)
+        job_id = is_accepted(post(gateway, keys=["a"], patterns=["none:*"], rebounds_ms=[1000]))["job_id"]
+        eventually(lambda: not cache.exists("a"))
+        assert gateway.api.job(job_id).json["status"] == "running"
+        assert worker.sigterm() == 0
+        cache.set("a", "stale")
+        make(Purgeway, "worker", sweep_share=1, **settings)
+        eventually(lambda: not cache.exists("a"), what="the repetition")
+        assert gateway.api.finished(job_id)["status"] == "succeeded"
+
+
+def test_who_joined_another_is_repeated_although_the_other_is_not(make):
+    redis = make(Redis)
+    gateway = make(Purgeway, "gateway", broker_url=redis.url())
+    answer = gateway.api.post("/v1/invalidations/batch", {"invalidations": [{"keys": ["a"]}] * 2})
+    jobs = [item["job_id"] for item in answer.json["items"]]
+    make(Purgeway, "worker", broker_url=redis.url(), rebounds="5000", threads=1)
+    for job_id in jobs:
+        assert gateway.api.finished(job_id)["status"] == "succeeded"
+    assert gateway.api.delete(f"/v1/jobs/{jobs[0]}/rebounds").status == 200
+    with redis.client() as cache:
+        cache.set("a", "stale")
+        eventually(lambda: not cache.exists("a"), what="the repetition of the second")
+
+
+# ---- clocks --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_the_clock_of_a_worker_says_nothing_about_when(make, clock, seconds):
+    broker, target = make(Redis), make(Redis)
+    settings = {"broker_url": broker.url(), "target_url": target.url(), "threads": 1}
+    gateway = make(Purgeway, "gateway", **settings)
+    make(Purgeway, "worker", env=clock.env, rebounds="60000", **AGAIN, **settings)
+    clock.jump(seconds)
+    target.kill9()
+    with broker.client() as queue:
+        before = time.time()
+        job_id = is_accepted(gateway.api.purge("a"))["job_id"]
+        eventually(lambda: gateway.api.job(job_id).json["status"] == "retrying")
+        target.start()
+        assert gateway.api.finished(job_id)["status"] == "succeeded"
+        due = [score / 1000 for _, score in queue.zrange(SCHEDULED, 0, -1, withscores=True)]
+        assert len(due) == 1 and before + 53 < due[0] < time.time() + 67, due
+
+
+def test_what_follows_is_scheduled_once_however_often_a_result_is_written(make):
+    broker, results, target = make(Redis), make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), results_url=results.url(),
+                  target_url=target.url(), rebounds="60000")
+    with results.client() as other, broker.client() as queue:
+        other.replicaof("127.0.0.1", "1")
+        job_id = is_accepted(server.api.purge("a"))["job_id"]
+        eventually(lambda: server.api.metric("purgeway_settle_errors_total") > 3, what="tries to settle")
+        assert queue.zcard(SCHEDULED) == 1
+        other.replicaof("NO", "ONE")
+        assert server.api.finished(job_id)["status"] == "succeeded"
+        assert queue.zcard(SCHEDULED) == 1
+
+
+@pytest.mark.parametrize("how", ["cancel", "purge"])
+def test_who_cancels_what_waits_for_its_next_try_ends_its_repetitions(make, how):
+    """What the first attempt has done is to be repeated; then the job is not wanted any more."""
+    broker, good, bad = make(Redis), make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=good.url(),
+                  targets=f"bad={bad.url()}", rebounds="6000", **{**AGAIN, "retry_cap_ms": 2000})
+    bad.kill9()
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+    eventually(lambda: server.api.job(job_id).json["status"] == "retrying")
+    if how == "cancel":
+        assert server.api.post(f"/v1/jobs/{job_id}/cancel").status in (200, 202)
+    else:
+        server.api.post("/v1/queues/main/pause")
+        eventually(lambda: server.api.post("/v1/queues/main/purge", {"expected_count": 1}).json.get("count") == 1)
+    eventually(lambda: server.api.job(job_id).json["status"] == "cancelled")
+    with good.client() as cache, broker.client() as queue:
+        assert queue.zscore("purgeway:{main}:cancelled", job_id)
+        cache.set("a", "kept")
+        server.api.post("/v1/queues/main/resume")
+        eventually(lambda: queue.zcard(SCHEDULED) == 0, what="the end of its repetition")
+        eventually(lambda: queue.xinfo_groups("purgeway:{main}:normal")[0]["pending"] == 0)
+        assert cache.get("a") == b"kept"

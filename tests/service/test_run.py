@@ -14,7 +14,7 @@ import pytest
 
 from checks import is_accepted
 from support.certificates import Certificates
-from support.client import Client
+from support.client import Client, Raw, metrics_of
 from support.processes import eventually, free_port
 from support.servers import Purgeway, Redis, environment, program, run_to_end
 
@@ -259,6 +259,39 @@ def test_request_in_flight_at_sigterm_is_answered(make):
         assert server.sigterm() == 0
         assert time.monotonic() - began < 20
         assert is_accepted(answer.result())["status"] == "queued"
+
+
+def test_request_that_arrives_at_sigterm_is_answered(make):
+    """Also on a connection that was idle before."""
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), drain_ms=20000)
+    body = b'{"keys":["a"]}'.ljust(30)
+    with Raw(server.port) as link:
+        link.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert link.answer().status == 200
+        time.sleep(1.5)
+        link.send(b"POST /v1/invalidations HTTP/1.1\r\nHost: x\r\n"
+                  b"Content-Type: application/json\r\nContent-Length: 30\r\n\r\n" + body[:10])
+        time.sleep(0.2)
+        server.signal(signal.SIGTERM)
+        for byte in body[10:]:
+            time.sleep(0.15)
+            link.send(bytes([byte]))
+        assert link.answer().status == 202
+    assert server.wait() == 0
+
+
+def test_drain_does_not_wait_for_who_says_nothing(make):
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), drain_ms=60000,
+                  limits_request_ms=60000)
+    with Raw(server.port):
+        eventually(lambda: metric(server, "purgeway_connections_open") >= 1)
+        began = time.monotonic()
+        assert server.sigterm() == 0
+        assert time.monotonic() - began < 15
+
+
+def metric(server, name):
+    return metrics_of(server.api.get("/metrics").body.decode())[name, frozenset()]
 
 
 def test_not_ready_while_draining(make):

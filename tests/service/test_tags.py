@@ -273,6 +273,11 @@ def test_references_to_what_is_gone_are_taken_out(beside):
     eventually(lambda: cache.scard("purgeway:tag:{small}") == 3)
     eventually(lambda: not cache.exists("purgeway:tag:{dead}"))
     assert cache.scard(aside) == 1, "what a job has set aside is the job's"
+    cache.hset("purgeway:tag:{big}:aside", "some-job", "1 0 0 some-job")
+    cache.sadd(aside, "there:0", "there:late")
+    cache.set("there:late", 1)
+    eventually(lambda: cache.sismember("purgeway:tag:{big}", "there:late"))
+    assert not cache.exists(aside), "but not for ever"
     assert server.api.metric("purgeway_tag_references_pruned_total") >= 908
 
 
@@ -311,3 +316,173 @@ def test_pruning_is_one_workers_turn(make):
                    if event["event"] == "tags.pruned")
     eventually(lambda: references() >= 100)
     assert references() == 100, "each was taken out once"
+
+
+# ---- several purges of a tag -------------------------------------------------------------
+
+
+SLOW = {"sweep_share": 1, "threads": 1, "rebounds": "-", "tags_prune_s": 0}
+MANY = 20_000
+
+
+def keys_left(cache):
+    return len(set(cache.scan_iter("key:*", count=1000)))
+
+
+def begun(server, job):
+    """The job has removed something, and not all by far."""
+    eventually(lambda: 0 < server.api.job(job["job_id"]).json.get("progress", {}).get("removed", 0))
+    assert server.api.job(job["job_id"]).json["status"] == "running"
+
+
+def lines_of(cache, tag):
+    """What is set aside of the tag and not walked through."""
+    lines = cache.hgetall(f"purgeway:tag:{{{tag}}}:aside")
+    return {name: line.split(b" ") for name, line in lines.items() if name != b"~"}
+
+
+def forget_who_is_at_it(cache, tag):
+    for name, (since, _, ends, owner) in lines_of(cache, tag).items():
+        cache.hset(f"purgeway:tag:{{{tag}}}:aside", name, b" ".join([since, b"0", ends, owner]))
+
+
+def succeeds(server, job):
+    """The job, as it ended."""
+    ended = server.api.finished(job["job_id"])
+    assert ended["status"] == "succeeded", ended
+    return ended
+
+
+@pytest.mark.parametrize("later", [{"tags": ["t"]}, {"tags": ["t", "t"], "tags_match": "all"},
+                                   {"tags": ["t"], "mode": "tombstone"}])
+def test_later_purge_is_not_done_before_the_earlier_one(beside, later):
+    server, redis = beside(**SLOW)
+    cache = redis.client()
+    fill(cache, "t", MANY)
+    first = is_accepted(purge(server, "t"))
+    begun(server, first)
+    second = is_accepted(server.api.post("/v1/invalidations", later))
+    succeeds(server, second)
+    assert keys_left(cache) == 0
+    assert succeeds(server, first)["result"]["removed"] == MANY
+    # What the other one removed has no marker.
+    assert server.api.metric("purgeway_holds_lost_total") == ("mode" in later)
+    assert not list(cache.scan_iter("purgeway:tag:*"))
+
+
+def test_cancelled_purge_gives_back_what_it_has_set_aside(beside):
+    server, redis = beside(**SLOW)
+    cache = redis.client()
+    fill(cache, "t", MANY)
+    first = is_accepted(purge(server, "t"))
+    begun(server, first)
+    put(server, ["t"], ["late"])
+    second = is_accepted(purge(server, "t"))
+    assert server.api.post(f"/v1/jobs/{first['job_id']}/cancel", {}).status == 200
+    assert server.api.finished(first["job_id"])["status"] == "cancelled"
+    assert succeeds(server, second)["result"]["removed"] > 0
+    assert keys_left(cache) == 0
+    assert not list(cache.scan_iter("purgeway:tag:{t}:*E*"))
+
+
+def test_cancelled_purge_leaves_its_keys_under_the_tag(beside):
+    server, redis = beside(**SLOW)
+    cache = redis.client()
+    fill(cache, "t", MANY)
+    job = is_accepted(purge(server, "t"))
+    begun(server, job)
+    assert tag_of(server, "t")["members"] == 0
+    assert server.api.post(f"/v1/jobs/{job['job_id']}/cancel", {}).status == 200
+    assert server.api.finished(job["job_id"])["status"] == "cancelled"
+    assert 0 < keys_left(cache) < MANY
+    eventually(lambda: tag_of(server, "t")["members"] == MANY)
+    assert lines_of(cache, "t") == {}
+    succeeds(server, is_accepted(purge(server, "t")))
+    assert keys_left(cache) == 0
+
+
+def test_failed_purge_leaves_its_keys_under_the_tag(make, tmp_path):
+    broker, target = make(Redis), make(Redis)
+    cache = target.client()
+    (tmp_path / "password").write_text("secret")
+    cache.execute_command("ACL", "SETUSER", "limited", "on", ">secret", "~purgeway:*", "~key:*",
+                          "%R~*", "+@all", "&*")
+    server = make(Purgeway, "serve", broker_url=broker.url(), rebounds="-", tags_prune_s=0,
+                  target_url=target.tcp_url(user="limited"),
+                  target_password_file=str(tmp_path / "password"))
+    fill(cache, "t", 10)
+    cache.set("locked", 1)
+    cache.sadd("purgeway:tag:{t}", "locked")
+    ended = server.api.finished(is_accepted(purge(server, "t"))["job_id"])
+    assert ended["status"] == "failed"
+    eventually(lambda: tag_of(server, "t")["members"] == 11)
+    cache.execute_command("ACL", "SETUSER", "limited", "~*")
+    succeeds(server, is_accepted(purge(server, "t")))
+    assert not cache.exists("locked")
+
+
+@pytest.mark.parametrize("later", [{"tags": ["t"]}, {"tags": ["t"], "tags_match": "all"},
+                                   {"tags": ["t"], "mode": "soft"}])
+def test_what_a_dead_worker_has_set_aside_goes_with_the_next_purge(beside, make, later):
+    server, redis = beside("gateway")
+    cache = redis.client()
+    fill(cache, "t", MANY)
+    patient = {"broker_url": redis.url(), "worker_idle_ms": 600_000, "worker_beat_ms": 100_000}
+    first = make(Purgeway, "worker", **patient, **SLOW)
+    job = is_accepted(purge(server, "t"))
+    begun(server, job)
+    first.kill9()
+    left = keys_left(cache)
+    assert left > 0
+    make(Purgeway, "worker", **patient, **{**SLOW, "sweep_share": 100})
+    second = is_accepted(server.api.post("/v1/invalidations", later))
+    time.sleep(0.5)
+    assert server.api.job(second["job_id"]).json["status"] == "running", "it cannot know yet"
+    forget_who_is_at_it(cache, "t")
+    succeeds(server, second)
+    if "mode" in later:
+        assert all(0 < cache.pttl(key) <= 10_000 for key in cache.scan_iter("key:*", count=1000))
+    else:
+        assert keys_left(cache) == 0
+
+
+def test_hard_purge_behind_a_soft_one(beside):
+    """Keys that were only cut short are under their tag still."""
+    server, redis = beside(rebounds="-")
+    cache = redis.client()
+    fill(cache, "t", 10)
+    succeeds(server, is_accepted(purge(server, "t", mode="soft", soft_ttl_ms=60_000)))
+    assert keys_left(cache) == 10 and tag_of(server, "t")["members"] == 10
+    assert succeeds(server, is_accepted(purge(server, "t")))["result"]["removed"] == 10
+
+
+def test_many_purges_of_a_tag_cost_one_walk(beside):
+    server, redis = beside(**{**SLOW, "sweep_share": 20})
+    cache = redis.client()
+    fill(cache, "t", MANY)
+    cache.config_resetstat()
+    jobs = [is_accepted(purge(server, "t")) for _ in range(30)]
+    for job in jobs:
+        succeeds(server, job)
+    assert keys_left(cache) == 0
+    assert cache.info("commandstats")["cmdstat_sscan"]["calls"] <= MANY / 100 + 100
+
+
+@pytest.mark.parametrize("count, size", [(1500, 30_000), (200, 200_000)])
+def test_long_keys_do_not_stop_the_walk(beside, count, size):
+    """More of them than an answer may hold lie in what a slice of short ones asks for."""
+    server, redis = beside(threads=1, sweep_share=100, rebounds="-", tags_prune_s=0)
+    cache = redis.client()
+    fill(cache, "short", 20_000)
+    succeeds(server, is_accepted(purge(server, "short")))
+    for i in range(count):
+        cache.sadd("purgeway:tag:{long}", "x" * size + str(i))
+    assert succeeds(server, is_accepted(purge(server, "long")))["result"]["matched"] == count
+
+
+def test_references_that_are_long_are_pruned(beside):
+    _, redis = beside(threads=1, sweep_share=100, tags_prune_s=1)
+    cache = redis.client()
+    for i in range(300):
+        cache.sadd("purgeway:tag:{long}", "x" * 200_000 + str(i))
+    eventually(lambda: not cache.exists("purgeway:tag:{long}"), 60)

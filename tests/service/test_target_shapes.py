@@ -175,6 +175,24 @@ def test_slot_on_its_way_at_the_end(make):
 
 
 @pytest.mark.lengthy
+def test_key_that_comes_back_with_its_slot(make):
+    """Few slots have changed, and what was removed from them is among much else."""
+    with Cluster() as own:
+        server = make(Purgeway, "serve", broker_url=make(Redis).url(), threads=1, rebounds="-",
+                      sweep_share=100, target_url=CLUSTER_URL.format(own.seeds()))
+        fill(own, "back:{}", 20_000)
+        assert done(server, {"patterns": ["back:*"]})["removed"] == 20_000
+        for number in (0, 10_000, 19_999):
+            key = f"back:{number}"
+            slot = slot_of(key.encode())
+            source = own.owner(slot)
+            target = next(node for node in own.masters() if node is not source)
+            source.client().set(key, "old")
+            own.open_slot(slot, source, target)
+            own.finish_slot(slot, source, target)
+            eventually(lambda: not target.client().exists(key))
+
+
 def test_failover_in_the_middle_of_a_sweep(make):
     with Cluster(replicas=1) as own:
         broker = make(Redis)
@@ -384,6 +402,9 @@ def test_worker_without_that_target_says_so(make):
     job = is_accepted(gateway.api.post("/v1/invalidations", {"keys": ["k"], "target": "b"}))
     ended = gateway.api.finished(job["job_id"])
     assert ended["status"] == "failed" and ended["error"]["code"] == "unknown_target"
+    assert ended["result"]["requested"] == 1
+    letter = gateway.api.get(f"/v1/dead-letters/{job['job_id']}").json
+    assert "'k'" in str(letter) and "'b'" in str(letter), letter
 
 
 @pytest.mark.parametrize("targets, said", [

@@ -46,6 +46,21 @@ class Client:
         finally:
             connection.close()
 
+    def lines(self, method, path, *lines, body=b""):
+        """A request with these headers, (name, value) each, which may have one name."""
+        connection = self.connect()
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True,
+                                  skip_host=any(name == "Host" for name, _ in lines))
+            for name, value in lines:
+                connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
     def get(self, path, **headers):
         return self.request("GET", path, headers=dashed(headers))
 

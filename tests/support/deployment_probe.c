@@ -10,6 +10,8 @@
  *      rest_ms=N    pause of a lane between two rounds; 0: none
  *      prefix=TEXT  of the keys
  *
+ * Names are those of tests/support/names.h.
+ *
  * A lane sets two keys of one slot, unlinks both in one command, and begins anew. What
  * is refused or fails for a passing reason is done again; a pair that was set without a hitch
  * and is not there to be unlinked is counted as short.
@@ -23,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "names.h"
 
 #include "base/clock.h"
 #include "base/metric.h"

@@ -37,13 +37,23 @@ def array(*items):
     return b"*%d\r\n" % len(items) + b"".join(items)
 
 
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request, client_address):
+        """A peer that leaves in the middle is what these tests are about."""
+
+
+class _TcpServer(_Server):
+    address_family = socket.AF_INET
+
+
 class FakeRedis:
     """Listens on a Unix socket. `answers` maps a command's name to bytes, CLOSE, SILENCE
     or a function of the command; `greeting` is sent as soon as somebody connects."""
 
     def __init__(self, **answers):
-        self._directory = tempfile.mkdtemp(prefix="pgw-fake-", dir="/tmp")
-        self.socket_path = os.path.join(self._directory, "fake.sock")
         self.answers = {name.upper(): answer for name, answer in answers.items()}
         self.everything = None  #: the answer to every command, when not None
         self.greeting = b""
@@ -57,15 +67,17 @@ class FakeRedis:
             def handle(self):
                 fake._serve(self.request)
 
-        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-            daemon_threads = True
-            block_on_close = False
-
-            def handle_error(self, request, client_address):
-                """A peer that leaves in the middle is what these tests are about."""
-
-        self._server = Server(self.socket_path, Handler)
+        self._server = self._listen(Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def _listen(self, handler):
+        self._directory = tempfile.mkdtemp(prefix="pgw-fake-", dir="/tmp")
+        self.socket_path = os.path.join(self._directory, "fake.sock")
+        return _Server(self.socket_path, handler)
+
+    def _unlisten(self):
+        os.unlink(self.socket_path)
+        os.rmdir(self._directory)
 
     def url(self):
         return f"unix://{self.socket_path}"
@@ -79,8 +91,7 @@ class FakeRedis:
         self._server.shutdown()
         self._server.server_close()
         self.drop_all()
-        os.unlink(self.socket_path)
-        os.rmdir(self._directory)
+        self._unlisten()
 
     def __enter__(self):
         return self
@@ -154,6 +165,37 @@ class FakeRedis:
         if name in ("UNLINK", "XACK", "WAIT"):
             return b":0\r\n"
         return OK
+
+
+class FakeNode(FakeRedis):
+    """The same on a port of 127.0.0.1, with a name of its own: a node of a cluster, a cache."""
+
+    def __init__(self, letter="a", **answers):
+        self.id = letter * 40
+        self.port = None
+        super().__init__(**{"INFO": bulk(healthy_info(run_id=self.id, master_replid=self.id)),
+                            **answers})
+
+    def _listen(self, handler):
+        server = _TcpServer(("127.0.0.1", 0), handler)
+        self.port = server.server_address[1]
+        return server
+
+    def _unlisten(self):
+        pass
+
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def url(self):
+        return f"redis://{self.address()}"
+
+
+def slots(*owners):
+    """The answer to CLUSTER SLOTS: (first, last, FakeNode)..."""
+    return array(*(array(b":%d\r\n" % first, b":%d\r\n" % last,
+                         array(bulk("127.0.0.1"), b":%d\r\n" % node.port, bulk(node.id)))
+                   for first, last, node in owners))
 
 
 def _read_command(reader):

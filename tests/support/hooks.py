@@ -87,14 +87,15 @@ def woocommerce(body, _path, secret=SECRET, id=None):
             "X-WC-Webhook-Delivery-ID": id or new_id()}
 
 
-def contentful(body, path, secret=SECRET, at=None):
+def contentful(body, path, secret=SECRET, at=None, id=None):
     signed = {"x-contentful-signed-headers": "x-contentful-signed-headers,x-contentful-timestamp,"
                                              "x-contentful-topic",
               "x-contentful-timestamp": str(int((at or time.time()) * 1000)),
               "x-contentful-topic": "ContentManagement.Entry.publish"}
     line = ";".join(f"{name}:{value}" for name, value in sorted(signed.items()))
-    return {**signed, "x-contentful-signature":
-            mac(secret, "POST\n", path, "\n", line, "\n", body).hex(),
+    return {**signed, **({"X-Contentful-Idempotency-Key": id} if id else {}),
+            "x-contentful-signature":
+                mac(secret, "POST\n", path, "\n", line, "\n", body).hex(),
             "Content-Type": "application/vnd.contentful.management.v1+json"}
 
 

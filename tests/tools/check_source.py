@@ -19,6 +19,9 @@ BANNED = {
     **dict.fromkeys("time gettimeofday clock_gettime".split(), ("base/clock",)),
     **dict.fromkeys("pthread_mutex_lock pthread_mutex_init pthread_mutex_unlock".split(),
                     ("base/log",)),
+    # They fail without a word when there is nothing to add.
+    **dict.fromkeys("json_object_set json_object_set_new json_array_append json_array_append_new "
+                    "json_array_set json_array_set_new".split(), ("base/", "http/", "cli/value")),
 }
 CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(sorted(BANNED)))
 # Spelled so that the list does not find itself.

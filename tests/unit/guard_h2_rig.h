@@ -26,6 +26,7 @@ enum { PUSH_PROMISE = 5, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION, UNKNOWN };
 #define PADDED      0x8u
 #define PRIORITISED 0x20u
 #define BLOCK_MAX   32768
+#define BODY_MAX    800  /* bytes */
 #define BODIES_MAX  1000 /* bytes */
 
 static const struct pgw_str no_bytes;
@@ -35,8 +36,10 @@ static struct pgw_buf wire;
 /* A new connection, with its header blocks bounded. */
 static void begin(size_t block_max)
 {
+        const struct pgw_h2_bounds bounds = {block_max, BODY_MAX, BODIES_MAX};
+
         pgw_guard_h2_fini(&guard);
-        pgw_guard_h2_init(&guard, block_max, BODIES_MAX, 1000);
+        pgw_guard_h2_init(&guard, &bounds, 1000);
         guard.preface_seen = true;
         pgw_buf_clear(&wire);
 }

@@ -71,11 +71,13 @@ static void ipv6_goes_by_its_64(void **state)
 
 static void what_is_no_address_has_none(void **state)
 {
+        const unsigned char key[PGW_ADDRESS_KEY_SIZE] = "0123456789abcde";
         const struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
         struct pgw_addresses *a = pgw_addresses_new(64);
 
         (void)state;
         assert_null(pgw_addresses_bucket(a, (const struct sockaddr *)&un));
+        assert_int_equal(pgw_address_hash(key, (const struct sockaddr *)&un), 0);
         pgw_addresses_free(a);
         pgw_addresses_free(NULL);
 }

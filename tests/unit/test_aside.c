@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -53,7 +55,7 @@ static void run(struct pgw_aside_work *work)
         struct piece *p = piece_of(work);
 
         p->ran_on = pthread_self();
-        p->has_run = true;
+        __atomic_store_n(&p->has_run, true, __ATOMIC_RELEASE);
 }
 
 static void end(struct pgw_aside_work *work)
@@ -153,6 +155,40 @@ static void ends_what_there_is_when_it_is_stopped(void **state)
         pgw_loop_turn(s.loop, 0);
 }
 
+#define SPRAYS   64
+#define SPRAY_TO 512 /* bytes */
+
+/* What is freed is another's at once, as in a busy process. */
+static void take_what_was_freed(void)
+{
+        static void *sprays[SPRAYS];
+
+        for (size_t i = 0; i < SPRAYS; i++) {
+                sprays[i] = malloc((i + 1) * SPRAY_TO / SPRAYS);
+                memset(sprays[i], 0xee, (i + 1) * SPRAY_TO / SPRAYS);
+        }
+        for (size_t i = 0; i < SPRAYS; i++)
+                free(sprays[i]);
+}
+
+/* The thread says so to a loop that does not turn before it is all over. */
+static void is_forgotten_by_the_loop_when_it_ended_too_late(void **state)
+{
+        (void)state;
+        pgw_aside_add(s.aside, &s.pieces[0].work, &how);
+        while (!s.pieces[0].begun)
+                pgw_loop_turn(s.loop, 0);
+        while (!__atomic_load_n(&s.pieces[0].has_run, __ATOMIC_ACQUIRE))
+                usleep(1000);
+        pgw_aside_stop(s.aside);
+        pgw_aside_free(s.aside);
+        s.aside = NULL;
+        take_what_was_freed();
+        assert_int_equal(s.ended, 1);
+        for (int i = 0; i < 3; i++)
+                pgw_loop_turn(s.loop, 0);
+}
+
 static void ends_without_work(void **state)
 {
         (void)state;
@@ -167,6 +203,8 @@ int main(void)
                                             tear_down),
             cmocka_unit_test_setup_teardown(what_ends_may_add_more, set_up, tear_down),
             cmocka_unit_test_setup_teardown(ends_what_there_is_when_it_is_stopped, set_up,
+                                            tear_down),
+            cmocka_unit_test_setup_teardown(is_forgotten_by_the_loop_when_it_ended_too_late, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(ends_without_work, set_up, tear_down),
         };

@@ -20,15 +20,17 @@ static const struct pgw_broker_facts good = {
 
 static void reads_info(void **state)
 {
-        static const char info[] = "# Server\r\nredis_version:7.0.15\r\n\r\n# Clients\r\n"
-                                   "connected_clients:12\r\nblocked_clients:3\r\n"
-                                   "# Memory\r\nused_memory:1024\r\nused_memory_human:1K\r\n"
-                                   "maxmemory:4096\r\nmaxmemory_policy:noeviction\r\n"
-                                   "mem_fragmentation_ratio:1.25\r\n"
-                                   "# Persistence\r\nloading:0\r\nasync_loading:1\r\n"
-                                   "# Stats\r\nevicted_keys:7\r\n"
-                                   "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
-                                   "slave0:ip=127.0.0.1,port=1,state=online,offset=1,lag=0\r\n";
+        static const char info[] =
+            "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n\r\n# Clients\r\n"
+            "connected_clients:12\r\nblocked_clients:3\r\n"
+            "# Memory\r\nused_memory:1024\r\nused_memory_human:1K\r\n"
+            "maxmemory:4096\r\nmaxmemory_policy:noeviction\r\n"
+            "mem_fragmentation_ratio:1.25\r\n"
+            "# Persistence\r\nloading:0\r\nasync_loading:1\r\n"
+            "aof_rewrite_in_progress:1\r\naof_rewrite_scheduled:0\r\n"
+            "# Stats\r\nevicted_keys:7\r\n"
+            "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
+            "slave0:ip=127.0.0.1,port=1,state=online,offset=1,lag=0\r\n";
         struct pgw_broker_facts f = {.appendonly = "yes", .loading = true};
 
         (void)state;
@@ -44,6 +46,9 @@ static void reads_info(void **state)
         assert_int_equal(f.used_bytes, 1024);
         assert_int_equal(f.max_bytes, 4096);
         assert_int_equal(f.fragmentation, 125);
+        assert_string_equal(f.run_id, "abc");
+        assert_int_equal(f.is_rewriting, 1);
+        assert_int_equal(f.rewrite_scheduled, 0);
 }
 
 static void survives_an_info_that_is_none(void **state)
@@ -168,6 +173,22 @@ static void refuses_fsync_that_is_not(void **state)
                 "cannot be verified");
 }
 
+static void refuses_fsync_that_rests(void **state)
+{
+        struct pgw_broker_facts f = good;
+
+        (void)state;
+        pgw_broker_facts_config(&f, PGW_STR("no-appendfsync-on-rewrite"), PGW_STR("yes"));
+        refused(&f, PGW_DURABILITY_FSYNC, PGW_E_DURABILITY, "broker.durability",
+                "CONFIG SET no-appendfsync-on-rewrite no");
+        pgw_broker_facts_config(&f, PGW_STR("no-appendfsync-on-rewrite"), PGW_STR("no"));
+        const struct pgw_broker_demands d = {PGW_DURABILITY_FSYNC, 0, false};
+        assert_int_equal(pgw_broker_judge(&f, &d, NULL), PGW_OK);
+        f.aof_is_partial = true;
+        refused(&f, PGW_DURABILITY_FSYNC, PGW_E_REDIS_MISCONF, "broker.durability",
+                "not seen complete");
+}
+
 static void refuses_a_disk_that_takes_nothing(void **state)
 {
         struct pgw_broker_facts f = good;
@@ -201,6 +222,7 @@ int main(void)
             cmocka_unit_test(refuses_a_server_that_is_not_there_yet),
             cmocka_unit_test(refuses_eviction),
             cmocka_unit_test(refuses_fsync_that_is_not),
+            cmocka_unit_test(refuses_fsync_that_rests),
             cmocka_unit_test(refuses_a_disk_that_takes_nothing),
             cmocka_unit_test(refuses_too_few_replicas),
         };

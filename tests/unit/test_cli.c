@@ -373,19 +373,24 @@ static void knows_ids_and_ends(void **state)
 static void tells_problems_in_one_line(void **state)
 {
         char line[256], small[8];
-        json_t *body = json_loads("{\"title\":\"No.\",\"detail\":\"Two things.\",\"errors\":["
-                                  "{\"pointer\":\"#/a\",\"detail\":\"x\"},"
-                                  "{\"pointer\":\"#/b\",\"detail\":\"y\"}]}",
-                                  0, NULL);
+        struct pgw_cli_answer answer = {
+            .status = 422,
+            .body = json_loads("{\"title\":\"No.\",\"detail\":\"Two things.\",\"errors\":["
+                               "{\"pointer\":\"#/a\",\"detail\":\"x\"},"
+                               "{\"pointer\":\"#/b\",\"detail\":\"y\"}]}",
+                               0, NULL),
+            .from = "http://gateway"};
 
         (void)state;
-        pgw_cli_problem_line(422, body, line, sizeof line);
+        pgw_cli_problem_line(&answer, line, sizeof line);
         assert_string_equal(line, "No. Two things. #/a: x; #/b: y");
-        pgw_cli_problem_line(422, body, small, sizeof small);
+        pgw_cli_problem_line(&answer, small, sizeof small);
         assert_string_equal(small, "No. Two");
-        pgw_cli_problem_line(502, NULL, line, sizeof line);
-        assert_string_equal(line, "the gateway answered 502");
-        json_decref(body);
+        json_decref(answer.body);
+        answer.body = NULL;
+        answer.status = 502;
+        pgw_cli_problem_line(&answer, line, sizeof line);
+        assert_string_equal(line, "http://gateway answered 502");
 }
 
 /* ---- whole verbs ------------------------------------------------------------------- */
@@ -449,14 +454,15 @@ static void shows_a_job(void **state)
         (void)state;
         setenv("PURGEWAY_URL", url, 1);
         assert_int_equal(RUN(pgw_cli_status, "j"), PGW_EXIT_OK);
-        assert_string_equal(out, "job_id      j\nstatus      succeeded\nattempts    1\n"
-                                 "removed     10\nmissing     1\n");
+        assert_string_equal(out,
+                            "job_id           j\nstatus           succeeded\nattempts         1\n"
+                            "removed          10\nmissing          1\n");
         assert_int_equal(RUN(pgw_cli_status, "slow"), PGW_EXIT_OK);
         assert_int_equal(RUN(pgw_cli_status, "slow", "--wait", "1"), PGW_EXIT_FAILED);
         assert_int_equal(RUN(pgw_cli_status, "sick"), PGW_EXIT_FAILED);
         assert_string_equal(err, "purgeway: status: job sick: dead: store_busy: It is busy.\n");
         assert_int_equal(RUN(pgw_cli_status, "gone"), PGW_EXIT_FAILED);
-        assert_string_equal(err, "purgeway: status: There is no such job.\n");
+        assert_string_equal(err, "purgeway: status: gone: There is no such job.\n");
         assert_int_equal(RUN(pgw_cli_status, "a/b"), PGW_EXIT_USAGE);
         assert_int_equal(RUN(pgw_cli_status, "a", "b"), PGW_EXIT_USAGE);
         unsetenv("PURGEWAY_URL");

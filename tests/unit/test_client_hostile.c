@@ -162,6 +162,62 @@ static void a_quick_command_behind_a_slow_one(void **state)
         assert_int_equal(t.lost, 0);
 }
 
+/* Who reads nothing fills the room for what is to be written; what looks after the link finds some
+ * all the same, and nobody else does. */
+static void a_link_is_looked_after_when_it_is_full(void **state)
+{
+        static char argument[30000];
+
+        (void)state;
+        memset(argument, 'x', sizeof argument - 1);
+        open_fake();
+        for (size_t size = sizeof argument - 1; size > 0; size /= 2) {
+                argument[size] = '\0';
+                while (say(0, "ECHO", argument) == PGW_OK)
+                        ;
+        }
+        assert_int_equal(say(0, "X", ""), PGW_E_REDIS_FULL);
+        for (size_t i = 0; i < PGW_REDIS_RESERVE; i++) {
+                pgw_redis_begin_reserved(t.redis, 2);
+                pgw_redis_arg(t.redis, PGW_STR("CLUSTER"));
+                pgw_redis_arg(t.redis, PGW_STR("SLOTS"));
+                assert_int_equal(pgw_redis_end(t.redis, on_reply, NULL), PGW_OK);
+                assert_int_equal(say(0, "X", ""), PGW_E_REDIS_FULL);
+        }
+        TURN_UNTIL(fake_heard("SLOTS"));
+}
+
+static void say_more(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        on_reply(ctx, err, reply);
+        assert_int_equal(say(1, "ECHO", "second"), PGW_OK);
+}
+
+/* The callback of the first answer asks for more; what came with the first is no answer to that. */
+static void a_reply_to_what_was_not_sent(void **state)
+{
+        (void)state;
+        open_fake();
+        assert_int_equal(pgw_redis_say(t.redis, say_more, NULL, "ECHO", "first", NULL), PGW_OK);
+        TURN_UNTIL(fake_heard("first"));
+        fake_say("+first\r\n+surplus\r\n", 19);
+        TURN_UNTIL(t.lost == 1);
+        assert_int_equal(t.lost_err, PGW_E_REDIS_PROTOCOL);
+        assert_int_equal(t.answers, 2);
+        assert_int_equal(t.errs[0], PGW_OK);
+        assert_int_equal(t.errs[1], PGW_E_REDIS_PROTOCOL);
+        assert_false(t.replied[1]);
+}
+
+static void says_why_there_is_nobody(void **state)
+{
+        (void)state;
+        open_client((struct pgw_redis_address){.unix_path = "/nowhere/redis.sock"}, 10);
+        TURN_UNTIL(t.lost == 1);
+        assert_int_equal(t.lost_err, PGW_E_REDIS_CONNECT);
+        assert_string_equal(pgw_redis_reason(t.redis), "No such file or directory");
+}
+
 static void a_handshake_that_fails(void **state)
 {
         static const struct {
@@ -254,10 +310,13 @@ int main(void)
             TEST(a_reply_that_drips),
             TEST(a_reply_byte_by_byte),
             TEST(a_quick_command_behind_a_slow_one),
+            TEST(a_link_is_looked_after_when_it_is_full),
+            TEST(a_reply_to_what_was_not_sent),
             TEST(a_handshake_that_fails),
             TEST(pauses_longer_after_each_failure),
             TEST(speaks_over_tcp),
             TEST(gives_up_names_that_do_not_resolve),
+            TEST(says_why_there_is_nobody),
         };
 
         return cmocka_run_group_tests(tests, start_all, stop_all);

@@ -51,6 +51,18 @@ static void has_words_for_every_error(void **state)
         }
 }
 
+static void waits_for_who_is_there(void **state)
+{
+        (void)state;
+        assert_true(pgw_err_waits(PGW_E_REDIS_LOADING));
+        assert_true(pgw_err_waits(PGW_E_REDIS_AUTH));
+        assert_true(pgw_err_waits(PGW_E_REDIS_MISCONF));
+        assert_false(pgw_err_waits(PGW_OK));
+        assert_false(pgw_err_waits(PGW_E_REDIS_CONNECT));
+        assert_false(pgw_err_waits(PGW_E_REDIS_TIMEOUT));
+        assert_false(pgw_err_waits(PGW_E_REDIS_ERROR));
+}
+
 static void fills_a_fault(void **state)
 {
         struct pgw_fault fault;
@@ -88,6 +100,7 @@ int main(void)
             cmocka_unit_test(knows_success),
             cmocka_unit_test(knows_some_by_heart),
             cmocka_unit_test(has_words_for_every_error),
+            cmocka_unit_test(waits_for_who_is_there),
             cmocka_unit_test(fills_a_fault),
             cmocka_unit_test(cuts_a_fault_to_fit),
         };

@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
 #include "domain/glob.h"
+#include "glob_model.h"
 
 #define S(literal)                                                                                 \
         {                                                                                          \
@@ -106,6 +108,69 @@ static void costs_no_more_than_pattern_times_key(void **state)
         assert_true(matches(pgw_str_of(pattern, 256), pgw_str_of(key, sizeof key)));
 }
 
+static uint32_t next_random(uint32_t *seed)
+{
+        *seed = *seed * 1664525u + 1013904223u;
+        return *seed >> 8;
+}
+
+/* Short keys and long ones, which are looked through in another way. */
+static void agrees_with_the_model(void **state)
+{
+        static const char *const parts[] = {"*", "?", "[ab]", "[^b]", "a", "b", "ab", "aa", "\\a"};
+        static char key[3000];
+        uint32_t seed = 20261121;
+        size_t matched = 0;
+
+        (void)state;
+        for (unsigned round = 0; round < 20000; round++) {
+                char pattern[64];
+                size_t n = 0, stars = 0;
+                for (unsigned i = next_random(&seed) % 9 + 1; i > 0; i--) {
+                        const char *part =
+                            parts[next_random(&seed) % (sizeof parts / sizeof parts[0])];
+                        stars += part[0] == '*';
+                        if (part[0] != '*' || stars <= 2)
+                                n += (size_t)snprintf(pattern + n, sizeof pattern - n, "%s", part);
+                }
+                const size_t key_n =
+                    round % 100 ? next_random(&seed) % 14 : 500 + next_random(&seed) % 300;
+                for (size_t i = 0; i < key_n; i++)
+                        key[i] = next_random(&seed) % 8 ? 'a' : 'b';
+                const struct pgw_str p = pgw_str_of(pattern, n), k = pgw_str_of(key, key_n);
+                const bool yes = glob_model(p, k);
+                matched += yes;
+                if (matches(p, k) != yes)
+                        fail_msg("%.*s against %.*s", (int)n, pattern, (int)key_n, key);
+        }
+        assert_in_range(matched, 1000, 19000);
+}
+
+/* A segment may be longer than a word of bits, and end at any bit of one. */
+static void finds_long_segments_in_long_keys(void **state)
+{
+        static char key[5000];
+
+        (void)state;
+        for (size_t n = 1; n <= 300; n++) {
+                char pattern[310] = "*";
+                memset(pattern + 1, '?', n);
+                pattern[n] = 'b';
+                memset(key, 'a', sizeof key);
+                pattern[n + 1] = '*';
+                const struct pgw_str p = pgw_str_of(pattern, n + 2);
+                assert_false(matches(p, pgw_str_of(key, sizeof key)));
+                key[n - 1] = 'b';
+                assert_true(matches(p, pgw_str_of(key, sizeof key)));
+                key[n - 1] = 'a';
+                if (n > 1)
+                        key[n - 2] = 'b';
+                assert_false(matches(p, pgw_str_of(key, sizeof key)));
+                key[sizeof key - 1] = 'b';
+                assert_true(matches(p, pgw_str_of(key, sizeof key)));
+        }
+}
+
 static void tells_prefix_and_stars(void **state)
 {
         static const struct {
@@ -137,6 +202,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(matches_as_redis_does),
             cmocka_unit_test(costs_no_more_than_pattern_times_key),
+            cmocka_unit_test(agrees_with_the_model),
+            cmocka_unit_test(finds_long_segments_in_long_keys),
             cmocka_unit_test(tells_prefix_and_stars),
         };
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,23 @@ static void refuses(const struct refused *cases, size_t count)
 
 #define REFUSES(cases) refuses(cases, sizeof cases / sizeof cases[0])
 
+static void refuses_what_is_no_host(void **state)
+{
+        static const struct refused cases[] = {
+            {S(GET "Host: a b@/\r\n" END), "Host"},    {S(GET "Host: a b\r\n" END), "Host"},
+            {S(GET "Host: a@b\r\n" END), "Host"},      {S(GET "Host: a/b\r\n" END), "Host"},
+            {S(GET "Host: a?b\r\n" END), "Host"},      {S(GET "Host: a#b\r\n" END), "Host"},
+            {S(GET "Host: a|b\r\n" END), "Host"},      {S(GET "Host: a:b\r\n" END), "Host"},
+            {S(GET "Host: a:1:2\r\n" END), "Host"},    {S(GET "Host: a%2\r\n" END), "Host"},
+            {S(GET "Host: a%2g\r\n" END), "Host"},     {S(GET "Host: [::1\r\n" END), "Host"},
+            {S(GET "Host: [::1]a\r\n" END), "Host"},   {S(GET "Host: a[::1]\r\n" END), "Host"},
+            {S(GET "Host: \xc3\xa4\r\n" END), "Host"}, {S(GET "Host: a,b\"\r\n" END), "Host"},
+        };
+
+        (void)state;
+        REFUSES(cases);
+}
+
 static void passes_what_has_one_meaning(void **state)
 {
         static const struct pgw_str cases[] = {
@@ -61,6 +79,10 @@ static void passes_what_has_one_meaning(void **state)
             S("GET http://a/b?c HTTP/1.1\r\n" HOST END),
             S(GET "host:a\r\n" END),
             S(GET "HOST:\r\n" END),
+            S(GET "Host: a.b-c_d~e:8080\r\n" END),
+            S(GET "Host: a%20b!$&'()*+,;=c:\r\n" END),
+            S(GET "Host: [2001:db8::1]:443\r\n" END),
+            S(GET "Host: \t[v1.a:b]\t\r\n" END),
             S(GET HOST "X: one\ttwo:three \xc3\xa4\xff\r\n" END),
             S(GET HOST "!#$%&'*+-.^_`|~09azAZ: x\r\n" END),
             S(GET HOST "X:\r\nX: \r\nX:\t\r\n" END),
@@ -280,6 +302,73 @@ static void refuses_a_request_line_without_a_method(void **state)
         REFUSES(cases);
 }
 
+static void refuses_what_no_text_holds(void **state)
+{
+        static const struct refused cases[] = {
+            {S(GET HOST "X: a\0b\r\n" END), "value holds"},
+            {S(GET HOST "X: \x1f\r\n" END), "value holds"},
+            {S(GET HOST "X:\x7f\r\n" END), "value holds"},
+            {S(GET "Host: a\x01\r\n" END), "value holds"},
+            {S("GET /\x01 HTTP/1.1\r\n" HOST END), "target holds"},
+            {S("GET /a\tb HTTP/1.1\r\n" HOST END), "target holds"},
+            {S("GET /\x7f HTTP/1.1\r\n" HOST END), "target holds"},
+        };
+
+        (void)state;
+        REFUSES(cases);
+        assert_int_equal(judge(PGW_STR(GET HOST "X: a\tb \xc3\xa4 \xff\r\n" END), ROOMY).status, 0);
+        assert_int_equal(judge(PGW_STR("GET /\xff HTTP/1.1\r\n" HOST END), ROOMY).status, 0);
+}
+
+#define LONG(value) S(POST HOST "Content-Length:" value "\r\n" END)
+
+static void refuses_lengths_that_are_no_numbers(void **state)
+{
+        static const struct refused cases[] = {
+            {LONG(""), "not a number"},     {LONG(" abc"), "not a number"},
+            {LONG(" -1"), "not a number"},  {LONG(" +1"), "not a number"},
+            {LONG(" 0x1"), "not a number"}, {LONG(" 1, 1"), "not a number"},
+            {LONG(" 1.0"), "not a number"}, {LONG(" 18446744073709551616"), "not a number"},
+        };
+
+        (void)state;
+        REFUSES(cases);
+        assert_int_equal(judge(PGW_STR(POST HOST "Content-Length: 1\r\n" END), ROOMY).status, 0);
+        assert_int_equal(judge(PGW_STR(POST HOST "Content-Length:\t12 \r\n" END), ROOMY).status, 0);
+}
+
+static void refuses_what_cannot_be_expected_of_a_body(void **state)
+{
+        static const struct refused cases[] = {
+            {S(POST HOST "Content-Length: 1\r\nExpect: foo\r\n" END), "100-continue"},
+            {S(POST HOST "Expect: foo\r\nTransfer-Encoding: chunked\r\n" END), "100-continue"},
+        };
+
+        (void)state;
+        REFUSES(cases);
+        assert_int_equal(judge(PGW_STR(GET HOST "Expect: foo\r\n" END), ROOMY).status, 0);
+        assert_int_equal(
+            judge(PGW_STR(POST HOST "Content-Length: 1\r\nExpect: 100-Continue\r\n" END), ROOMY)
+                .status,
+            0);
+}
+
+static void bounds_the_number_of_fields(void **state)
+{
+        char head[4096];
+        size_t n = (size_t)snprintf(head, sizeof head, GET HOST);
+
+        (void)state;
+        for (unsigned i = 1; i < PGW_H1_FIELDS_MAX; i++)
+                n += (size_t)snprintf(head + n, sizeof head - n, "X: y\r\n");
+        memcpy(head + n, "\r\n", 2);
+        assert_int_equal(judge(pgw_str_of(head, n + 2), ROOMY).status, 0);
+        memcpy(head + n, "X: y\r\n", 6);
+        const struct pgw_h1_verdict v = judge(pgw_str_of(head, n + 6), ROOMY);
+        assert_int_equal(v.status, 431);
+        assert_false(v.unfinished);
+}
+
 static void measures_the_head_alone(void **state)
 {
         const struct pgw_str head = PGW_STR(POST HOST "Content-Length: 9\r\n" END);
@@ -332,6 +421,9 @@ static void refuses_a_head_that_does_not_end(void **state)
                 const struct pgw_h1_verdict v = judge(pgw_str_of(head.p, n), ROOMY);
                 assert_int_equal(v.status, 400);
                 assert_string_equal(v.reason, "the head does not end");
+                assert_true(v.unfinished);
+                if (n > 9)
+                        assert_int_equal(judge(pgw_str_of(head.p, n), 9).status, 431);
                 assert_int_equal(v.size, 0);
         }
         assert_int_equal(pgw_guard_h1((struct pgw_str){NULL, 0}, ROOMY).status, 400);
@@ -340,7 +432,12 @@ static void refuses_a_head_that_does_not_end(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+            cmocka_unit_test(refuses_what_is_no_host),
             cmocka_unit_test(passes_what_has_one_meaning),
+            cmocka_unit_test(refuses_what_no_text_holds),
+            cmocka_unit_test(refuses_lengths_that_are_no_numbers),
+            cmocka_unit_test(refuses_what_cannot_be_expected_of_a_body),
+            cmocka_unit_test(bounds_the_number_of_fields),
             cmocka_unit_test(passes_http_1_0_with_and_without_host),
             cmocka_unit_test(tells_a_chunked_body),
             cmocka_unit_test(refuses_two_words_on_where_a_body_ends),

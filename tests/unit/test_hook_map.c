@@ -58,6 +58,8 @@ struct outcome {
         size_t held, missing;
 };
 
+static size_t bytes_max = 1000;
+
 static struct outcome map(const char *rules, const char *payload)
 {
         struct pgw_hooks *hooks = hooks_of(rules);
@@ -67,6 +69,7 @@ static struct outcome map(const char *rules, const char *payload)
         struct pgw_cloud_events events;
         struct pgw_hook_mapped mapped;
         struct pgw_buf id;
+        const struct pgw_hook_wish wish = {.bytes_max = bytes_max};
 
         outcome.err = pgw_cloud_events_read(&message, NULL, &events);
         if (!outcome.err) {
@@ -74,7 +77,7 @@ static struct outcome map(const char *rules, const char *payload)
                 assert_int_equal(pgw_hook_delivery_id(hook, &events, &id), PGW_OK);
                 snprintf(outcome.id, sizeof outcome.id, "%.*s", (int)id.n, id.n ? id.p : "");
                 pgw_buf_fini(&id);
-                outcome.err = pgw_hook_map(hook, &events, false, NULL, &mapped);
+                outcome.err = pgw_hook_map(hook, &events, &wish, NULL, &mapped);
                 outcome.held = mapped.held;
                 outcome.missing = mapped.missing;
                 if (mapped.invalidation)
@@ -200,6 +203,20 @@ static void bounds(void **state)
             PGW_E_TOO_LARGE);
 }
 
+/* What is made is bounded as what a client may send is; the same selector twice is one. */
+static void bytes_are_bounded(void **state)
+{
+        const char *rules = "[{keys: [\"{/k}:{/a/*}\"], tags: [\"{/k}\"]}]";
+
+        (void)state;
+        bytes_max = 20;
+        assert_int_equal(map(rules, "{\"k\": \"xy\", \"a\": [1, 2]}").err, PGW_OK);
+        assert_int_equal(map(rules, "{\"k\": \"xy\", \"a\": [1, 1, 2, 2, 1]}").err, PGW_OK);
+        assert_int_equal(map(rules, "{\"k\": \"xy\", \"a\": [1, 2, 3]}").err, PGW_E_TOO_LARGE);
+        assert_int_equal(map(rules, "{\"k\": \"xyz\", \"a\": [1, 2]}").err, PGW_E_TOO_LARGE);
+        bytes_max = 1000;
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -208,6 +225,7 @@ int main(void)
             cmocka_unit_test(what_names_nothing_is_no_body),
             cmocka_unit_test(cloud_events_in_their_forms),
             cmocka_unit_test(bounds),
+            cmocka_unit_test(bytes_are_bounded),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

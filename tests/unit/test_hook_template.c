@@ -19,14 +19,17 @@ static size_t header(void *ctx, struct pgw_str name, struct pgw_str *ret)
         return pgw_str_eq_z(name, "x-topic");
 }
 
-static void gather(void *ctx, struct pgw_str text)
+static enum pgw_err gather(void *ctx, struct pgw_str text)
 {
         struct pgw_buf *out = ctx;
 
         if (out->n)
                 assert_int_equal(pgw_buf_add(out, " ", 1), PGW_OK);
         assert_int_equal(pgw_buf_add_str(out, text), PGW_OK);
+        return PGW_OK;
 }
+
+#define BYTES 200 /* that may be written */
 
 static struct pgw_template *parse(const char *source)
 {
@@ -39,7 +42,7 @@ static struct pgw_template *parse(const char *source)
         return t;
 }
 
-static enum pgw_err expand(const char *source, const char *payload, bool is_pattern, size_t budget,
+static enum pgw_err expand(const char *source, const char *payload, bool is_pattern, size_t texts,
                            struct pgw_buf *out, size_t *ret_missing)
 {
         struct pgw_template *t = parse(source);
@@ -47,6 +50,7 @@ static enum pgw_err expand(const char *source, const char *payload, bool is_patt
 
         assert_int_equal(pgw_json_parse(payload, strlen(payload), NULL, &value), PGW_OK);
         const struct pgw_cloud_event event = {.payload = value, .header = header};
+        struct pgw_template_budget budget = {texts, BYTES};
         const struct pgw_template_output output = {
             .is_pattern = is_pattern, .budget = &budget, .each = gather, .ctx = out};
         const enum pgw_err err = pgw_template_expand(t, &event, &output, ret_missing);
@@ -157,6 +161,20 @@ static void bounds(void **state)
         assert_int_equal(expand("{/*/*}", "[[1], [], [2]]", false, 5, &out, &missed),
                          PGW_E_TOO_LARGE);
         assert_int_equal(expand("x", "1", false, 0, &out, &missed), PGW_E_TOO_LARGE);
+        assert_int_equal(expand("twenty bytes and {/*}", "[111, 111, 111, 111, 111, 111, 111, 111]",
+                                false, 100, &out, &missed),
+                         PGW_OK);
+        assert_int_equal(expand("twenty bytes and {/*}",
+                                "[111, 111, 111, 111, 111, 111, 111, 111, "
+                                "111, 111, 1]",
+                                false, 100, &out, &missed),
+                         PGW_E_TOO_LARGE);
+        /* What is thrown away was written, too. */
+        assert_int_equal(expand("twenty bytes and {/*}{/0/no}",
+                                "[111, 111, 111, 111, 111, 111, "
+                                "111, 111, 111, 111, 111, 111]",
+                                false, 100, &out, &missed),
+                         PGW_E_TOO_LARGE);
         pgw_buf_fini(&out);
 }
 

@@ -235,6 +235,48 @@ static void lets_a_deferred_call_defer_itself(void **state)
         turn_until(3);
 }
 
+struct letter {
+        struct pgw_posted posted;
+        int mark;
+};
+
+static void on_posted(struct pgw_posted *posted)
+{
+        note(PGW_CONTAINER(posted, struct letter, posted)->mark);
+}
+
+#define CALLS_MAX 10000000
+
+struct patient {
+        struct pgw_deferred deferred;
+        struct letter letter;
+        size_t calls;
+};
+
+static void on_deferred_until_posted(struct pgw_deferred *d)
+{
+        struct patient *p = PGW_CONTAINER(d, struct patient, deferred);
+
+        if (seen.count == 0 && ++p->calls < CALLS_MAX)
+                pgw_loop_defer(seen.loop, d);
+}
+
+/* What it waits for may come by a socket, which must be looked at meanwhile. */
+static void looks_at_sockets_beside_a_call_that_defers_itself(void **state)
+{
+        struct patient p = {.calls = 0};
+
+        (void)state;
+        pgw_deferred_init(&p.deferred, on_deferred_until_posted);
+        pgw_posted_init(&p.letter.posted, on_posted);
+        pgw_loop_defer(seen.loop, &p.deferred);
+        pgw_loop_turn(seen.loop, 0);
+        pgw_loop_post(seen.loop, &p.letter.posted);
+        turn_until(1);
+        pgw_loop_turn(seen.loop, 0);
+        assert_in_range(p.calls, 1, CALLS_MAX - 1);
+}
+
 static void on_timer_defers(struct pgw_timer *timer)
 {
         struct marked *m = PGW_CONTAINER(timer, struct marked, timer);
@@ -293,16 +335,6 @@ static void wakes_and_stops_from_another_thread(void **state)
         assert_true(pgw_loop_turns(seen.loop) >= 2);
 }
 
-struct letter {
-        struct pgw_posted posted;
-        int mark;
-};
-
-static void on_posted(struct pgw_posted *posted)
-{
-        note(PGW_CONTAINER(posted, struct letter, posted)->mark);
-}
-
 static void *post_all(void *ctx)
 {
         struct letter *letters = ctx;
@@ -326,6 +358,20 @@ static void makes_calls_for_other_threads_in_their_order(void **state)
         assert_int_equal(pthread_join(thread, NULL), 0);
         for (int i = 0; i < MANY; i++)
                 assert_int_equal(seen.what[i], i);
+}
+
+static void does_not_make_a_call_that_was_taken_back(void **state)
+{
+        struct letter letters[MANY], never;
+
+        (void)state;
+        post_all(letters);
+        pgw_posted_init(&never.posted, on_posted);
+        pgw_loop_unpost(seen.loop, &never.posted);
+        pgw_loop_unpost(seen.loop, &letters[MANY / 2].posted);
+        turn_until(MANY - 1);
+        for (int i = 0; i < MANY - 1; i++)
+                assert_int_equal(seen.what[i], i < MANY / 2 ? i : i + 1);
 }
 
 static void on_signal(int number)
@@ -405,10 +451,14 @@ int main(void)
                                             set_up, tear_down),
             cmocka_unit_test_setup_teardown(calls_deferred_once_and_later, set_up, tear_down),
             cmocka_unit_test_setup_teardown(lets_a_deferred_call_defer_itself, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(looks_at_sockets_beside_a_call_that_defers_itself,
+                                            set_up, tear_down),
             cmocka_unit_test_setup_teardown(runs_deferred_calls_behind_the_timers_of_a_turn, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(wakes_and_stops_from_another_thread, set_up, tear_down),
             cmocka_unit_test_setup_teardown(makes_calls_for_other_threads_in_their_order, set_up,
+                                            tear_down),
+            cmocka_unit_test_setup_teardown(does_not_make_a_call_that_was_taken_back, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(survives_signals, set_up, tear_down),
             cmocka_unit_test(is_made_and_freed_by_another_thread),

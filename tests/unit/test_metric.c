@@ -95,6 +95,27 @@ static void a_gauge_is_set_and_not_added(void **state)
         assert_true(value_of("purgeway_broker_clients") == -3);
 }
 
+static void what_is_forgotten_is_not_shown_until_it_is_set_again(void **state)
+{
+        (void)state;
+        pgw_metric_set(PGW_G_QUEUE_WAITING_HIGH, 7);
+        pgw_metric_set(PGW_G_QUEUE_WAITING_LOW, 5);
+        pgw_metric_forget(PGW_G_QUEUE_WAITING_HIGH);
+        assert_null(strstr(render(), "purgeway_queue_waiting_jobs{lane=\"high\"}"));
+        assert_non_null(strstr(page.p, "# TYPE purgeway_queue_waiting_jobs gauge\n"));
+        assert_non_null(strstr(page.p, "# HELP purgeway_queue_waiting_jobs Jobs"));
+        assert_true(value_of("purgeway_queue_waiting_jobs{lane=\"low\"}") == 5);
+        pgw_metric_forget(PGW_G_QUEUE_WAITING_NORMAL);
+        pgw_metric_forget(PGW_G_QUEUE_WAITING_LOW);
+        assert_null(strstr(render(), "purgeway_queue_waiting_jobs"));
+        assert_null(strstr(page.p, "celery_task_queue_length"));
+        pgw_metric_set(PGW_G_QUEUE_WAITING_HIGH, 0);
+        pgw_metric_set(PGW_G_QUEUE_WAITING_NORMAL, 0);
+        pgw_metric_set(PGW_G_QUEUE_WAITING_LOW, 0);
+        assert_true(value_of("purgeway_queue_waiting_jobs{lane=\"high\"}") == 0);
+        assert_non_null(strstr(render(), "celery_task_queue_length"));
+}
+
 static void a_gauge_in_thousandths_is_shown_as_a_decimal_once_set(void **state)
 {
         (void)state;
@@ -102,6 +123,9 @@ static void a_gauge_in_thousandths_is_shown_as_a_decimal_once_set(void **state)
         pgw_metric_set(PGW_G_BROKER_FRAGMENTATION, 1234);
         assert_true(value_of("redis_mem_fragmentation_ratio") == 1.234);
         assert_non_null(strstr(page.p, "# TYPE redis_mem_fragmentation_ratio gauge\n"));
+        pgw_metric_set(PGW_G_BROKER_FRAGMENTATION, 0);
+        assert_true(value_of("redis_mem_fragmentation_ratio") == 0);
+        assert_non_null(strstr(render(), "redis_mem_fragmentation_ratio 0.000\n"));
 }
 
 static void buckets_are_cumulative_and_include_their_bound(void **state)
@@ -242,6 +266,7 @@ int main(void)
             cmocka_unit_test(sums_threads_and_keeps_what_ended_threads_counted),
             cmocka_unit_test(a_thread_without_a_set_harms_nobody),
             cmocka_unit_test(a_gauge_is_set_and_not_added),
+            cmocka_unit_test(what_is_forgotten_is_not_shown_until_it_is_set_again),
             cmocka_unit_test(a_gauge_in_thousandths_is_shown_as_a_decimal_once_set),
             cmocka_unit_test(buckets_are_cumulative_and_include_their_bound),
             cmocka_unit_test(the_queue_is_a_label_of_the_name_that_dashboards_know),

@@ -104,12 +104,26 @@ static void refuses_records_that_are_none(void **state)
         assert_int_equal(pgw_once_job_read(PGW_STR(""), &back), PGW_E_CODEC);
 }
 
+static void knows_another_name(void **state)
+{
+        struct pgw_once once = named("a", PGW_STR("b"));
+        const struct pgw_once same = named("c", PGW_STR("d"));
+
+        (void)state;
+        assert_int_equal(once.other_ttl_ms, 0);
+        pgw_once_also(&once, PGW_STR("c"), PGW_STR("d"), 7);
+        assert_int_equal(once.other_ttl_ms, 7);
+        assert_memory_equal(once.other, same.name, sizeof same.name);
+        assert_true(memcmp(once.name, once.other, sizeof once.name));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(names_a_key_by_its_hash),
             cmocka_unit_test(tells_scopes_and_keys_apart),
             cmocka_unit_test(names_each_item_of_a_batch),
+            cmocka_unit_test(knows_another_name),
             cmocka_unit_test(reads_what_it_wrote),
             cmocka_unit_test(refuses_records_that_are_none),
         };

@@ -657,8 +657,10 @@ static enum pgw_err reload(struct pgw_settings *s, struct pgw_fault *note)
         struct pgw_settings *fresh;
         enum pgw_err err = pgw_settings_load(1, WORDS(config_flag), no_env, note, &fresh);
 
-        if (!err)
-                pgw_settings_take(s, fresh, note);
+        if (!err) {
+                pgw_settings_swap(s, fresh, note);
+                pgw_settings_free(fresh);
+        }
         return err;
 }
 

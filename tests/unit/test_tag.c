@@ -32,14 +32,30 @@ static void spells_tags(void **state)
 
 static void has_room_for_the_longest(void **state)
 {
-        char tag[PGW_TAG_MAX], key[PGW_TAG_KEY_MAX];
+        char tag[PGW_TAG_MAX], key[PGW_TAG_KEY_MAX], name[PGW_ASIDE_MAX];
         const struct pgw_job_id id = {.nonce = 1};
 
         (void)state;
         memset(tag, '{', sizeof tag);
-        const struct pgw_str claim = pgw_tag_claim_key(pgw_str_of(tag, sizeof tag), &id, key);
-        assert_int_equal(claim.n, PGW_TAG_KEY_MAX);
-        assert_memory_equal(claim.p + claim.n - PGW_JOB_ID_SIZE - 2, "}:", 2);
+        const struct pgw_str longest = pgw_aside_name(&id, PGW_ASIDES_OF_JOB - 1, name);
+        assert_int_equal(longest.n, PGW_ASIDE_MAX);
+        const struct pgw_str aside = pgw_tag_aside_key(pgw_str_of(tag, sizeof tag), longest, key);
+        assert_int_equal(aside.n, PGW_TAG_KEY_MAX);
+        assert_memory_equal(aside.p + aside.n - PGW_ASIDE_MAX - 2, "}:", 2);
+        assert_memory_equal(aside.p + aside.n - 3, ".99", 3);
+}
+
+static void tells_what_is_set_aside_apart(void **state)
+{
+        char key[PGW_TAG_KEY_MAX], name[PGW_ASIDE_MAX];
+        const struct pgw_job_id id = {.nonce = 1};
+        const struct pgw_str tag = PGW_STR("t");
+
+        (void)state;
+        assert_true(pgw_str_eq_z(pgw_tag_asides_key(tag, key), "purgeway:tag:{t}:aside"));
+        assert_int_equal(pgw_aside_name(&id, 0, name).n, PGW_JOB_ID_SIZE);
+        assert_true(pgw_str_eq_z(pgw_tag_aside_key(tag, PGW_STR(PGW_ASIDE_IN_DOUBT), key),
+                                 "purgeway:tag:{t}:prune"));
 }
 
 static void judges_targets_by_what_they_evict(void **state)
@@ -70,6 +86,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(spells_tags),
             cmocka_unit_test(has_room_for_the_longest),
+            cmocka_unit_test(tells_what_is_set_aside_apart),
             cmocka_unit_test(judges_targets_by_what_they_evict),
         };
 
