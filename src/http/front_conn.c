@@ -22,6 +22,7 @@ struct request {
         struct pgw_conn *conn;
         h2o_req_t *req;
         uint64_t deadline_ms;
+        uint64_t answered_ms; /* the answer's start */
         size_t body_bytes;
         bool malformed; /* reset by us */
 };
@@ -284,14 +285,26 @@ void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
                 r->deadline_ms = until_ms;
 }
 
-bool pgw_conn_is_answered(const struct pgw_conn *c)
+void pgw_conn_answers(const h2o_req_t *req)
+{
+        struct request *r = find_request(req);
+
+        if (r)
+                r->answered_ms = pgw_loop_now_ms(r->conn->front->loop);
+}
+
+bool pgw_conn_is_answered(const struct pgw_conn *c, uint64_t *ret_since_ms)
 {
         struct pgw_link *link = pgw_list_first(&c->requests);
 
-        for (; link; link = pgw_list_next(&c->requests, link))
-                if (!PGW_CONTAINER(link, struct request, link)
-                         ->req->timestamps.response_start_at.tv_sec)
+        *ret_since_ms = UINT64_MAX;
+        for (; link; link = pgw_list_next(&c->requests, link)) {
+                const struct request *r = PGW_CONTAINER(link, struct request, link);
+                if (!r->req->timestamps.response_start_at.tv_sec)
                         return false;
+                if (r->answered_ms < *ret_since_ms)
+                        *ret_since_ms = r->answered_ms;
+        }
         return true;
 }
 

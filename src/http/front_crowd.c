@@ -10,12 +10,14 @@
  *      who has been answered and does not take it
  *
  * and of each the one that has been so for longest. Whoever has most loses first, so one address
- * cannot push out another that has fewer; behind a proxy, where all have one address, the time
- * decides. Those that never asked and those that did are told apart within an address, and who
- * floods with either loses of those: newcomers, who are the youngest, have the time in which half
- * of all places are taken anew. A request that is being acted on is never ended; if there is
- * nothing else, newcomers wait with the kernel. One that is still arriving, drop by drop perhaps,
- * protects nobody.
+ * cannot push out another that has fewer, whatever it does with its places: before somebody who
+ * does nothing leaves, answers are looked for that an address with more places does not take, and
+ * for two seconds newcomers wait for one that is not taken for a second. Behind a proxy, where all
+ * have one address, the time decides. Those that never asked and those that did are told apart
+ * within an address, and who floods with either loses of those: newcomers, who are the youngest,
+ * have the time in which half of all places are taken anew. A request that is being acted on is
+ * never ended; if there is nothing else, newcomers wait with the kernel. One that is still
+ * arriving, drop by drop perhaps, protects nobody.
  *
  * Addresses are told apart by a hash with a key of this process, as coarse as PGW_CROWD_GROUPS:
  * then it is known in as many steps who has most, however many connections there are. Who shares a
@@ -58,11 +60,17 @@ void pgw_crowd_init(struct pgw_crowd *crowd)
 
 static void move_to(struct pgw_conn *c, struct pgw_list *list)
 {
-        if (c->crowd_list)
+        size_t *places = &c->front->crowd.places[c->crowd_group];
+
+        if (c->crowd_list) {
                 pgw_list_remove(c->crowd_list, &c->crowd_link);
+                --*places;
+        }
         c->crowd_list = list;
-        if (list)
+        if (list) {
                 pgw_list_append(list, &c->crowd_link);
+                ++*places;
+        }
 }
 
 void pgw_crowd_join(struct pgw_conn *c)
@@ -126,17 +134,35 @@ static struct pgw_conn *largest(const struct pgw_front *f, enum kind last, uint6
         return best;
 }
 
-/* Those that were looked at come last the next time. */
-static struct pgw_conn *untaken(struct pgw_front *f)
+static size_t most_places(const struct pgw_crowd *crowd)
+{
+        size_t most = 0;
+
+        for (unsigned i = 0; i < PGW_CROWD_GROUPS; i++)
+                if (crowd->places[i] > most)
+                        most = crowd->places[i];
+        return most;
+}
+
+/* One that does not take its answers, of an address that has more places than these; `is_soon` when
+ * some may be such a one within PGW_CROWD_UNTAKEN_MS. Those that were looked at come last the next
+ * time. */
+static struct pgw_conn *untaken(struct pgw_front *f, size_t places, bool *is_soon)
 {
         const uint64_t now_ms = pgw_loop_now_ms(f->loop);
         struct pgw_list *busy = &f->crowd.busy;
 
+        *is_soon = false;
         for (size_t i = 0; i < PGW_CROWD_LOOKED_AT && i < busy->count; i++) {
                 struct pgw_conn *c =
                     PGW_CONTAINER(pgw_list_first(busy), struct pgw_conn, crowd_link);
-                if (now_ms > c->answered_ms + PGW_CROWD_UNTAKEN_MS && pgw_conn_is_answered(c))
-                        return c;
+                uint64_t since_ms;
+                if (f->crowd.places[c->crowd_group] > places &&
+                    pgw_conn_is_answered(c, &since_ms)) {
+                        if (now_ms > since_ms + PGW_CROWD_UNTAKEN_MS)
+                                return c;
+                        *is_soon = true;
+                }
                 move_to(c, busy);
         }
         return NULL;
@@ -163,15 +189,32 @@ bool pgw_crowd_may_take(const struct pgw_front *f)
         return f->crowd.leaving < PGW_CROWD_LEAVING_MAX;
 }
 
+/* Not for ever: whoever asks anew again and again always has answers that are about to be taken. */
+static bool has_patience(struct pgw_front *f)
+{
+        const uint64_t now_ms = pgw_loop_now_ms(f->loop);
+
+        if (!f->crowd.patience_end_ms)
+                f->crowd.patience_end_ms = now_ms + 2 * PGW_CROWD_UNTAKEN_MS;
+        return now_ms < f->crowd.patience_end_ms;
+}
+
 struct pgw_conn *pgw_crowd_whom(struct pgw_front *f)
 {
         struct pgw_conn *c = largest(f, SILENT, PGW_CROWD_GRACE_MS);
 
         if (!c)
                 c = largest(f, ASKED, 0);
-        if (!c)
-                c = untaken(f);
-        if (!c)
+        const size_t places = c ? f->crowd.places[c->crowd_group] : 0;
+        if (!c || places < most_places(&f->crowd)) {
+                bool is_soon;
+                struct pgw_conn *other = untaken(f, places, &is_soon);
+                if (other || (is_soon && has_patience(f)))
+                        c = other;
+        }
+        if (c)
+                f->crowd.patience_end_ms = 0;
+        else
                 tell(f, PGW_M_FULL_WAITS);
         return c;
 }

@@ -208,7 +208,7 @@ void pgw_front_before_answer(h2o_req_t *req)
         struct pgw_conn *c = socket->on_close.data;
 
         c->answered = true;
-        c->answered_ms = pgw_loop_now_ms(c->front->loop);
+        pgw_conn_answers(req);
         if (!c->held)
                 return;
         c->held = false;

@@ -37,8 +37,11 @@
 struct pgw_crowd {
         struct pgw_list idle[2][PGW_CROWD_GROUPS]; /* those that never asked, and those that did */
         struct pgw_list busy;
+        size_t places[PGW_CROWD_GROUPS]; /* connections on these lists */
         unsigned char key[PGW_ADDRESS_KEY_SIZE];
         size_t leaving; /* ended for want of room, and not closed yet */
+        uint64_t
+            patience_end_ms; /* newcomers wait so long for an answer to be taken; 0: none does */
 };
 
 struct pgw_front {
@@ -84,7 +87,6 @@ struct pgw_conn {
         bool answered;               /* HTTP/1: the request under way */
         uint64_t phase_deadline_ms;  /* handshake and preface */
         uint64_t active_ms;          /* the last request's end, or the start */
-        uint64_t answered_ms;        /* the last answer's start */
         struct pgw_link crowd_link;  /* of crowd_list */
         struct pgw_list *crowd_list; /* NULL while it is being ended */
         unsigned crowd_group;
@@ -150,8 +152,12 @@ void pgw_conn_kill(struct pgw_conn *, enum pgw_kill, const char *detail);
 /* Look at all connections' times. */
 void pgw_conn_sweep(struct pgw_front *);
 
-/* All its requests are answered: what is left is to be taken. */
-bool pgw_conn_is_answered(const struct pgw_conn *);
+/* Its answer begins. */
+void pgw_conn_answers(const h2o_req_t *);
+
+/* All its requests are answered, the first of them since then: what is left is to be taken. Those
+ * that the library answered by itself count as answered for ever. */
+bool pgw_conn_is_answered(const struct pgw_conn *, uint64_t *ret_since_ms);
 
 /* What h2o calls for every request. */
 int pgw_conn_on_request(h2o_req_t *);
@@ -193,7 +199,7 @@ bool pgw_crowd_is_full(const struct pgw_front *);
 /* Those who had to leave were closed, all but a few. */
 bool pgw_crowd_may_take(const struct pgw_front *);
 
-/* Who leaves; NULL when all have requests under way, which is counted. */
+/* Who leaves; NULL when nobody can, or may be asked to yet, which is counted. */
 struct pgw_conn *pgw_crowd_whom(struct pgw_front *);
 
 /* End it for a newcomer. */

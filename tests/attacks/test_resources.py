@@ -2,15 +2,18 @@
 import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import ssl
+import struct
 import time
 
 import pytest
 
 from arena import MEMORY_COUNTS, PATIENCE_S, ROUNDS, Attacker, Breach, Link, must
-from frames import (DATA, END_HEADERS, HEADERS, frame, get, hello, long_field, odd, post, whole_get)
+from frames import (DATA, END_HEADERS, HEADERS, WINDOW_UPDATE, frame, get, hello, long_field, odd,
+                    post, whole_get)
 from support.processes import eventually, free_port
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -256,6 +259,55 @@ def test_all_places_are_taken(arena, opening):
     must(full["ended"] >= 100, f"it is not counted: {full}")
     told = [event for event in server.server.log() if event["event"] == "http.connections_full"]
     must(len(told) == 1, f"it is not told once: {told}")
+
+
+def askers(count):
+    """Connections that always have an answer which is about to be taken."""
+    def attack(port):
+        links, stream = [begin(port) for _ in range(count)], 1
+        while True:
+            for link in links:
+                with contextlib.suppress(OSError):
+                    link.send((hello(window=0) if stream == 1 else b"") + whole_get(stream))
+                    if stream > 1:
+                        link.send(frame(WINDOW_UPDATE, stream=stream - 2,
+                                        payload=struct.pack(">I", 1000)))
+                    link.recv(1 << 16)
+            stream += 2
+            time.sleep(0.4)
+    return attack
+
+
+@pytest.mark.guarded
+def test_patience_with_answers_has_an_end(arena):
+    """Newcomers wait for answers that are not taken, not for those that always soon are."""
+    server = arena(descriptors=128, limits_idle_ms=60000, limits_request_ms=60000)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            asks(stack.enter_context(socket.create_connection(("127.0.0.1", server.port))))
+        with Attacker(askers(120), server.port):
+            time.sleep(1)
+            for _ in range(3):
+                newcomer = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                must(asks(newcomer), "a newcomer does not get in")
+
+
+@pytest.mark.guarded
+def test_answers_that_nobody_takes_hold_no_places(arena):
+    """Whoever has most places loses first, though all its requests are under way and others rest."""
+    server = arena(descriptors=128, limits_idle_ms=60000, limits_request_ms=60000)
+    with contextlib.ExitStack() as stack:
+        before = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                  for _ in range(5)]
+        must(all(asks(link) for link in before), "nobody is answered")
+        for _ in range(120):  # more than there are places
+            link = stack.enter_context(begin(server.port))
+            select.select([], [link], [], PATIENCE_S)
+            link.send(CROWDS["an answer that is not taken"])
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", server.port)) as newcomer:
+                must(asks(newcomer), "a newcomer does not get in")
+        must(all(asks(link) for link in before), "somebody else has lost a place")
 
 
 # ---- bodies ------------------------------------------------------------------------------
