@@ -37,6 +37,8 @@ static void check_fine(struct pgw_str head, bool chunked)
         for (size_t i = 0; i < head.n; i++) {
                 PGW_ASSERT(head.p[i] != '\n' || (i && head.p[i - 1] == '\r'));
                 PGW_ASSERT(head.p[i] != '\r' || (i + 1 < head.n && head.p[i + 1] == '\n'));
+                PGW_ASSERT((unsigned char)head.p[i] >= ' ' || strchr("\r\n\t", head.p[i]));
+                PGW_ASSERT(head.p[i] && head.p[i] != 0x7f);
         }
 }
 

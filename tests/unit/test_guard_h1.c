@@ -320,6 +320,31 @@ static void refuses_what_no_text_holds(void **state)
         assert_int_equal(judge(PGW_STR("GET /\xff HTTP/1.1\r\n" HOST END), ROOMY).status, 0);
 }
 
+/* Every byte there is at every place of values of every size up to that. */
+static void looks_at_every_byte_of_a_value(void **state)
+{
+        static const char before[] = GET HOST "X:";
+        enum { VALUE_MAX = 26 };
+        char head[sizeof before - 1 + VALUE_MAX + 4];
+
+        (void)state;
+        memcpy(head, before, sizeof before - 1);
+        char *value = head + sizeof before - 1;
+        for (size_t n = 1; n <= VALUE_MAX; n++)
+                for (size_t at = 0; at < n; at++)
+                        for (int c = 0; c < 256; c++) {
+                                const bool is_fine = (c >= ' ' && c != 0x7f) || c == '\t';
+                                memset(value, 'v', n);
+                                value[at] = (char)c;
+                                memcpy(value + n, "\r\n\r\n", 4);
+                                if (c == '\r' || c == '\n')
+                                        continue;
+                                const struct pgw_str whole =
+                                    pgw_str_of(head, sizeof before - 1 + n + 4);
+                                assert_int_equal(judge(whole, ROOMY).status, is_fine ? 0 : 400);
+                        }
+}
+
 #define LONG(value) S(POST HOST "Content-Length:" value "\r\n" END)
 
 static void refuses_lengths_that_are_no_numbers(void **state)
@@ -435,6 +460,7 @@ int main(void)
             cmocka_unit_test(refuses_what_is_no_host),
             cmocka_unit_test(passes_what_has_one_meaning),
             cmocka_unit_test(refuses_what_no_text_holds),
+            cmocka_unit_test(looks_at_every_byte_of_a_value),
             cmocka_unit_test(refuses_lengths_that_are_no_numbers),
             cmocka_unit_test(refuses_what_cannot_be_expected_of_a_body),
             cmocka_unit_test(bounds_the_number_of_fields),
