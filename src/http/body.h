@@ -3,8 +3,8 @@
  * Most bodies are small, and are read at once. A large one takes milliseconds (a megabyte about
  * eight, bench/README.md), in which nobody else on the loop would be served: it is read beside the
  * loop (io/aside.h), from a copy, because its client may leave meanwhile. So are those of many
- * values, once their connection has had its share of the loop (pgw_front_may_read()). Such bodies
- * wait for each other, not others for them.
+ * values, or of some once their connection has had its share of the loop (pgw_front_may_read()).
+ * Such bodies wait for each other, not others for them.
  */
 #ifndef PGW_HTTP_BODY_H
 #define PGW_HTTP_BODY_H

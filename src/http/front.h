@@ -76,7 +76,7 @@ void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
 void pgw_front_charge(struct st_h2o_req_t *, uint64_t bytes);
 
 /* Whether a body of about so many values may be read on the loop: each connection has a share of
- * the loop's time for that. Otherwise it is to be read beside it. */
+ * the loop's time for that, and no body much at once. Otherwise it is to be read beside it. */
 bool pgw_front_may_read(struct st_h2o_req_t *, uint64_t values);
 
 /* Nothing more comes from its client, which has closed the connection, or its side of it. */

@@ -28,6 +28,7 @@
  * of them are nobody's business; at this rate one connection takes less than a hundredth of the
  * loop's time, so that it does not show in anybody's p99. */
 #define PGW_CONN_VALUES_FREE  64
+#define PGW_CONN_VALUES_ONE   512 /* in one body: a third of a millisecond */
 #define PGW_CONN_VALUES_PER_S 16000
 #define PGW_CONN_VALUES_BURST 4000
 
@@ -162,6 +163,8 @@ bool pgw_front_may_read(h2o_req_t *req, uint64_t values)
 {
         if (!PGW_GUARDED || values <= PGW_CONN_VALUES_FREE)
                 return true;
+        if (values > PGW_CONN_VALUES_ONE)
+                return false;
         struct pgw_conn *c = conn_of(req);
         struct pgw_pace with = c->values;
         const bool may = pgw_pace_take(&with, values, PGW_CONN_VALUES_PER_S, PGW_CONN_VALUES_BURST,

@@ -1,11 +1,12 @@
 /* Requests that wait for their turn.
  *
  * A connection over HTTP/1 may have sent thousands of requests ahead, and the library takes one
- * after the other as long as answers leave at once, all in one turn of the loop; everybody else on
- * it would wait. So after some the next waits for another turn.
+ * after the other as long as answers leave at once, all in one turn of the loop; over HTTP/2 it
+ * takes all that came in one read. Everybody else on the loop would wait. So after some the next
+ * waits for another turn.
  *
- * Over HTTP/2 so many are acted on at a time as limits.streams says. The library has a limit of its
- * own for that, which must never be reached: it lets the next one begin from where it closes
+ * Over HTTP/2 so many are acted on at a time as limits.streams says, too. The library has a limit
+ * of its own for that, which must never be reached: it lets the next one begin from where it closes
  * streams, also those of a connection that has failed, and asserts afterwards that nothing was
  * begun. That limit is the hundred streams that it takes at a time, and is left at it: there is
  * always room for one that it has taken. Here the next one begins from the loop.
@@ -38,11 +39,18 @@ static bool is_exhausted(struct pgw_conn *c)
         return ++c->begun_in_turn > PGW_TURN_REQUESTS;
 }
 
+/* The library takes no second request of an HTTP/1 connection before the first was answered. */
+static bool may_begin(const struct pgw_conn *c)
+{
+        return c->phase == PGW_CONN_HTTP1 || acted_on(c) < c->front->conf.streams_max;
+}
+
 bool pgw_conn_must_wait(struct pgw_conn *c)
 {
-        if (c->phase == PGW_CONN_HTTP1)
-                return is_exhausted(c);
-        return acted_on(c) > c->front->conf.streams_max;
+        if (c->phase != PGW_CONN_HTTP1 &&
+            (c->waiting.count || acted_on(c) > c->front->conf.streams_max))
+                return true;
+        return is_exhausted(c);
 }
 
 static void call(struct pgw_front *f)
@@ -64,7 +72,7 @@ void pgw_conn_next_turn(struct pgw_conn *c)
 void pgw_conn_wait(struct pgw_conn *c, struct pgw_link *request)
 {
         pgw_list_append(&c->waiting, request);
-        if (c->phase == PGW_CONN_HTTP1)
+        if (may_begin(c))
                 pgw_conn_next_turn(c);
 }
 
@@ -73,13 +81,12 @@ static void take_turn(struct pgw_conn *c)
         struct pgw_link *request;
 
         c->holds++;
-        if (c->phase == PGW_CONN_HTTP1)
-                (void)is_exhausted(c);
-        while ((request = pgw_list_first(&c->waiting)) &&
-               (c->phase == PGW_CONN_HTTP1 || acted_on(c) < c->front->conf.streams_max)) {
+        while ((request = pgw_list_first(&c->waiting)) && may_begin(c) && !is_exhausted(c)) {
                 pgw_list_remove(&c->waiting, request);
                 pgw_conn_go_on(request);
         }
+        if (may_begin(c))
+                pgw_conn_next_turn(c);
         pgw_conn_release(c);
 }
 

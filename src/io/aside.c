@@ -1,24 +1,34 @@
+/* Two helpers. The calm one has a processor only while nobody else wants one, so whoever waits for
+ * an answer does not wait for a scheduler's slice of it, which is milliseconds: being nice is not
+ * enough, since a slice that has begun is kept, and within a session or a control group only. But
+ * on a machine that is never idle the calm one stands still, as long as it pleases the others. When
+ * that is seen, work goes to the firm one for a while, which takes a small share. What the calm one
+ * has begun stays with it. */
 #include "io/aside.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "io/timer.h"
 
-#define PGW_ASIDE_NICE 10
+#define PGW_ASIDE_NICE        10
+#define PGW_ASIDE_PATIENCE_MS 50   /* with the calm one */
+#define PGW_ASIDE_FIRM_MS     5000 /* without it, since it was too slow */
 
-struct pgw_aside {
+enum { CALM, FIRM, HELPERS };
+
+struct helper {
         /* of the loop's thread */
-        struct pgw_loop *loop;
+        struct pgw_aside *aside;
         pthread_t thread;
-        struct pgw_list waiting;
         struct pgw_aside_work *current;
-        struct pgw_deferred start;
-        bool stopped;
+        uint64_t given_ms;
         /* of both: handed over by the semaphore, and back by the posted call */
         sem_t is_given;
         struct pgw_aside_work *given;
@@ -26,55 +36,107 @@ struct pgw_aside {
         struct pgw_posted ended;
 };
 
-static struct pgw_aside_work *wait_for_work(struct pgw_aside *a)
+struct pgw_aside {
+        struct pgw_loop *loop;
+        struct helper helpers[HELPERS];
+        struct pgw_list waiting;
+        struct pgw_deferred start;
+        struct pgw_timer patience;
+        uint64_t firm_until_ms;
+        bool stopped;
+};
+
+static struct pgw_aside_work *wait_for_work(struct helper *h)
 {
-        while (sem_wait(&a->is_given))
+        while (sem_wait(&h->is_given))
                 PGW_ASSERT(errno == EINTR);
-        return __atomic_load_n(&a->ending, __ATOMIC_ACQUIRE) ? NULL : a->given;
+        return __atomic_load_n(&h->ending, __ATOMIC_ACQUIRE) ? NULL : h->given;
+}
+
+/* Without the right to do so it is as it was. */
+static void give_way(bool is_calm)
+{
+        const struct sched_param none = {.sched_priority = 0};
+
+        if (!is_calm || pthread_setschedparam(pthread_self(), SCHED_IDLE, &none))
+                (void)setpriority(PRIO_PROCESS, (id_t)gettid(), PGW_ASIDE_NICE);
 }
 
 static void *thread_main(void *ctx)
 {
-        struct pgw_aside *a = ctx;
+        struct helper *h = ctx;
         struct pgw_aside_work *work;
 
-        /* Without the right to do so it is as it was. */
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), PGW_ASIDE_NICE);
-        while ((work = wait_for_work(a))) {
+        give_way(h == &h->aside->helpers[CALM]);
+        while ((work = wait_for_work(h))) {
                 work->_kind->run(work);
-                pgw_loop_post(a->loop, &a->ended);
+                pgw_loop_post(h->aside->loop, &h->ended);
         }
         return NULL;
 }
 
-static void give(struct pgw_aside *a, struct pgw_aside_work *work)
+static void give(struct helper *h, struct pgw_aside_work *work)
 {
-        a->current = work;
-        a->given = work;
-        PGW_ASSERT(sem_post(&a->is_given) == 0);
+        h->current = work;
+        h->given_ms = pgw_loop_now_ms(h->aside->loop);
+        h->given = work;
+        PGW_ASSERT(sem_post(&h->is_given) == 0);
+}
+
+static void note_patience(struct pgw_aside *a)
+{
+        const struct helper *calm = &a->helpers[CALM];
+        const uint64_t now_ms = pgw_loop_now_ms(a->loop);
+
+        if (calm->current && now_ms >= calm->given_ms + PGW_ASIDE_PATIENCE_MS)
+                a->firm_until_ms = now_ms + PGW_ASIDE_FIRM_MS;
+}
+
+/* Who takes what is next; NULL: nobody yet. */
+static struct helper *whose_turn(struct pgw_aside *a)
+{
+        struct helper *calm = &a->helpers[CALM], *firm = &a->helpers[FIRM];
+
+        note_patience(a);
+        if (pgw_loop_now_ms(a->loop) < a->firm_until_ms)
+                return firm->current ? NULL : firm;
+        if (!calm->current)
+                return calm;
+        pgw_timer_arm(a->loop, &a->patience, calm->given_ms + PGW_ASIDE_PATIENCE_MS);
+        return NULL;
 }
 
 static void start(struct pgw_deferred *d)
 {
         struct pgw_aside *a = PGW_CONTAINER(d, struct pgw_aside, start);
-        struct pgw_link *link;
+        struct helper *h = NULL;
 
-        while (!a->current && (link = pgw_list_first(&a->waiting))) {
-                struct pgw_aside_work *work = PGW_CONTAINER(link, struct pgw_aside_work, _link);
-                pgw_list_remove(&a->waiting, link);
+        while (a->waiting.count && (a->stopped || (h = whose_turn(a)))) {
+                struct pgw_aside_work *work =
+                    PGW_CONTAINER(pgw_list_first(&a->waiting), struct pgw_aside_work, _link);
+                pgw_list_remove(&a->waiting, &work->_link);
                 if (!a->stopped && work->_kind->begin(work))
-                        give(a, work);
+                        give(h, work);
                 else
                         work->_kind->end(work);
         }
 }
 
+static void on_patience_end(struct pgw_timer *timer)
+{
+        struct pgw_aside *a = PGW_CONTAINER(timer, struct pgw_aside, patience);
+
+        pgw_loop_defer(a->loop, &a->start);
+}
+
 static void on_ended(struct pgw_posted *posted)
 {
-        struct pgw_aside *a = PGW_CONTAINER(posted, struct pgw_aside, ended);
-        struct pgw_aside_work *work = a->current;
+        struct helper *h = PGW_CONTAINER(posted, struct helper, ended);
+        struct pgw_aside *a = h->aside;
+        struct pgw_aside_work *work = h->current;
 
-        a->current = NULL;
+        note_patience(a);
+        h->current = NULL;
         work->_kind->end(work);
         if (a->waiting.count)
                 pgw_loop_defer(a->loop, &a->start);
@@ -85,8 +147,16 @@ void pgw_aside_add(struct pgw_aside *a, struct pgw_aside_work *work,
 {
         *work = (struct pgw_aside_work){._kind = kind};
         pgw_list_append(&a->waiting, &work->_link);
-        if (!a->current)
-                pgw_loop_defer(a->loop, &a->start);
+        pgw_loop_defer(a->loop, &a->start);
+}
+
+static void begin_helper(struct pgw_aside *a, struct helper *h)
+{
+        h->aside = a;
+        pgw_posted_init(&h->ended, on_ended);
+        PGW_ASSERT(sem_init(&h->is_given, 0, 0) == 0);
+        if (pthread_create(&h->thread, NULL, thread_main, h))
+                pgw_panic("cannot start a thread");
 }
 
 struct pgw_aside *pgw_aside_new(struct pgw_loop *loop)
@@ -96,11 +166,21 @@ struct pgw_aside *pgw_aside_new(struct pgw_loop *loop)
         a->loop = loop;
         pgw_list_init(&a->waiting);
         pgw_deferred_init(&a->start, start);
-        pgw_posted_init(&a->ended, on_ended);
-        PGW_ASSERT(sem_init(&a->is_given, 0, 0) == 0);
-        if (pthread_create(&a->thread, NULL, thread_main, a))
-                pgw_panic("cannot start a thread");
+        pgw_timer_init(&a->patience, on_patience_end);
+        for (int i = 0; i < HELPERS; i++)
+                begin_helper(a, &a->helpers[i]);
         return a;
+}
+
+static void end_helper(struct helper *h)
+{
+        struct pgw_aside_work *work = h->current;
+
+        pthread_join(h->thread, NULL);
+        pgw_loop_unpost(h->aside->loop, &h->ended);
+        h->current = NULL;
+        if (work)
+                work->_kind->end(work);
 }
 
 void pgw_aside_stop(struct pgw_aside *a)
@@ -110,16 +190,15 @@ void pgw_aside_stop(struct pgw_aside *a)
         if (a->stopped)
                 return;
         a->stopped = true;
-        __atomic_store_n(&a->ending, true, __ATOMIC_RELEASE);
-        PGW_ASSERT(sem_post(&a->is_given) == 0);
-        pthread_join(a->thread, NULL);
-        pgw_loop_unpost(a->loop, &a->ended);
-        struct pgw_aside_work *work = a->current;
-        a->current = NULL;
-        if (work)
-                work->_kind->end(work);
+        pgw_timer_disarm(a->loop, &a->patience);
+        for (int i = 0; i < HELPERS; i++) {
+                __atomic_store_n(&a->helpers[i].ending, true, __ATOMIC_RELEASE);
+                PGW_ASSERT(sem_post(&a->helpers[i].is_given) == 0);
+        }
+        for (int i = 0; i < HELPERS; i++)
+                end_helper(&a->helpers[i]);
         while ((link = pgw_list_first(&a->waiting))) {
-                work = PGW_CONTAINER(link, struct pgw_aside_work, _link);
+                struct pgw_aside_work *work = PGW_CONTAINER(link, struct pgw_aside_work, _link);
                 pgw_list_remove(&a->waiting, link);
                 work->_kind->end(work);
         }
@@ -134,9 +213,12 @@ void pgw_aside_free(struct pgw_aside *a)
 {
         if (!a)
                 return;
-        PGW_ASSERT(!a->current && a->waiting.count == 0);
+        for (int i = 0; i < HELPERS; i++)
+                PGW_ASSERT(!a->helpers[i].current);
+        PGW_ASSERT(a->waiting.count == 0);
         pgw_aside_stop(a);
         pgw_loop_undefer(a->loop, &a->start);
-        sem_destroy(&a->is_given);
+        for (int i = 0; i < HELPERS; i++)
+                sem_destroy(&a->helpers[i].is_given);
         pgw_free(a);
 }

@@ -1,15 +1,16 @@
 /* io/aside.h - work that takes long is done beside its loop.
  *
  * While a loop computes, everybody else on it waits. What takes milliseconds and needs nothing of
- * the loop goes to a thread of its own, one piece after another in the order in which they came:
+ * the loop goes to a thread of its own. Pieces begin one after another in the order in which they
+ * came, and end in it as long as the machine has time for them:
  *
  *      begin   on the loop, when its turn has come: take along what is needed, or say that
  *              nothing is to be done any more
  *      run     on the other thread, which shares nothing with the loop but the piece of work
  *      end     on the loop: always, and once
  *
- * So at most one piece has taken anything along, however many wait. The thread gives way to the
- * loops: where there are fewer processors than threads that want one, what takes long waits.
+ * So at most two pieces have taken anything along, however many wait. Such threads give way to
+ * everybody: where there are fewer processors than threads that want one, what takes long waits.
  */
 #ifndef PGW_IO_ASIDE_H
 #define PGW_IO_ASIDE_H

@@ -6,6 +6,7 @@ on the program without the guard the tests that are marked `guarded` must end wi
 """
 import contextlib
 import json
+import math
 import multiprocessing
 import os
 import pathlib
@@ -17,16 +18,20 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from support.client import Raw, metrics_of
 from support.processes import Child, eventually
 from support.servers import Purgeway
 
-#: Rounds of the comparison, at the most: a machine that is busy elsewhere spoils some of them.
+#: Rounds of the comparison, at the most, each idle and attacked in turn; 0: nothing is measured.
 ROUNDS = int(os.environ.get("PGW_ATTACK_ROUNDS") or "9")
-#: Of these the one in the middle counts.
+#: On either side the window in the middle counts.
 ROUNDS_MIN = 3
 #: Long enough for an attack to be many times under way in each.
-WINDOW_S = 1.0
+WINDOW_S = 0.5
+#: Windows in which other machines have had a processor of ours say nothing, and are had again.
+STOLEN_MAX = 40
 RATIO_MAX = 2.0
 CALLS_MAX = 100
 #: What an abused connection may cost at the most.
@@ -172,6 +177,52 @@ class Limited(Purgeway):
         return (["prlimit", limit] if self._descriptors else []) + super().argv()
 
 
+def stolen_ticks():
+    """What our host gave to others of the time in which we had something to do (proc(5), steal)."""
+    with open("/proc/stat", encoding="ascii") as file:
+        return int(file.readline().split()[8])
+
+
+class Comparison:
+    """p99 with and without an attack, in windows that nobody else has spoilt."""
+
+    def __init__(self):
+        self.seen = {"idle": [], "attacked": []}
+        self.stolen = 0
+
+    @contextlib.contextmanager
+    def window(self, kind):
+        """Appends what the body of `with` puts into the list that it is given."""
+        seen, before = [], stolen_ticks()
+        yield seen
+        if stolen_ticks() == before:
+            self.seen[kind] += seen
+        else:
+            self.stolen += 1
+
+    def rounds(self):
+        return min(len(windows) for windows in self.seen.values())
+
+    def wants(self):
+        """What has been seen least of; None when enough is known."""
+        if self.rounds() >= (ROUNDS_MIN if self.ratio() < RATIO_MAX else ROUNDS):
+            return None
+        if self.stolen > STOLEN_MAX:
+            return None
+        return min(self.seen, key=lambda kind: len(self.seen[kind]))
+
+    def ratio(self):
+        if not self.rounds():
+            return math.inf
+        return statistics.median(self.seen["attacked"]) / statistics.median(self.seen["idle"])
+
+    def __str__(self):
+        shown = (f"{kind} " + ", ".join(f"{p99:.0f}" for p99 in windows)
+                 for kind, windows in self.seen.items())
+        return (f"{self.ratio():.2f} of idle (p99 in microseconds: {'; '.join(shown)}; "
+                f"windows spoilt by other machines: {self.stolen})")
+
+
 class Arena:
     """One event loop, so that attacker and client share it."""
 
@@ -272,23 +323,21 @@ class Arena:
 
     def beside(self, attack):
         """The attack does not show beside it: all requests succeed, and p99 stays below twice of
-        what it is without, in the middle one of several rounds, each idle and attacked in turn."""
+        what it is without."""
         if ROUNDS == 0:
             self.answers_beside(attack)
             return
-        rounds = []
-        while len(rounds) < ROUNDS:
-            idle = self.window()
-            with Attacker(attack, self.port) as attacker:
-                attacked = self.window()
-                rounds.append((attacked / idle, attacker.deeds.value))
-            ratio = statistics.median(ratio for ratio, _ in rounds)
-            if len(rounds) >= ROUNDS_MIN and ratio < RATIO_MAX:
-                break
+        seen = Comparison()
+        while kind := seen.wants():
+            with contextlib.ExitStack() as stack:
+                if kind == "attacked":
+                    stack.enter_context(Attacker(attack, self.port))
+                stack.enter_context(seen.window(kind)).append(self.window())
         self.serves()
-        shown = ", ".join(f"{ratio:.2f} ({deeds})" for ratio, deeds in rounds)
-        print(f"p99 beside the attack to idle, and what the attacker did: {shown}")
-        must(ratio < RATIO_MAX, f"p99 beside the attack to idle (deeds): {shown}")
+        print(seen)
+        if seen.rounds() < ROUNDS_MIN:
+            pytest.skip(f"other machines take our processors: {seen}")
+        must(seen.ratio() < RATIO_MAX, str(seen))
 
     def withstands(self, attack):
         """All of it."""

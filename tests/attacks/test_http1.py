@@ -252,7 +252,7 @@ def test_bodies_that_are_not_large_but_dear(arena, body):
                 assert link.answer()
     server = arena()
     attack(server.port)
-    must(total(server, "purgeway_bodies_read_aside_total") > 500, "they are read on the loop")
+    must(total(server, "purgeway_bodies_read_aside_total") == 1000, "they are read on the loop")
     server.beside(attack)
 
 

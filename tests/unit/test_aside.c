@@ -28,7 +28,7 @@ static struct {
         struct pgw_loop *loop;
         struct pgw_aside *aside;
         struct piece pieces[MANY];
-        int ended;
+        int began, ended;
         int taken_along; /* begun and not ended */
         bool may_be_left_out;
 } s;
@@ -44,7 +44,8 @@ static bool begin(struct pgw_aside_work *work)
 {
         struct piece *p = piece_of(work);
 
-        assert_int_equal(s.taken_along, 0);
+        assert_int_equal(p->number, s.began++);
+        assert_in_range(s.taken_along, 0, 1);
         p->begun = p->is_wanted;
         s.taken_along += p->begun;
         return p->is_wanted;
@@ -63,7 +64,6 @@ static void end(struct pgw_aside_work *work)
         struct piece *p = piece_of(work);
 
         assert_false(p->ended);
-        assert_int_equal(p->number, s.ended);
         if (!s.may_be_left_out)
                 assert_int_equal(p->has_run, p->is_wanted);
         if (p->has_run)
@@ -82,7 +82,7 @@ static int set_up(void **state)
         (void)state;
         s.loop = pgw_loop_new();
         s.aside = pgw_aside_new(s.loop);
-        s.ended = s.taken_along = 0;
+        s.began = s.ended = s.taken_along = 0;
         s.may_be_left_out = false;
         for (int i = 0; i < MANY; i++)
                 s.pieces[i] = (struct piece){.number = i, .is_wanted = true};
@@ -106,7 +106,7 @@ static void turn_until(int ended)
         assert_int_equal(s.ended, ended);
 }
 
-static void is_done_in_the_order_of_coming(void **state)
+static void begins_in_the_order_of_coming(void **state)
 {
         (void)state;
         for (int i = 0; i < MANY; i++)
@@ -189,6 +189,68 @@ static void is_forgotten_by_the_loop_when_it_ended_too_late(void **state)
                 pgw_loop_turn(s.loop, 0);
 }
 
+/* A piece that is run until it is let go. */
+struct stay {
+        struct pgw_aside_work work;
+        bool may_go;
+        bool ended;
+        pthread_t ran_on;
+};
+
+static struct stay *stay_of(struct pgw_aside_work *work)
+{
+        return PGW_CONTAINER(work, struct stay, work);
+}
+
+static bool begin_stay(struct pgw_aside_work *work)
+{
+        (void)work;
+        return true;
+}
+
+static void run_stay(struct pgw_aside_work *work)
+{
+        struct stay *stay = stay_of(work);
+
+        stay->ran_on = pthread_self();
+        while (!__atomic_load_n(&stay->may_go, __ATOMIC_ACQUIRE))
+                usleep(1000);
+}
+
+static void end_stay(struct pgw_aside_work *work)
+{
+        stay_of(work)->ended = true;
+}
+
+static void end_of(struct stay *stay)
+{
+        const uint64_t end_ms = pgw_mono_ms() + 10000;
+
+        while (!stay->ended && pgw_mono_ms() < end_ms)
+                pgw_loop_turn(s.loop, 100);
+        assert_true(stay->ended);
+}
+
+/* Whoever only has a processor that nobody else wants may stand still for as long as that. */
+static void waits_for_nobody_who_stands_still(void **state)
+{
+        static const struct pgw_aside_kind how_to_stay = {begin_stay, run_stay, end_stay};
+        struct stay slow = {.may_go = false}, next = {.may_go = true}, later = {.may_go = true};
+
+        (void)state;
+        pgw_aside_add(s.aside, &slow.work, &how_to_stay);
+        pgw_aside_add(s.aside, &next.work, &how_to_stay);
+        end_of(&next);
+        assert_false(slow.ended);
+        __atomic_store_n(&slow.may_go, true, __ATOMIC_RELEASE);
+        end_of(&slow);
+        assert_false(pthread_equal(next.ran_on, slow.ran_on));
+        /* Nobody is given to it again so soon. */
+        pgw_aside_add(s.aside, &later.work, &how_to_stay);
+        end_of(&later);
+        assert_true(pthread_equal(later.ran_on, next.ran_on));
+}
+
 static void ends_without_work(void **state)
 {
         (void)state;
@@ -198,7 +260,8 @@ static void ends_without_work(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test_setup_teardown(is_done_in_the_order_of_coming, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(waits_for_nobody_who_stands_still, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(begins_in_the_order_of_coming, set_up, tear_down),
             cmocka_unit_test_setup_teardown(what_is_not_wanted_any_more_ends_without_a_run, set_up,
                                             tear_down),
             cmocka_unit_test_setup_teardown(what_ends_may_add_more, set_up, tear_down),
