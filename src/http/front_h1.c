@@ -33,17 +33,17 @@ static struct pgw_str target_of(struct pgw_str head, bool *ret_is_head)
         return target;
 }
 
-/* Put in the place of all that was read a head that the library takes. It goes on where it looked
- * for the end of the head, so the new one must end behind that. */
+/* Put in the place of what was read a head that the library takes. It goes on where it looked for
+ * the end of the head, so an end must stand behind that; what it then takes ends with the first.
+ * The rest is never looked at, since HTTP/1.0 has no second request. */
 static void replace_head(h2o_socket_t *socket)
 {
         char line[PGW_FRONT_H1_TARGET + 32];
         bool is_head;
         const size_t before = socket->input->size;
         const struct pgw_str target = target_of(pgw_str_of(socket->input->bytes, before), &is_head);
-        const size_t n =
-            (size_t)snprintf(line, sizeof line, "%s %.*s HTTP/1.0\r\nx:", is_head ? "HEAD" : "GET",
-                             (int)target.n, target.p);
+        const size_t n = (size_t)snprintf(line, sizeof line, "%s %.*s HTTP/1.0\r\n\r\n",
+                                          is_head ? "HEAD" : "GET", (int)target.n, target.p);
         size_t size = before + n + 4;
 
         if (size > H2O_MAX_REQLEN)
@@ -51,7 +51,8 @@ static void replace_head(h2o_socket_t *socket)
         if (size > before)
                 (void)h2o_buffer_reserve(&socket->input, size - before);
         char *out = socket->input->bytes;
-        memset(out, ' ', size);
+        if (size > before)
+                memset(out + before, ' ', size - before);
         memcpy(out, line, n);
         memcpy(out + size - 4, "\r\n\r\n", 4);
         socket->input->size = size;
