@@ -13,7 +13,9 @@
  */
 #include "http/front_priv.h"
 
-#define PGW_TURN_REQUESTS 16
+#define PGW_TURN_REQUESTS    16
+#define PGW_TURN_REQUESTS_H2 64
+#define PGW_TURN_AFTER_RESET 8 /* of who takes back what was asked */
 
 static void on_turn(struct pgw_posted *posted);
 
@@ -29,6 +31,13 @@ static size_t acted_on(const struct pgw_conn *c)
         return c->requests.count - c->waiting.count;
 }
 
+static unsigned share(const struct pgw_conn *c)
+{
+        if (c->phase == PGW_CONN_HTTP1)
+                return PGW_TURN_REQUESTS;
+        return c->early ? PGW_TURN_AFTER_RESET : PGW_TURN_REQUESTS_H2;
+}
+
 static bool is_exhausted(struct pgw_conn *c)
 {
         const uint64_t turn = pgw_loop_turns(c->front->loop);
@@ -36,7 +45,7 @@ static bool is_exhausted(struct pgw_conn *c)
         if (c->turn != turn)
                 c->begun_in_turn = 0;
         c->turn = turn;
-        return ++c->begun_in_turn > PGW_TURN_REQUESTS;
+        return ++c->begun_in_turn > share(c);
 }
 
 /* The library takes no second request of an HTTP/1 connection before the first was answered. */

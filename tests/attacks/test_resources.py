@@ -283,11 +283,11 @@ def test_patience_with_answers_has_an_end(arena):
     """Newcomers wait for answers that are not taken, not for those that always soon are."""
     server = arena(descriptors=128, limits_idle_ms=60000, limits_request_ms=60000)
     with contextlib.ExitStack() as stack:
-        for _ in range(5):
+        for _ in range(15):
             asks(stack.enter_context(socket.create_connection(("127.0.0.1", server.port))))
-        with Attacker(askers(120), server.port):
+        with Attacker(askers(60), server.port):
             time.sleep(1)
-            for _ in range(3):
+            for _ in range(8):  # of 80 places at the most
                 newcomer = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
                 must(asks(newcomer), "a newcomer does not get in")
 
