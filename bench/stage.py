@@ -240,6 +240,13 @@ def bare(program, verb, redis, **options):
     return json.loads(done.stdout)["seconds"]
 
 
+def processor_ticks():
+    """Of all processors since the start: (what the host gave to others, all); proc(5)."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:]]
+    return ticks[7], sum(ticks)
+
+
 def h2load(server, protocol, body_path, count, log_path=None, connections=64, headers=()):
     """Requests per second, and with a log file also (p50, p99) in microseconds."""
     count = max(count, connections)

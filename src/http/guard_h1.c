@@ -112,15 +112,15 @@ static bool is_hex(char c)
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* RFC 3986 section 3.2.2: what a name may hold, and an address in brackets beside the colon. */
-static bool is_host_char(struct pgw_str s, size_t at)
-{
-        const char c = s.p[at];
+/* RFC 3986 section 3.2.2: what a name may hold beside escapes. */
+static const bool host_chars[256] = {
+    ['!'] = true, ['$'] = true,         ['&' ... '.'] = true, ['0' ... '9'] = true, [';'] = true,
+    ['='] = true, ['A' ... 'Z'] = true, ['_'] = true,         ['a' ... 'z'] = true, ['~'] = true,
+};
 
-        if (c == '%')
-                return at + 2 < s.n && is_hex(s.p[at + 1]) && is_hex(s.p[at + 2]);
-        return c != '#' && c != '^' && c != '`' && c != '|' &&
-               (token_chars[(unsigned char)c] || memchr("(),;=", c, 5));
+static bool is_escape(struct pgw_str s, size_t at)
+{
+        return s.p[at] == '%' && at + 2 < s.n && is_hex(s.p[at + 1]) && is_hex(s.p[at + 2]);
 }
 
 /* RFC 9112 section 3.2: a host and perhaps a port. It may be empty. */
@@ -129,7 +129,8 @@ static bool is_host(struct pgw_str s)
         const bool is_literal = s.n && s.p[0] == '[';
         size_t n = is_literal;
 
-        while (n < s.n && (is_host_char(s, n) || (is_literal && s.p[n] == ':')))
+        while (n < s.n && (host_chars[(unsigned char)s.p[n]] || is_escape(s, n) ||
+                           (is_literal && s.p[n] == ':')))
                 n++;
         if (is_literal && (n == s.n || s.p[n++] != ']'))
                 return false;
@@ -242,8 +243,6 @@ struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
                 if (line.n == 0 || line.p[line.n - 1] != '\r')
                         return refuse(400, "a line ends with LF alone");
                 line.n--;
-                if (line.n && memchr(line.p, '\r', line.n))
-                        return refuse(400, "a line holds a CR");
                 if (line.n == 0 && first)
                         return refuse(400, "the request line is empty");
                 if (line.n == 0)
@@ -251,6 +250,9 @@ struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
                 if (!first && ++h.fields > PGW_H1_FIELDS_MAX)
                         return refuse(431, "there are more than 100 header fields");
                 reason = first ? read_request_line(line, &h) : read_field(line, &h);
+                /* None of what a line may hold takes a CR. */
+                if (reason && memchr(line.p, '\r', line.n))
+                        reason = "a line holds a CR";
                 if (reason)
                         return refuse(400, reason);
         }
