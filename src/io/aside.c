@@ -1,9 +1,9 @@
 /* Two helpers. The calm one has a processor only while nobody else wants one, so whoever waits for
  * an answer does not wait for a scheduler's slice of it, which is milliseconds: being nice is not
- * enough, since a slice that has begun is kept, and within a session or a control group only. But
- * on a machine that is never idle the calm one stands still, as long as it pleases the others. When
- * that is seen, work goes to the firm one for a while, which takes a small share. What the calm one
- * has begun stays with it. */
+ * enough, since a slice that has begun is kept. But on a machine that is never idle the calm one
+ * stands still, for as long as it pleases the others, and what it has begun stays with it. So it is
+ * asked first whether it comes at all, unless it has just shown that; when it does not, work goes
+ * for a while to the firm one, which is nice and takes a small share. */
 #include "io/aside.h"
 
 #include <errno.h>
@@ -18,8 +18,10 @@
 #include "io/timer.h"
 
 #define PGW_ASIDE_NICE        10
-#define PGW_ASIDE_PATIENCE_MS 50   /* with the calm one */
-#define PGW_ASIDE_FIRM_MS     5000 /* without it, since it was too slow */
+#define PGW_ASIDE_PROMPT_MS   3    /* in which the calm one says that it is there */
+#define PGW_ASIDE_CALM_MS     100  /* in which it is believed to be there still */
+#define PGW_ASIDE_PATIENCE_MS 50   /* with what it has begun */
+#define PGW_ASIDE_FIRM_MS     1000 /* without it, since it was too slow */
 
 enum { CALM, FIRM, HELPERS };
 
@@ -31,8 +33,8 @@ struct helper {
         uint64_t given_ms;
         /* of both: handed over by the semaphore, and back by the posted call */
         sem_t is_given;
-        struct pgw_aside_work *given;
-        bool ending; /* there will be no more */
+        struct pgw_aside_work *given; /* NULL: only say that you are there */
+        bool ending;                  /* there will be no more */
         struct pgw_posted ended;
 };
 
@@ -42,15 +44,17 @@ struct pgw_aside {
         struct pgw_list waiting;
         struct pgw_deferred start;
         struct pgw_timer patience;
-        uint64_t firm_until_ms;
+        bool is_asked; /* the calm one, whether it is there */
+        uint64_t calm_until_ms, firm_until_ms;
         bool stopped;
 };
 
-static struct pgw_aside_work *wait_for_work(struct helper *h)
+/* False when there is nothing more to come. */
+static bool wait_for_work(struct helper *h)
 {
         while (sem_wait(&h->is_given))
                 PGW_ASSERT(errno == EINTR);
-        return __atomic_load_n(&h->ending, __ATOMIC_ACQUIRE) ? NULL : h->given;
+        return !__atomic_load_n(&h->ending, __ATOMIC_ACQUIRE);
 }
 
 /* Without the right to do so it is as it was. */
@@ -65,11 +69,11 @@ static void give_way(bool is_calm)
 static void *thread_main(void *ctx)
 {
         struct helper *h = ctx;
-        struct pgw_aside_work *work;
 
         give_way(h == &h->aside->helpers[CALM]);
-        while ((work = wait_for_work(h))) {
-                work->_kind->run(work);
+        while (wait_for_work(h)) {
+                if (h->given)
+                        h->given->_kind->run(h->given);
                 pgw_loop_post(h->aside->loop, &h->ended);
         }
         return NULL;
@@ -83,26 +87,46 @@ static void give(struct helper *h, struct pgw_aside_work *work)
         PGW_ASSERT(sem_post(&h->is_given) == 0);
 }
 
-static void note_patience(struct pgw_aside *a)
+static void ask_calm(struct pgw_aside *a)
 {
-        const struct helper *calm = &a->helpers[CALM];
+        a->is_asked = true;
+        give(&a->helpers[CALM], NULL);
+}
+
+/* Until when the calm one is waited for that has something in hand. */
+static uint64_t patience_end_ms(const struct pgw_aside *a)
+{
+        return a->helpers[CALM].given_ms +
+               (a->is_asked ? PGW_ASIDE_PROMPT_MS : PGW_ASIDE_PATIENCE_MS);
+}
+
+static void note_end_of_calm(struct pgw_aside *a)
+{
         const uint64_t now_ms = pgw_loop_now_ms(a->loop);
 
-        if (calm->current && now_ms >= calm->given_ms + PGW_ASIDE_PATIENCE_MS)
+        if (now_ms < patience_end_ms(a))
+                a->calm_until_ms = now_ms + PGW_ASIDE_CALM_MS;
+        else
                 a->firm_until_ms = now_ms + PGW_ASIDE_FIRM_MS;
+        a->is_asked = false;
 }
 
 /* Who takes what is next; NULL: nobody yet. */
 static struct helper *whose_turn(struct pgw_aside *a)
 {
         struct helper *calm = &a->helpers[CALM], *firm = &a->helpers[FIRM];
+        const uint64_t now_ms = pgw_loop_now_ms(a->loop);
+        const bool is_busy = calm->current || a->is_asked;
 
-        note_patience(a);
-        if (pgw_loop_now_ms(a->loop) < a->firm_until_ms)
+        if (is_busy && now_ms >= patience_end_ms(a))
+                a->firm_until_ms = now_ms + PGW_ASIDE_FIRM_MS;
+        if (now_ms < a->firm_until_ms)
                 return firm->current ? NULL : firm;
-        if (!calm->current)
+        if (!is_busy && now_ms < a->calm_until_ms)
                 return calm;
-        pgw_timer_arm(a->loop, &a->patience, calm->given_ms + PGW_ASIDE_PATIENCE_MS);
+        if (!is_busy)
+                ask_calm(a);
+        pgw_timer_arm(a->loop, &a->patience, patience_end_ms(a));
         return NULL;
 }
 
@@ -135,9 +159,11 @@ static void on_ended(struct pgw_posted *posted)
         struct pgw_aside *a = h->aside;
         struct pgw_aside_work *work = h->current;
 
-        note_patience(a);
+        if (h == &a->helpers[CALM])
+                note_end_of_calm(a);
         h->current = NULL;
-        work->_kind->end(work);
+        if (work)
+                work->_kind->end(work);
         if (a->waiting.count)
                 pgw_loop_defer(a->loop, &a->start);
 }

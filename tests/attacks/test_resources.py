@@ -278,7 +278,7 @@ def askers(count):
     return attack
 
 
-@pytest.mark.guarded
+@pytest.mark.patched("it is about what the guard does for newcomers")
 def test_patience_with_answers_has_an_end(arena):
     """Newcomers wait for answers that are not taken, not for those that always soon are."""
     server = arena(descriptors=128, limits_idle_ms=60000, limits_request_ms=60000)
