@@ -152,7 +152,7 @@ static enum pgw_step read_aside(struct pgw_exchange *x, enum kind kind)
         pgw_metric_add(PGW_M_BODIES_ASIDE, 1);
         r->x = x;
         r->kind = kind;
-        pgw_aside_add(x->gateway->aside, &r->work, &how);
+        pgw_aside_add(x->gateway->aside, &r->work, &how, x->req->entity.len);
         return PGW_WAIT;
 }
 

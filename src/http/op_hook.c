@@ -390,7 +390,7 @@ static enum pgw_step receive(struct delivery *d)
         if (err)
                 return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
         if (message.body.n >= PGW_BODY_LARGE) {
-                pgw_aside_add(x->gateway->aside, &d->work, &how);
+                pgw_aside_add(x->gateway->aside, &d->work, &how, message.body.n);
                 return PGW_WAIT;
         }
         examine(d, &message);

@@ -183,7 +183,7 @@ enum pgw_step pgw_op_hook_preview(struct pgw_exchange *x)
         p->refusal = PGW_OK;
         pgw_hook_case_init(&p->it);
         if (x->req->entity.len >= PGW_BODY_LARGE) {
-                pgw_aside_add(x->gateway->aside, &p->work, &how);
+                pgw_aside_add(x->gateway->aside, &p->work, &how, x->req->entity.len);
                 return PGW_WAIT;
         }
         examine(p);

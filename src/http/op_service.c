@@ -164,7 +164,7 @@ enum pgw_step pgw_op_metrics(struct pgw_exchange *x)
         x->content_type = "text/plain; version=0.0.4; charset=utf-8";
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
         s->x = x;
-        pgw_aside_add(x->gateway->aside, &s->work, &how);
+        pgw_aside_add(x->gateway->aside, &s->work, &how, 0);
         return PGW_WAIT;
 }
 

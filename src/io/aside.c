@@ -3,7 +3,8 @@
  * enough, since a slice that has begun is kept. But on a machine that is never idle the calm one
  * stands still, for as long as it pleases the others, and what it has begun stays with it. So it is
  * asked first whether it comes at all, unless it has just shown that; when it does not, work goes
- * for a while to the firm one, which is nice and takes a small share. */
+ * for a while to the firm one, which is nice and takes a small share. So does what takes very long,
+ * because the machine may lose its idle time meanwhile. */
 #include "io/aside.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static void note_end_of_calm(struct pgw_aside *a)
 }
 
 /* Who takes what is next; NULL: nobody yet. */
-static struct helper *whose_turn(struct pgw_aside *a)
+static struct helper *whose_turn(struct pgw_aside *a, const struct pgw_aside_work *work)
 {
         struct helper *calm = &a->helpers[CALM], *firm = &a->helpers[FIRM];
         const uint64_t now_ms = pgw_loop_now_ms(a->loop);
@@ -120,7 +121,7 @@ static struct helper *whose_turn(struct pgw_aside *a)
 
         if (is_busy && now_ms >= patience_end_ms(a))
                 a->firm_until_ms = now_ms + PGW_ASIDE_FIRM_MS;
-        if (now_ms < a->firm_until_ms)
+        if (now_ms < a->firm_until_ms || work->_bytes >= PGW_ASIDE_LONG)
                 return firm->current ? NULL : firm;
         if (!is_busy && now_ms < a->calm_until_ms)
                 return calm;
@@ -133,13 +134,15 @@ static struct helper *whose_turn(struct pgw_aside *a)
 static void start(struct pgw_deferred *d)
 {
         struct pgw_aside *a = PGW_CONTAINER(d, struct pgw_aside, start);
-        struct helper *h = NULL;
+        struct pgw_link *link;
 
-        while (a->waiting.count && (a->stopped || (h = whose_turn(a)))) {
-                struct pgw_aside_work *work =
-                    PGW_CONTAINER(pgw_list_first(&a->waiting), struct pgw_aside_work, _link);
-                pgw_list_remove(&a->waiting, &work->_link);
-                if (!a->stopped && work->_kind->begin(work))
+        while ((link = pgw_list_first(&a->waiting))) {
+                struct pgw_aside_work *work = PGW_CONTAINER(link, struct pgw_aside_work, _link);
+                struct helper *h = a->stopped ? NULL : whose_turn(a, work);
+                if (!h && !a->stopped)
+                        return;
+                pgw_list_remove(&a->waiting, link);
+                if (h && work->_kind->begin(work))
                         give(h, work);
                 else
                         work->_kind->end(work);
@@ -169,9 +172,9 @@ static void on_ended(struct pgw_posted *posted)
 }
 
 void pgw_aside_add(struct pgw_aside *a, struct pgw_aside_work *work,
-                   const struct pgw_aside_kind *kind)
+                   const struct pgw_aside_kind *kind, uint64_t bytes)
 {
-        *work = (struct pgw_aside_work){._kind = kind};
+        *work = (struct pgw_aside_work){._kind = kind, ._bytes = bytes};
         pgw_list_append(&a->waiting, &work->_link);
         pgw_loop_defer(a->loop, &a->start);
 }

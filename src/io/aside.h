@@ -16,6 +16,7 @@
 #define PGW_IO_ASIDE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "io/loop.h"
@@ -29,9 +30,13 @@ struct pgw_aside_kind {
         void (*end)(struct pgw_aside_work *); /* which may free it */
 };
 
+/* Bytes, about a fiftieth of a second's work: more is not left to idle time. */
+#define PGW_ASIDE_LONG (2u << 20)
+
 /* A field of whatever is to be done. */
 struct pgw_aside_work {
         struct pgw_link _link;
+        uint64_t _bytes;
         const struct pgw_aside_kind *_kind;
 };
 
@@ -46,7 +51,8 @@ bool pgw_aside_is_stopped(const struct pgw_aside *);
 /* All work must have ended. */
 void pgw_aside_free(struct pgw_aside *);
 
-/* Nothing is called before this returns. */
-void pgw_aside_add(struct pgw_aside *, struct pgw_aside_work *, const struct pgw_aside_kind *);
+/* What has about so many bytes to read. Nothing is called before this returns. */
+void pgw_aside_add(struct pgw_aside *, struct pgw_aside_work *, const struct pgw_aside_kind *,
+                   uint64_t bytes);
 
 #endif

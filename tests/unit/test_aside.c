@@ -72,7 +72,7 @@ static void end(struct pgw_aside_work *work)
         s.ended++;
         s.taken_along -= p->begun;
         if (p->next)
-                pgw_aside_add(s.aside, &p->next->work, &how);
+                pgw_aside_add(s.aside, &p->next->work, &how, 0);
 }
 
 static const struct pgw_aside_kind how = {begin, run, end};
@@ -110,7 +110,7 @@ static void begins_in_the_order_of_coming(void **state)
 {
         (void)state;
         for (int i = 0; i < MANY; i++)
-                pgw_aside_add(s.aside, &s.pieces[i].work, &how);
+                pgw_aside_add(s.aside, &s.pieces[i].work, &how, 0);
         assert_int_equal(s.ended, 0);
         turn_until(MANY);
 }
@@ -120,7 +120,7 @@ static void what_is_not_wanted_any_more_ends_without_a_run(void **state)
         (void)state;
         for (int i = 0; i < MANY; i++) {
                 s.pieces[i].is_wanted = i % 3 == 1;
-                pgw_aside_add(s.aside, &s.pieces[i].work, &how);
+                pgw_aside_add(s.aside, &s.pieces[i].work, &how, 0);
         }
         turn_until(MANY);
         for (int i = 0; i < MANY; i++)
@@ -134,7 +134,7 @@ static void what_ends_may_add_more(void **state)
                 s.pieces[i].is_wanted = i % 2;
                 s.pieces[i].next = &s.pieces[i + 1];
         }
-        pgw_aside_add(s.aside, &s.pieces[0].work, &how);
+        pgw_aside_add(s.aside, &s.pieces[0].work, &how, 0);
         turn_until(MANY);
 }
 
@@ -143,13 +143,13 @@ static void ends_what_there_is_when_it_is_stopped(void **state)
         (void)state;
         s.may_be_left_out = true;
         for (int i = 0; i < MANY - 1; i++)
-                pgw_aside_add(s.aside, &s.pieces[i].work, &how);
+                pgw_aside_add(s.aside, &s.pieces[i].work, &how, 0);
         pgw_loop_turn(s.loop, 0);
         pgw_aside_stop(s.aside);
         pgw_aside_stop(s.aside);
         assert_true(pgw_aside_is_stopped(s.aside));
         assert_int_equal(s.ended, MANY - 1);
-        pgw_aside_add(s.aside, &s.pieces[MANY - 1].work, &how);
+        pgw_aside_add(s.aside, &s.pieces[MANY - 1].work, &how, 0);
         turn_until(MANY);
         assert_false(s.pieces[MANY - 1].has_run);
         pgw_loop_turn(s.loop, 0);
@@ -175,7 +175,7 @@ static void take_what_was_freed(void)
 static void is_forgotten_by_the_loop_when_it_ended_too_late(void **state)
 {
         (void)state;
-        pgw_aside_add(s.aside, &s.pieces[0].work, &how);
+        pgw_aside_add(s.aside, &s.pieces[0].work, &how, 0);
         while (!s.pieces[0].begun)
                 pgw_loop_turn(s.loop, 0);
         while (!__atomic_load_n(&s.pieces[0].has_run, __ATOMIC_ACQUIRE))
@@ -246,8 +246,8 @@ static void waits_for_nobody_who_stands_still(void **state)
         struct stay slow = {.may_go = false}, next = {.may_go = true}, later = {.may_go = true};
 
         (void)state;
-        pgw_aside_add(s.aside, &slow.work, &how_to_stay);
-        pgw_aside_add(s.aside, &next.work, &how_to_stay);
+        pgw_aside_add(s.aside, &slow.work, &how_to_stay, 0);
+        pgw_aside_add(s.aside, &next.work, &how_to_stay, 0);
         /* On a machine without idle time the slow one is with the other thread, and holds it. */
         turn_for(500);
         const bool was_calm = next.ended;
@@ -259,9 +259,25 @@ static void waits_for_nobody_who_stands_still(void **state)
                 skip();
         assert_false(pthread_equal(next.ran_on, slow.ran_on));
         /* Nobody is given to it again so soon. */
-        pgw_aside_add(s.aside, &later.work, &how_to_stay);
+        pgw_aside_add(s.aside, &later.work, &how_to_stay, 0);
         end_of(&later);
         assert_true(pthread_equal(later.ran_on, next.ran_on));
+}
+
+/* Nobody who may stand still is given what takes very long. */
+static void does_what_is_long_elsewhere(void **state)
+{
+        static const struct pgw_aside_kind how_to_stay = {begin_stay, run_stay, end_stay};
+        struct stay first = {.may_go = true}, other = {.may_go = true}, last = {.may_go = true};
+
+        (void)state;
+        pgw_aside_add(s.aside, &first.work, &how_to_stay, PGW_ASIDE_LONG);
+        end_of(&first);
+        pgw_aside_add(s.aside, &other.work, &how_to_stay, 0);
+        end_of(&other);
+        pgw_aside_add(s.aside, &last.work, &how_to_stay, PGW_ASIDE_LONG);
+        end_of(&last);
+        assert_true(pthread_equal(first.ran_on, last.ran_on));
 }
 
 static void ends_without_work(void **state)
@@ -273,6 +289,7 @@ static void ends_without_work(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+            cmocka_unit_test_setup_teardown(does_what_is_long_elsewhere, set_up, tear_down),
             cmocka_unit_test_setup_teardown(waits_for_nobody_who_stands_still, set_up, tear_down),
             cmocka_unit_test_setup_teardown(begins_in_the_order_of_coming, set_up, tear_down),
             cmocka_unit_test_setup_teardown(what_is_not_wanted_any_more_ends_without_a_run, set_up,
