@@ -100,8 +100,8 @@ struct pgw_conn {
         struct pgw_list requests;
         struct pgw_list waiting;   /* of these, for their turn */
         struct pgw_link turn_link; /* of the front */
-        uint64_t turn;             /* HTTP/1: the last one with a request of it */
-        unsigned begun_in_turn;    /* HTTP/1: requests */
+        uint64_t turn;             /* the last one with a request of it */
+        unsigned begun_in_turn;    /* requests */
         struct pgw_peer peer;
         struct pgw_guard_h2 h2;
         h2o_socket_cb library_read;
