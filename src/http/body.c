@@ -136,8 +136,7 @@ static void end_aside(struct pgw_aside_work *work)
 {
         struct reading *r = reading_of(work);
         struct pgw_exchange *x = r->x;
-        const bool is_off = x->gone || pgw_aside_is_stopped(x->gateway->aside);
-        const enum pgw_err err = is_off ? PGW_E_REDIS_CANCELLED : r->err;
+        const enum pgw_err err = pgw_exchange_end_aside(x) ? r->err : PGW_E_REDIS_CANCELLED;
 
         pgw_free(r->bytes);
         pgw_free(r);
@@ -152,7 +151,7 @@ static enum pgw_step read_aside(struct pgw_exchange *x, enum kind kind)
         pgw_metric_add(PGW_M_BODIES_ASIDE, 1);
         r->x = x;
         r->kind = kind;
-        pgw_aside_add(x->gateway->aside, &r->work, &how, x->req->entity.len);
+        pgw_exchange_begin_aside(x, &r->work, &how, x->req->entity.len);
         return PGW_WAIT;
 }
 

@@ -24,6 +24,7 @@
 #include "http/front.h"
 #include "http/identify.h"
 #include "http/prefer.h"
+#include "io/aside.h"
 
 #define PGW_EXCHANGE_KEPT     1024
 #define PGW_EXCHANGE_OUT_KEPT 4096
@@ -103,6 +104,20 @@ void pgw_exchange_resume(struct pgw_exchange *x, enum pgw_err err)
                 x->room = ROOM_ANSWER;
         }
         run(x);
+}
+
+void pgw_exchange_begin_aside(struct pgw_exchange *x, struct pgw_aside_work *work,
+                              const struct pgw_aside_kind *kind, uint64_t bytes)
+{
+        pgw_front_request_extend(x->req, UINT64_MAX);
+        pgw_aside_add(x->gateway->aside, work, kind, bytes);
+}
+
+bool pgw_exchange_end_aside(struct pgw_exchange *x)
+{
+        if (!x->gone)
+                pgw_front_request_renew(x->req);
+        return !x->gone && !pgw_aside_is_stopped(x->gateway->aside);
 }
 
 static void on_request_gone(void *ref)

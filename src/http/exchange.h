@@ -30,6 +30,8 @@
 #include "http/contract.h"
 #include "http/gateway.h"
 
+struct pgw_aside_kind;
+struct pgw_aside_work;
 struct st_h2o_req_t;
 
 enum pgw_step { PGW_NEXT, PGW_WAIT, PGW_FAIL };
@@ -100,6 +102,14 @@ struct pgw_str pgw_exchange_on_refusal(void *ctx, struct st_h2o_req_t *, enum pg
 
 /* The completion of a WAIT; never from inside the room that said it. */
 void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);
+
+/* Begin work beside the loop (io/aside.h) that has about so many bytes to read; the room says WAIT.
+ * The time it takes is not the client's. */
+void pgw_exchange_begin_aside(struct pgw_exchange *, struct pgw_aside_work *,
+                              const struct pgw_aside_kind *, uint64_t bytes);
+
+/* The first thing at its end. False when nobody wants any more what came of it. */
+bool pgw_exchange_end_aside(struct pgw_exchange *);
 
 /* The value of the first request header of this name (lower case), or the empty slice. */
 struct pgw_str pgw_exchange_header(const struct pgw_exchange *, struct pgw_str name);

@@ -72,6 +72,9 @@ bool pgw_front_stop(struct pgw_front *);
 /* A request that may take longer than request_ms, until then (monotonic). */
 void pgw_front_request_extend(struct st_h2o_req_t *, uint64_t until_ms);
 
+/* Its request_ms begin now, whatever it was given before. */
+void pgw_front_request_renew(struct st_h2o_req_t *);
+
 /* It has cost as much as so many bytes more, which its connection could as well have brought. */
 void pgw_front_charge(struct st_h2o_req_t *, uint64_t bytes);
 

@@ -277,12 +277,27 @@ static struct request *find_request(const h2o_req_t *req)
         return NULL;
 }
 
+static void renew(struct request *r)
+{
+        const struct pgw_front *f = r->conn->front;
+
+        r->deadline_ms = pgw_loop_now_ms(f->loop) + f->conf.request_ms;
+}
+
 void pgw_front_request_extend(h2o_req_t *req, uint64_t until_ms)
 {
         struct request *r = find_request(req);
 
         if (r && r->deadline_ms < until_ms)
                 r->deadline_ms = until_ms;
+}
+
+void pgw_front_request_renew(h2o_req_t *req)
+{
+        struct request *r = find_request(req);
+
+        if (r)
+                renew(r);
 }
 
 void pgw_conn_answers(const h2o_req_t *req)
@@ -443,9 +458,8 @@ static void put_off(struct request *r)
 void pgw_conn_go_on(struct pgw_link *link)
 {
         struct request *r = PGW_CONTAINER(link, struct request, turn_link);
-        const struct pgw_front *f = r->conn->front;
 
-        r->deadline_ms = pgw_loop_now_ms(f->loop) + f->conf.request_ms;
+        renew(r);
         if (r->conn->killed)
                 (void)reset_stream(r->req);
         else

@@ -355,7 +355,7 @@ static void end_aside(struct pgw_aside_work *work)
         struct delivery *d = delivery_of(work);
         struct pgw_exchange *x = d->x;
 
-        if (x->gone || pgw_aside_is_stopped(x->gateway->aside)) {
+        if (!pgw_exchange_end_aside(x)) {
                 (void)refuse(d, PGW_VERDICT_UNAVAILABLE, PGW_E_REDIS_CANCELLED);
                 pgw_exchange_resume(x, PGW_E_REDIS_CANCELLED);
                 return;
@@ -390,7 +390,7 @@ static enum pgw_step receive(struct delivery *d)
         if (err)
                 return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
         if (message.body.n >= PGW_BODY_LARGE) {
-                pgw_aside_add(x->gateway->aside, &d->work, &how, message.body.n);
+                pgw_exchange_begin_aside(x, &d->work, &how, message.body.n);
                 return PGW_WAIT;
         }
         examine(d, &message);

@@ -158,8 +158,7 @@ static void end_aside(struct pgw_aside_work *work)
 {
         struct preview *p = preview_of(work);
         struct pgw_exchange *x = p->x;
-        const bool is_off = x->gone || pgw_aside_is_stopped(x->gateway->aside);
-        const enum pgw_err err = is_off ? PGW_E_REDIS_CANCELLED : conclude(p);
+        const enum pgw_err err = pgw_exchange_end_aside(x) ? conclude(p) : PGW_E_REDIS_CANCELLED;
 
         preview_free(p);
         pgw_exchange_resume(x, err);
@@ -183,7 +182,7 @@ enum pgw_step pgw_op_hook_preview(struct pgw_exchange *x)
         p->refusal = PGW_OK;
         pgw_hook_case_init(&p->it);
         if (x->req->entity.len >= PGW_BODY_LARGE) {
-                pgw_aside_add(x->gateway->aside, &p->work, &how, x->req->entity.len);
+                pgw_exchange_begin_aside(x, &p->work, &how, x->req->entity.len);
                 return PGW_WAIT;
         }
         examine(p);

@@ -148,8 +148,7 @@ static void end_scrape(struct pgw_aside_work *work)
 {
         struct scrape *s = PGW_CONTAINER(work, struct scrape, work);
         struct pgw_exchange *x = s->x;
-        const bool is_off = x->gone || pgw_aside_is_stopped(x->gateway->aside);
-        const enum pgw_err err = is_off ? PGW_E_REDIS_CANCELLED : s->err;
+        const enum pgw_err err = pgw_exchange_end_aside(x) ? s->err : PGW_E_REDIS_CANCELLED;
 
         pgw_free(s);
         pgw_exchange_resume(x, err);
@@ -164,7 +163,7 @@ enum pgw_step pgw_op_metrics(struct pgw_exchange *x)
         x->content_type = "text/plain; version=0.0.4; charset=utf-8";
         pgw_exchange_add_header(x, PGW_STR("cache-control"), PGW_STR("no-store"));
         s->x = x;
-        pgw_aside_add(x->gateway->aside, &s->work, &how, 0);
+        pgw_exchange_begin_aside(x, &s->work, &how, 0);
         return PGW_WAIT;
 }
 
