@@ -75,16 +75,22 @@ class Link(Raw):
         except (ConnectionError, TimeoutError):
             return False
 
-    def flood(self, pieces, pause_every=0):
+    def flood(self, pieces):
         """Send piece by piece and take the answers: how many went out before the end."""
         sent = 0
         for piece in pieces:
             if not self.push(piece) or not self.drain():
                 break
             sent += 1
-            if pause_every and sent % pause_every == 0:
-                time.sleep(0.001)
         return sent
+
+    def takes_all(self, pieces):
+        """True when the other side has not ended it over them. All of them may go out before it has
+        read the first one, so it is waited for."""
+        for piece in pieces:
+            if not self.push(piece) or not self.drain():
+                return False
+        return not self.ended(2)
 
     def ended(self, patience_s):
         """The other side ends it in time; what it says before is taken."""

@@ -75,7 +75,8 @@ def test_cancel_of_a_put_off_job_that_waits_in_its_lane(paused):
 def test_cancel_of_a_job_as_large_as_bodies_may_be(make):
     """Its whole entry is looked at: for the audit, and for how much it was to remove."""
     server = make(Purgeway, "gateway", broker_url=make(Redis).url(), broker_durability="memory",
-                  limits_body_bytes=64 << 20, limits_bodies_bytes=128 << 20)
+                  limits_body_bytes=64 << 20, limits_bodies_bytes=128 << 20,
+                  limits_request_ms=60000, broker_timeout_ms=20000)
     job_id = is_accepted(server.api.purge(
         *(f"{i}:".ljust(4096, "\U0001f600") for i in range(1000)),
         *(f"{i}:".ljust(4090, "x").encode() for i in range(1000))))["job_id"]

@@ -375,12 +375,13 @@ def test_patterns_do_not_hold_up_others(beside, jobs, run):
     body = {"patterns": [f"aaa*{run}{'b' * (n + 1)}*" for n in range(20)]}
     answer = server.api.post("/v1/invalidations/batch", {"invalidations": [body] * jobs})
     ids = [item["job_id"] for item in answer.json["items"]]
-    worst, is_going = 0, True
+    worst, is_going, first = 0, True, time.monotonic()
     while is_going:
         began = time.monotonic()
         is_going = server.api.job(ids[-1]).json["status"] in ("queued", "running")
         worst = max(worst, time.monotonic() - began)
-    assert worst < 0.5
+    # Held up, it would be for about as long as all of it takes; many seconds with "one".
+    assert worst < max(1, (time.monotonic() - first) / 8)
     for job in ids:
         assert server.api.finished(job)["status"] == "succeeded"
     assert left(redis.client(), "aaa*") == 80

@@ -281,13 +281,15 @@ def large(name, size=900_000):
 
 def test_large_jobs_of_a_killed_worker_are_taken_over(shared):
     """More bytes than one answer may have; each of them is handed on once."""
-    first = shared.worker()
+    # On a slow machine so much in hand keeps a worker from its beats.
+    patient = {"worker_idle_ms": 2500, "worker_beat_ms": 250}
+    first = shared.worker(**patient)
     shared.target.pause()
     jobs = [is_accepted(shared.gateway.api.purge(*large(f"k{i}"))) for i in range(24)]
     eventually(lambda: pending(shared.broker) == 24)
     first.kill9()
     shared.target.resume()
-    second = shared.worker()
+    second = shared.worker(**patient)
     for done in shared.finished(jobs):
         # A slow one may be late with its own beats; what is handed on in vain goes round without end.
         assert done["status"] == "succeeded" and 2 <= done["attempts"] <= 4, done
@@ -393,8 +395,8 @@ def test_stream_is_trimmed_once_its_jobs_are_done(beside):
     for priority in LANES:
         for i in range(100):
             is_accepted(server.api.purge(f"k{i}", priority=priority))
-    eventually(lambda: lengths(redis) == 0)
-    assert sum(pending(redis, lane) for lane in LANES) == 0
+    # Their later passes come and go as well.
+    eventually(lambda: lengths(redis) == 0 and sum(pending(redis, lane) for lane in LANES) == 0)
 
 
 def test_waiting_jobs_are_never_trimmed(beside):
