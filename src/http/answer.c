@@ -4,9 +4,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <h2o.h>
 
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/metric.h"
 #include "http/charge.h"
@@ -28,6 +30,7 @@ static const struct {
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {403, "Forbidden"},
+    {408, "Request Timeout"},
     {409, "Conflict"},
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
@@ -153,8 +156,9 @@ enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *
         if (!err)
                 err = add_string(out, ",\"detail\":", pgw_str_z(detail_of(x, refusal)));
         if (!err)
-                err = add_string(out,
-                                 ",\"instance\":", pgw_str_of(x->req->path.base, x->req->path.len));
+                err = add_string(out, ",\"instance\":",
+                                 x->req ? pgw_str_of(x->req->path.base, x->req->path.len)
+                                        : x->target);
         if (!err)
                 err = add_code(out, slug);
         if (!err)
@@ -234,6 +238,25 @@ static enum pgw_err count_answer(struct pgw_exchange *x)
         x->answer_bytes = x->out.n;
         g->answers += x->out.n;
         return PGW_OK;
+}
+
+enum pgw_err pgw_answer_late(struct pgw_buf *out, struct pgw_exchange *x)
+{
+        const int status = pgw_err_status(x->err);
+        char date[H2O_TIMESTR_RFC1123_LEN + 1];
+        const time_t now = (time_t)(pgw_wall_ms() / 1000);
+        struct tm utc;
+
+        h2o_time2str_rfc1123(date, gmtime_r(&now, &utc));
+        enum pgw_err err = write_problem(x);
+        if (!err)
+                err = pgw_buf_printf(out,
+                                     "HTTP/1.1 %d %s\r\ndate: %s\r\nconnection: close\r\n"
+                                     "content-length: %zu\r\n"
+                                     "content-type: application/problem+json\r\n"
+                                     "cache-control: no-store\r\nx-request-id: %s\r\n\r\n",
+                                     status, reason_of(status), date, x->out.n, x->request_id);
+        return err ? err : pgw_buf_add(out, x->out.p, x->out.n);
 }
 
 void pgw_answer_forget(struct pgw_exchange *x)

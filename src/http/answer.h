@@ -14,6 +14,9 @@ void pgw_answer(struct pgw_exchange *);
  * give its body, which lives as long as the request. */
 struct pgw_str pgw_answer_instead(struct pgw_exchange *);
 
+/* Append the whole answer, as HTTP/1.1 has it, to a request that has not arrived. */
+enum pgw_err pgw_answer_late(struct pgw_buf *out, struct pgw_exchange *) PGW_MUSTUSE;
+
 /* Its client has it, or will not have it any more. */
 void pgw_answer_forget(struct pgw_exchange *);
 

@@ -7,6 +7,7 @@
  */
 #include "http/exchange.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <h2o.h>
@@ -204,8 +205,9 @@ static bool is_request_id(struct pgw_str id)
 /* The caller's own id is echoed, so that one id runs through all logs; a made one is told. */
 static void identify_request(struct pgw_exchange *x)
 {
-        const struct pgw_str given =
-            x->err == PGW_E_HTTP ? PGW_STR("") : pgw_exchange_header(x, PGW_STR("x-request-id"));
+        const struct pgw_str given = x->err == PGW_E_HTTP || x->gone
+                                         ? PGW_STR("")
+                                         : pgw_exchange_header(x, PGW_STR("x-request-id"));
         unsigned char bytes[12];
 
         if (given.p && is_request_id(given)) {
@@ -321,19 +323,28 @@ static struct pgw_exchange *exchange_new(struct pgw_gateway *gateway)
         return x;
 }
 
-static struct pgw_exchange *begin(struct pgw_gateway *gateway, h2o_req_t *req, enum pgw_err err,
-                                  const char *detail)
+/* Without a request its client counts as gone. */
+static struct pgw_exchange *begin_one(struct pgw_gateway *gateway, h2o_req_t *req, enum pgw_err err)
 {
         struct pgw_exchange *x = exchange_new(gateway);
 
         x->magic = PGW_EXCHANGE_MAGIC;
         x->gateway = gateway;
         x->req = req;
+        x->gone = !req;
         x->holds = 1;
         x->begun_us = pgw_mono_us();
         gateway->exchanges++;
         x->err = err;
         identify_request(x);
+        return x;
+}
+
+static struct pgw_exchange *begin(struct pgw_gateway *gateway, h2o_req_t *req, enum pgw_err err,
+                                  const char *detail)
+{
+        struct pgw_exchange *x = begin_one(gateway, req, err);
+
         if (err) {
                 pgw_fault_set(&x->fault, "", "%s", detail);
                 x->err = charge_misdirected(x, err);
@@ -363,4 +374,21 @@ struct pgw_str pgw_exchange_on_refusal(void *ctx, h2o_req_t *req, enum pgw_err e
         (void)record(x);
         release(x);
         return body;
+}
+
+enum pgw_err pgw_exchange_on_late(void *ctx, struct pgw_str target, uint64_t request_ms,
+                                  struct pgw_buf *out)
+{
+        struct pgw_exchange *x = begin_one(ctx, NULL, PGW_E_LATE);
+
+        x->target = target;
+        pgw_fault_set(&x->fault, "",
+                      "All of it must be there within %" PRIu64 " ms (limits.request_ms).",
+                      request_ms);
+        const enum pgw_err err = pgw_answer_late(out, x);
+
+        x->status = pgw_err_status(x->err);
+        (void)record(x);
+        release(x);
+        return err;
 }

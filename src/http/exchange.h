@@ -50,6 +50,7 @@ struct pgw_exchange {
         unsigned holds;
         struct pgw_gateway *gateway;
         struct st_h2o_req_t *req; /* NULL once gone */
+        struct pgw_str target;    /* of what has not arrived, and has no `req` */
         uint64_t begun_us;
 
         /* admit */
@@ -99,6 +100,10 @@ int pgw_exchange_on_request(void *ctx, struct st_h2o_req_t *, enum pgw_err, cons
 /* And for what the library refuses by itself. */
 struct pgw_str pgw_exchange_on_refusal(void *ctx, struct st_h2o_req_t *, enum pgw_err,
                                        const char *detail);
+
+/* And for what has not arrived in time: appends the whole answer, as HTTP/1.1 has it. */
+enum pgw_err pgw_exchange_on_late(void *ctx, struct pgw_str target, uint64_t request_ms,
+                                  struct pgw_buf *out);
 
 /* The completion of a WAIT; never from inside the room that said it. */
 void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "http/peer.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -49,6 +50,10 @@ struct pgw_front_conf {
          * of the answer, and gives the body, which lives as long as the request. */
         struct pgw_str (*on_refusal)(void *ctx, struct st_h2o_req_t *, enum pgw_err err,
                                      const char *detail);
+        /* Called for an HTTP/1 request that has not arrived in time: appends the whole answer, as
+         * it goes over the connection. With an error nothing is said. */
+        enum pgw_err (*on_late)(void *ctx, struct pgw_str target, uint64_t request_ms,
+                                struct pgw_buf *out);
         void *ctx;
 };
 

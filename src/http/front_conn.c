@@ -34,6 +34,7 @@ void pgw_conn_release(struct pgw_conn *c)
                 return;
         PGW_ASSERT(c->requests.count == 0);
         pgw_front_h2_end(c);
+        pgw_buf_fini(&c->last_words);
         pgw_peer_fini(&c->peer);
         pgw_free(c);
 }
@@ -47,7 +48,7 @@ static void drop_what_is_unread(const struct pgw_conn *c)
                          sizeof at_once);
 }
 
-void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
+static void tell_kill(enum pgw_kill why, const char *detail)
 {
         static const struct {
                 const char *reason;
@@ -62,17 +63,21 @@ void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
             [PGW_KILL_FRAMING] = {"framing", PGW_M_KILLED_FRAMING},
         };
 
+        if (why <= PGW_KILL_STOP)
+                return;
+        pgw_metric_add(kills[why].counter, 1);
+        PGW_LOG(PGW_LOG_WARN, "http.connection_killed", PGW_L_STR("reason", kills[why].reason),
+                PGW_L_STR("detail", detail));
+}
+
+void pgw_conn_kill(struct pgw_conn *c, enum pgw_kill why, const char *detail)
+{
         if (c->killed || !c->socket)
                 return;
         c->killed = true;
-        if (why > PGW_KILL_STOP) {
-                pgw_metric_add(kills[why].counter, 1);
-                PGW_LOG(PGW_LOG_WARN, "http.connection_killed",
-                        PGW_L_STR("reason", kills[why].reason), PGW_L_STR("detail", detail));
+        tell_kill(why, detail);
+        if (why > PGW_KILL_STOP || (why == PGW_KILL_ROOM && c->requests.count))
                 drop_what_is_unread(c);
-        } else if (why == PGW_KILL_ROOM && c->requests.count) {
-                drop_what_is_unread(c);
-        }
         pgw_crowd_leave(c);
         shutdown(h2o_socket_get_fd(c->socket), SHUT_RDWR);
         /* Only who reads learns of it. */
@@ -549,7 +554,11 @@ void pgw_conn_sweep(struct pgw_front *f)
                 enum pgw_kill why;
                 next = pgw_list_next(&f->conns, link);
                 note_partial(c, now_ms);
-                if (PGW_GUARDED && overstays(c, now_ms, &why))
+                if (!PGW_GUARDED || c->killed || !overstays(c, now_ms, &why))
+                        continue;
+                if (why == PGW_KILL_SLOW && pgw_late_end(c))
+                        tell_kill(why, "it was told so");
+                else
                         pgw_conn_kill(c, why, "");
         }
 }

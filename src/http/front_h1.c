@@ -88,6 +88,13 @@ static void judge_next(struct pgw_conn *c)
         c->looked_at = 0;
 }
 
+struct pgw_str pgw_front_h1_target(const struct pgw_conn *c)
+{
+        bool is_head;
+
+        return target_of(pgw_str_of(c->socket->input->bytes, c->socket->input->size), &is_head);
+}
+
 /* ---- what is read ---- */
 
 /* All that a request may bring. */

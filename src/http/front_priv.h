@@ -126,7 +126,8 @@ struct pgw_conn {
         size_t looked_at; /* HTTP/1: of a head that has not ended; bytes */
         bool is_judged;   /* HTTP/1: by this verdict, before the library read it */
         struct pgw_h1_verdict verdict;
-        uint64_t in_hand; /* as it was last added to the front's */
+        struct pgw_buf last_words; /* HTTP/1: what is said of a request that came too late */
+        uint64_t in_hand;          /* as it was last added to the front's */
 };
 
 /* A socket was accepted. */
@@ -205,6 +206,12 @@ struct pgw_conn *pgw_crowd_whom(struct pgw_front *);
 /* End it for a newcomer. */
 void pgw_crowd_end(struct pgw_conn *);
 
+/* ---- front_late.c ---- */
+
+/* Tell the client of an HTTP/1 connection that its request has not arrived in time, and close it.
+ * False when that cannot be said: nothing was done. */
+bool pgw_late_end(struct pgw_conn *);
+
 /* ---- front_pause.c ---- */
 
 void pgw_conn_pause_init(struct pgw_conn *);
@@ -282,6 +289,9 @@ enum pgw_err pgw_front_h1_judge(struct pgw_front *, h2o_req_t *, const h2o_socke
 
 /* A request of it is acted on. */
 void pgw_front_h1_hold(struct pgw_conn *);
+
+/* What can be told of the request that is arriving: its target, or "*". */
+struct pgw_str pgw_front_h1_target(const struct pgw_conn *);
 
 /* ---- front_h2.c ---- */
 

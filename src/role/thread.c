@@ -144,6 +144,7 @@ static void build_front(struct pgw_thread *t)
             .handshake_ms = s->limits_handshake_ms,
             .on_request = pgw_exchange_on_request,
             .on_refusal = pgw_exchange_on_refusal,
+            .on_late = pgw_exchange_on_late,
             .ctx = t->gateway,
         };
 

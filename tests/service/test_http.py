@@ -194,6 +194,57 @@ def test_broken_heads_never_get_a_success(purgeway, head):
     assert b"alive" not in data
 
 
+PARTS = {"head": b"POST /v1/invalid", "fields": JSON_HEAD,
+         "body": JSON_HEAD + b"Content-Length: 100\r\n\r\n{",
+         "chunks": JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"}
+
+
+def is_told_of_delay(raw, instance="/v1/invalidations"):
+    answer = raw.answer()
+    problem = is_problem(answer, 408, "request_timeout")
+    assert "limits.request_ms" in problem["detail"] and problem["instance"] == instance
+    assert answer.headers["connection"] == "close" and answer.headers["date"].endswith(" GMT")
+    assert raw.answer() is None
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_request_that_does_not_arrive_in_time_is_408(quick, part):
+    instance = "*" if part == "head" else "/v1/invalidations"
+    with Raw(quick.port) as raw:
+        is_told_of_delay(raw.send(PARTS[part]), instance)
+    with Raw(quick.port) as raw:
+        assert raw.send(GET).answer().status == 200
+        is_told_of_delay(raw.send(PARTS[part]), instance)
+    eventually(lambda: quick.log_contains("http.connection_killed", '"slow"', "told"))
+    assert is_accepted(quick.api.purge("a"))
+
+
+def test_request_after_100_continue_that_does_not_arrive_in_time_is_408(quick):
+    with Raw(quick.port) as raw:
+        raw.send(JSON_HEAD + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+        assert raw.answer().status == 100
+        is_told_of_delay(raw)
+
+
+def test_who_still_sends_a_request_that_is_too_slow_is_told(quick):
+    with Raw(quick.port) as raw:
+        raw.send(JSON_HEAD + b"Content-Length: 1000000\r\n\r\n{")
+        while not select.select([raw.socket], [], [], 0.01)[0]:
+            raw.send(b" " * 100)
+        raw.send(b" " * 100)
+        time.sleep(0.05)
+        raw.send(b" " * 100)
+        is_told_of_delay(raw)
+
+
+def test_who_sends_nothing_is_told_nothing(quick):
+    with Raw(quick.port) as raw:
+        assert raw.until_closed() == b""
+    with Raw(quick.port) as raw:
+        assert raw.send(GET).answer().status == 200
+        assert raw.until_closed() == b""
+
+
 POST = b"POST /v1/taggings?a HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -657,6 +708,17 @@ def test_older_tls_is_refused(secure, flag):
     assert b"Cipher is (NONE)" in done.stdout
     assert b"no protocols available" not in done.stderr, "this openssl cannot ask"
     assert secure.api.get("/livez").status == 200
+
+
+def test_tls_request_that_does_not_arrive_in_time_is_408(beside, certificates):
+    port = free_port()
+    beside("gateway", tls_listen=f"127.0.0.1:{port}", tls_certificate=certificates.certificate,
+           tls_key=certificates.key, limits_request_ms=1000)
+    context = ssl.create_default_context(cafile=certificates.authority)
+    for part in ("fields", "body", "chunks"):
+        with Raw(port) as raw:
+            raw.socket = context.wrap_socket(raw.socket, server_hostname="localhost")
+            is_told_of_delay(raw.send(PARTS[part]))
 
 
 def test_plain_text_on_the_tls_port_is_dropped(secure):
