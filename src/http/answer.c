@@ -243,6 +243,7 @@ static enum pgw_err count_answer(struct pgw_exchange *x)
 enum pgw_err pgw_answer_late(struct pgw_buf *out, struct pgw_exchange *x)
 {
         const int status = pgw_err_status(x->err);
+        const char *hint = status == 503 ? "retry-after: 1\r\n" : "";
         char date[H2O_TIMESTR_RFC1123_LEN + 1];
         const time_t now = (time_t)(pgw_wall_ms() / 1000);
         struct tm utc;
@@ -250,12 +251,13 @@ enum pgw_err pgw_answer_late(struct pgw_buf *out, struct pgw_exchange *x)
         h2o_time2str_rfc1123(date, gmtime_r(&now, &utc));
         enum pgw_err err = write_problem(x);
         if (!err)
-                err = pgw_buf_printf(out,
-                                     "HTTP/1.1 %d %s\r\ndate: %s\r\nconnection: close\r\n"
-                                     "content-length: %zu\r\n"
-                                     "content-type: application/problem+json\r\n"
-                                     "cache-control: no-store\r\nx-request-id: %s\r\n\r\n",
-                                     status, reason_of(status), date, x->out.n, x->request_id);
+                err =
+                    pgw_buf_printf(out,
+                                   "HTTP/1.1 %d %s\r\ndate: %s\r\nconnection: close\r\n"
+                                   "content-length: %zu\r\n"
+                                   "content-type: application/problem+json\r\n"
+                                   "cache-control: no-store\r\n%sx-request-id: %s\r\n\r\n",
+                                   status, reason_of(status), date, x->out.n, hint, x->request_id);
         return err ? err : pgw_buf_add(out, x->out.p, x->out.n);
 }
 

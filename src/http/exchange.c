@@ -376,15 +376,16 @@ struct pgw_str pgw_exchange_on_refusal(void *ctx, h2o_req_t *req, enum pgw_err e
         return body;
 }
 
-enum pgw_err pgw_exchange_on_late(void *ctx, struct pgw_str target, uint64_t request_ms,
-                                  struct pgw_buf *out)
+enum pgw_err pgw_exchange_on_late(void *ctx, enum pgw_err why, struct pgw_str target,
+                                  uint64_t request_ms, struct pgw_buf *out)
 {
-        struct pgw_exchange *x = begin_one(ctx, NULL, PGW_E_LATE);
+        struct pgw_exchange *x = begin_one(ctx, NULL, why);
 
         x->target = target;
-        pgw_fault_set(&x->fault, "",
-                      "All of it must be there within %" PRIu64 " ms (limits.request_ms).",
-                      request_ms);
+        if (why == PGW_E_LATE)
+                pgw_fault_set(&x->fault, "",
+                              "All of it must be there within %" PRIu64 " ms (limits.request_ms).",
+                              request_ms);
         const enum pgw_err err = pgw_answer_late(out, x);
 
         x->status = pgw_err_status(x->err);

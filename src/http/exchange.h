@@ -102,8 +102,8 @@ struct pgw_str pgw_exchange_on_refusal(void *ctx, struct st_h2o_req_t *, enum pg
                                        const char *detail);
 
 /* And for what has not arrived in time: appends the whole answer, as HTTP/1.1 has it. */
-enum pgw_err pgw_exchange_on_late(void *ctx, struct pgw_str target, uint64_t request_ms,
-                                  struct pgw_buf *out);
+enum pgw_err pgw_exchange_on_late(void *ctx, enum pgw_err why, struct pgw_str target,
+                                  uint64_t request_ms, struct pgw_buf *out);
 
 /* The completion of a WAIT; never from inside the room that said it. */
 void pgw_exchange_resume(struct pgw_exchange *, enum pgw_err);

@@ -52,8 +52,8 @@ struct pgw_front_conf {
                                      const char *detail);
         /* Called for an HTTP/1 request that has not arrived in time: appends the whole answer, as
          * it goes over the connection. With an error nothing is said. */
-        enum pgw_err (*on_late)(void *ctx, struct pgw_str target, uint64_t request_ms,
-                                struct pgw_buf *out);
+        enum pgw_err (*on_late)(void *ctx, enum pgw_err why, struct pgw_str target,
+                                uint64_t request_ms, struct pgw_buf *out);
         void *ctx;
 };
 

@@ -365,6 +365,7 @@ static struct request *register_request(struct pgw_conn *c, h2o_req_t *req)
         c->holds++;
         c->h2.held_bytes += r->body_bytes;
         c->partial_since_ms = 0;
+        c->lacked_room = false;
         c->request_bytes = 0;
         pgw_conn_count(c);
         pgw_list_append(&c->requests, &r->link);

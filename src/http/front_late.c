@@ -25,11 +25,13 @@ static bool can_be_told(const struct pgw_conn *c)
 bool pgw_late_end(struct pgw_conn *c)
 {
         const struct pgw_front_conf *conf = &c->front->conf;
+        const enum pgw_err why = c->lacked_room ? PGW_E_BODIES_FULL : PGW_E_LATE;
 
         if (!can_be_told(c))
                 return false;
         pgw_buf_init(&c->last_words, PGW_FRONT_LATE_BYTES);
-        if (conf->on_late(conf->ctx, pgw_front_h1_target(c), conf->request_ms, &c->last_words)) {
+        if (conf->on_late(conf->ctx, why, pgw_front_h1_target(c), conf->request_ms,
+                          &c->last_words)) {
                 pgw_buf_fini(&c->last_words);
                 return false;
         }

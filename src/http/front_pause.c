@@ -143,7 +143,9 @@ void pgw_conn_pace(struct pgw_conn *c, uint64_t bytes, h2o_socket_cb guarded_rea
         pgw_metric_add(PGW_M_PAUSES, 1);
         pgw_conn_stop_reading(c);
         c->waits_for_room = !has_room(c);
-        if (!c->waits_for_room)
+        if (c->waits_for_room)
+                c->lacked_room = true;
+        else
                 pgw_timer_arm(loop, &c->pause, now_ms + wait_ms);
 }
 

@@ -115,6 +115,7 @@ struct pgw_conn {
         struct pgw_timer pause; /* until it is read again */
         bool is_paused;
         bool waits_for_room; /* and no timer is armed */
+        bool lacked_room;    /* HTTP/1: so did the request that is arriving, for a while */
         bool is_unpolled;
         struct pgw_link pause_link; /* of the front */
         h2o_socket_cb guarded_read;

@@ -84,6 +84,8 @@ X(QUEUE_FULL, 503, REFUSED, "queue-full", "The queue is at its limit.")
 X(KEYS_FULL, 503, REFUSED, "idempotency-keys-full", "No more Idempotency-Keys can be kept now.")
 X(ANSWERS_FULL, 503, REFUSED, "answers-full",
   "Too much of what was asked for waits to be taken by its clients.")
+X(BODIES_FULL, 503, REFUSED, "bodies-full",
+  "Too many bodies were arriving for this one to be read.")
 X(DRAINING, 503, REFUSED, "shutting-down", "This server is shutting down.")
 /* Everything else. */
 X(TOO_LARGE, 500, PERMANENT, "too-large", "A bound was reached.")

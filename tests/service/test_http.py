@@ -237,6 +237,25 @@ def test_who_still_sends_a_request_that_is_too_slow_is_told(quick):
         is_told_of_delay(raw)
 
 
+def test_body_for_which_there_was_no_room_in_time_is_503(beside):
+    """It was not its client who was late."""
+    server, _ = beside("gateway", threads=1, limits_body_bytes=1 << 20, limits_bodies_bytes=1 << 20,
+                       limits_bodies_total_bytes=1 << 20, limits_request_ms=1500)
+    part = JSON_HEAD + b"Content-Length: 1000000\r\n\r\n" + b" " * 900_000
+    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(14) as pool:
+        # No more than linger once they are closed.
+        raws = [stack.enter_context(Raw(server.port)) for _ in range(14)]
+        answers = list(pool.map(lambda raw: raw.send(part).answer(), raws))
+    for answer in answers:
+        if answer.status == 503:
+            is_problem(answer, 503, "bodies_full")
+            assert answer.headers["retry-after"] == "1"
+        else:
+            is_problem(answer, 408, "request_timeout")
+    assert 0 < [answer.status for answer in answers].count(503)
+    assert is_accepted(server.api.purge("a"))
+
+
 def test_who_sends_nothing_is_told_nothing(quick):
     with Raw(quick.port) as raw:
         assert raw.until_closed() == b""
