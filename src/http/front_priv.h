@@ -78,7 +78,8 @@ enum pgw_conn_phase { PGW_CONN_HANDSHAKE, PGW_CONN_PREFACE, PGW_CONN_HTTP1, PGW_
 struct pgw_conn {
         struct pgw_link link; /* of the front, until the socket closes */
         struct pgw_front *front;
-        h2o_socket_t *socket; /* NULL once closed */
+        h2o_socket_t *socket;       /* NULL once closed */
+        struct pgw_tls_server *tls; /* held until the socket closes; NULL: cleartext */
         enum pgw_conn_phase phase;
         unsigned holds; /* the socket, each request, a read under way */
         bool killed;

@@ -7,6 +7,9 @@
  *
  * The guard's callback takes the place of the library's, which comes back after each step; such
  * connections are watched again before anything can be read.
+ *
+ * Until its client's first word a connection has no SSL object, only a pointer to the context that
+ * the library will make it of; so the connection itself holds that, lest another takes its place.
  */
 #include "http/front_priv.h"
 
@@ -74,13 +77,16 @@ void pgw_front_tls_begin(struct pgw_conn *c, h2o_socket_cb on_done)
         c->phase = PGW_CONN_HANDSHAKE;
         c->phase_deadline_ms = pgw_loop_now_ms(f->loop) + f->conf.handshake_ms;
         pgw_conn_watch_again(c);
-        h2o_socket_ssl_handshake(c->socket, pgw_tls_server_ssl(f->conf.tls), NULL, on_done);
+        c->tls = pgw_tls_server_hold(f->conf.tls);
+        h2o_socket_ssl_handshake(c->socket, pgw_tls_server_ssl(c->tls), NULL, on_done);
 }
 
 void pgw_front_tls_forget(struct pgw_conn *c)
 {
         if (pgw_link_is_on(&c->handshake_link))
                 pgw_list_remove(&c->front->handshakes, &c->handshake_link);
+        pgw_tls_server_drop(c->tls);
+        c->tls = NULL;
 }
 
 void pgw_front_tls_init(struct pgw_front *f)

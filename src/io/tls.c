@@ -15,9 +15,8 @@
 #include "base/alloc.h"
 #include "io/tls_authorities.h"
 
-/* Freed with its context, which connections made under it keep alive. */
 struct pgw_tls_server {
-        unsigned holders; /* atomic; together they hold the context once */
+        unsigned holders; /* atomic */
         SSL_CTX *ctx;
         struct pgw_tls_server_conf conf;
 };
@@ -25,16 +24,9 @@ struct pgw_tls_server {
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 static int slot; /* of a context, for its server */
 
-static void on_context_freed(void *parent, void *server, CRYPTO_EX_DATA *data, int index, long argl,
-                             void *argp)
-{
-        (void)parent, (void)data, (void)index, (void)argl, (void)argp;
-        pgw_free(server);
-}
-
 static void make_slot(void)
 {
-        slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_context_freed);
+        slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
         PGW_ASSERT(slot >= 0);
 }
 
@@ -160,8 +152,10 @@ struct pgw_tls_server *pgw_tls_server_hold(struct pgw_tls_server *tls)
 
 void pgw_tls_server_drop(struct pgw_tls_server *tls)
 {
-        if (tls && __atomic_sub_fetch(&tls->holders, 1, __ATOMIC_ACQ_REL) == 0)
-                SSL_CTX_free(tls->ctx);
+        if (!tls || __atomic_sub_fetch(&tls->holders, 1, __ATOMIC_ACQ_REL) > 0)
+                return;
+        SSL_CTX_free(tls->ctx);
+        pgw_free(tls);
 }
 
 struct ssl_ctx_st *pgw_tls_server_ssl(struct pgw_tls_server *tls)

@@ -35,8 +35,9 @@ enum pgw_err pgw_tls_server_new(const char *certificate_path, const char *key_pa
                                 const struct pgw_tls_server_conf *, struct pgw_fault *reterr_fault,
                                 struct pgw_tls_server **ret) PGW_MUSTUSE;
 
-/* One more, and one less, who needs it; it is made with one. NULL is allowed. Connections made
- * under it live on, and what they need of it with them. Any thread. */
+/* One more, and one less, who needs it; it is made with one. NULL is allowed. A connection needs
+ * it from h2o_socket_ssl_handshake on: there is no SSL object that would hold the context before
+ * the client's first bytes. Any thread. */
 struct pgw_tls_server *pgw_tls_server_hold(struct pgw_tls_server *);
 void pgw_tls_server_drop(struct pgw_tls_server *);
 

@@ -401,6 +401,28 @@ def test_reload_takes_a_new_certificate_and_keeps_the_old_when_the_new_is_broken
     is_accepted(Client(port, "localhost", first.authority).purge("a"))
 
 
+def test_handshakes_may_begin_after_the_certificate_was_replaced(make, tmp_path):
+    """The library has nothing of its own of a connection whose client has not said a word."""
+    first = Certificates(str(tmp_path))
+    port = free_port()
+    server = make(Purgeway, "gateway", broker_url=make(Redis).url(), threads=1,
+                  tls_listen=f"127.0.0.1:{port}", tls_certificate=first.certificate,
+                  tls_key=first.key)
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(8)]
+    before = served_certificate(port)  # they were accepted before
+    for _ in range(2):
+        last = served_certificate(port)
+        Certificates(str(tmp_path))
+        server.signal(signal.SIGHUP)
+        eventually(lambda last=last: served_certificate(port) != last)
+    context = ssl.create_default_context(cafile=first.authority)
+    for plain in silent:
+        with context.wrap_socket(plain, server_hostname="localhost") as link:
+            assert ssl.DER_cert_to_PEM_cert(link.getpeercert(binary_form=True)) == before
+            link.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert link.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 def test_reload_is_taken_as_a_whole_or_not_at_all(make, config, tmp_path):
     folder = tmp_path / "tls"
     folder.mkdir()
