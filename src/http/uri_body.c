@@ -120,21 +120,31 @@ static enum part take_part(struct pgw_str *text)
         return PART_COUNT;
 }
 
+/* What comes before the next brace, which is taken away. */
+static struct pgw_str take_literal(struct pgw_str *text)
+{
+        size_t n = 0;
+
+        while (n < text->n && text->p[n] != '{' && text->p[n] != '}')
+                n++;
+        const struct pgw_str literal = pgw_str_of(text->p, n);
+        *text = rest_behind(*text, n);
+        return literal;
+}
+
+static bool is_template(struct pgw_str text, bool for_groups)
+{
+        for (take_literal(&text); text.n; take_literal(&text)) {
+                const enum part part = take_part(&text);
+                if (part == PART_COUNT || (part == GROUP && !for_groups))
+                        return false;
+        }
+        return true;
+}
+
 enum pgw_err pgw_uri_template_check(const char *template, bool for_groups, struct pgw_fault *fault)
 {
-        struct pgw_str text = pgw_str_z(template);
-
-        while (text.n) {
-                const enum part part = take_part(&text);
-                if (part == GROUP && !for_groups)
-                        break;
-                if (part != PART_COUNT)
-                        continue;
-                if (text.p[0] == '{' || text.p[0] == '}')
-                        break;
-                text = rest_behind(text, 1);
-        }
-        if (text.n == 0 && template[0])
+        if (template[0] && is_template(pgw_str_z(template), for_groups))
                 return PGW_OK;
         pgw_fault_set(fault, "",
                       "a template holds {uri}, {origin}, {scheme}, {host}, {port}, {path}, "
@@ -201,16 +211,12 @@ static enum pgw_err expand(struct pgw_buf *out, const char *template, const stru
                            struct pgw_str group)
 {
         struct pgw_str text = pgw_str_z(template);
-        enum pgw_err err = PGW_OK;
+        enum pgw_err err = pgw_buf_add_str(out, take_literal(&text));
 
         while (text.n && !err) {
-                const enum part part = take_part(&text);
-                if (part != PART_COUNT) {
-                        err = add_part(out, part, u, group);
-                } else {
-                        err = pgw_buf_add(out, text.p, 1);
-                        text = rest_behind(text, 1);
-                }
+                err = add_part(out, take_part(&text), u, group);
+                if (!err)
+                        err = pgw_buf_add_str(out, take_literal(&text));
         }
         return err;
 }
