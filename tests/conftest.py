@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(items):
 
 
 #: What is no matter of time.
-_DISASTER = re.compile(r"Sanitizer|runtime error:|panic|assertion failed|crashed", re.IGNORECASE)
+_DISASTER = re.compile(r"Sanitizer|runtime error:|panic|assertion failed|crashed|purgeway ended with",
+                       re.IGNORECASE)
 _failed = {}
 
 
