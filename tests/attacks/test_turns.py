@@ -10,6 +10,7 @@ import pytest
 from arena import Attacker, Link, must
 from frames import (BODY, DATA, END_HEADERS, END_STREAM, HEADERS, frame, hello, odd, post, whole_get,
                     whole_post)
+from support.processes import eventually
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -58,6 +59,33 @@ def test_requests_that_wait_for_longer_than_a_request_may_take(arena):
     assert not any(server.kills().values())
 
 
+def operations(server):
+    return [line["operation"] for line in server.server.log() if line["event"] == "http.request"]
+
+
+def taken_before_another(server):
+    """Of a thousand requests on a connection, when all that is sent lies there as the server looks.
+
+    The library begins with whoever spoke last; so that this need not be known, another speaks
+    before the thousand, and another after them. The one who waits longer counts.
+    """
+    with Link(server.port) as one, Link(server.port) as many, Link(server.port) as two:
+        for link in (one, many, two):
+            assert link.send(GET).answer().status == 200
+        before = len(operations(server))
+        server.server.stand_still()
+        one.push(GET.replace(b"livez", b"healthz"))
+        many.push(GET * 1000)
+        two.push(GET.replace(b"livez", b"healthz"))
+        server.server.resume()
+        for link in (one, two):
+            assert link.answer().status == 200
+        eventually(lambda: str(operations(server)[before:]).count("healthz") == 2,
+                   what="the lines in the log")
+    names = operations(server)[before:]
+    return max(at for at, name in enumerate(names) if "healthz" in name)
+
+
 @pytest.mark.guarded
 def test_pipelined_requests_without_end(arena):
     """The library takes one after the other, and nobody else before all of them."""
@@ -73,6 +101,9 @@ def test_pipelined_requests_without_end(arena):
                     break
                 if can_write:
                     at = (at + link.socket.send(flood[at:])) % len(flood)
+    told = arena(log_access=True)
+    taken = taken_before_another(told)
+    must(taken < 500, f"another waits for {taken} requests")
     server = arena()
     with server.growth():
         attack(server.port)
