@@ -154,7 +154,7 @@ def test_progress_is_seen_and_kept_over_a_kill(beside, make):
     server, redis = beside("gateway")
     cache = redis.client()
     fill(cache, 300_000)
-    urls = {"broker_url": redis.url(), "sweep_share": 15, "worker_idle_ms": 600,
+    urls = {"broker_url": redis.url(), "sweep_share": 15, "worker_idle_ms": 3000,
             "worker_beat_ms": 150, "threads": 1}
     first = make(Purgeway, "worker", **urls)
     job = is_accepted(purge(server, "user:*"))
@@ -219,7 +219,7 @@ def test_sweep_survives_a_restart_of_the_target(make):
 def test_drain_leaves_the_sweep_to_others(make):
     redis = make(Redis)
     fill(redis.client(), 200_000)
-    urls = {"broker_url": redis.url(), "worker_idle_ms": 600, "worker_beat_ms": 150}
+    urls = {"broker_url": redis.url(), "worker_idle_ms": 3000, "worker_beat_ms": 150}
     first = make(Purgeway, "serve", sweep_share=1, **urls)
     job = is_accepted(purge(first, "user:*"))
     eventually(lambda: (progress(first, job) or {"removed": 0})["removed"] > 1000)

@@ -223,7 +223,7 @@ def test_progress_is_kept_over_a_kill(beside, make):
     server, redis = beside("gateway")
     cache = redis.client()
     fill(cache, "t", 300_000)
-    urls = {"broker_url": redis.url(), "sweep_share": 15, "worker_idle_ms": 600,
+    urls = {"broker_url": redis.url(), "sweep_share": 15, "worker_idle_ms": 3000,
             "worker_beat_ms": 150, "threads": 1}
     first = make(Purgeway, "worker", **urls)
     job = is_accepted(purge(server, "t", rebounds_ms=[]))
