@@ -138,7 +138,7 @@ def test_metrics_move(beside):
 
 
 def test_refusals_and_errors_are_counted(beside):
-    server, redis = beside("gateway", broker_timeout_ms=300)
+    server, redis = beside("gateway", broker_timeout_ms=1000)
     redis.client().config_set("maxmemory", 1)
     assert server.api.purge("a").status == 503
     redis.client().config_set("maxmemory", 0)
@@ -161,7 +161,7 @@ def test_queue_depth_and_age_are_measured(beside):
 def test_what_nobody_knows_any_more_is_not_shown(make):
     """A broker that is away: neither frozen numbers nor invented ones."""
     redis = make(Redis)
-    server = make(Purgeway, "gateway", broker_url=redis.url(), broker_timeout_ms=300)
+    server = make(Purgeway, "gateway", broker_url=redis.url(), broker_timeout_ms=1000)
     for i in range(3):
         is_accepted(server.api.purge(f"k{i}"))
     eventually(lambda: server.api.get("/v1/queues").json["queues"][0]["depth"] == 3)
@@ -202,7 +202,7 @@ def test_promtool_likes_the_metrics(api):
 
 
 def test_every_line_is_one_json_object(beside):
-    server, redis = beside("serve", log_level="debug", log_access=True, broker_timeout_ms=300)
+    server, redis = beside("serve", log_level="debug", log_access=True)
     server.api.purge("a", prefer="wait=10")
     server.api.get("/v1/nowhere")
     redis.kill9()
