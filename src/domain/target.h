@@ -14,7 +14,10 @@
 
 /* Sets of targets are bits, the first target's the lowest. */
 typedef uint32_t pgw_target_set;
-_Static_assert(PGW_TARGETS_MAX <= 32, "one bit each");
+_Static_assert(PGW_TARGETS_MAX < 32, "one bit each, and one that says that there is no list");
+
+/* Whatever targets there are, and not only those that there are now. */
+#define PGW_TARGETS_ANY UINT32_MAX
 
 bool pgw_target_name_is_valid(struct pgw_str);
 

@@ -163,19 +163,14 @@ void pgw_cover_narrow(struct pgw_exchange *x)
 {
         const struct pgw_gateway *g = x->gateway;
         json_t *names;
-        size_t covered = 0;
 
-        if (!x->identities)
+        if (!x->identities || x->who->targets == PGW_TARGETS_ANY)
                 return;
         names = json_array();
         for (size_t i = 0; i < g->links.target_count; i++)
-                if (pgw_targets_has(x->who->targets, i)) {
+                if (pgw_targets_has(x->who->targets, i))
                         json_array_append_new(names, json_string(g->targets[i].name));
-                        covered++;
-                }
-        if (covered < g->links.target_count)
-                json_object_set(x->body, "targets", names);
-        json_decref(names);
+        json_object_set_new(x->body, "targets", names);
 }
 
 /* ---- events ---- */

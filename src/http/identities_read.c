@@ -127,7 +127,7 @@ static enum pgw_err read_tag_prefix(struct reader *r, struct pgw_identity *who, 
 static enum pgw_err read_target(struct reader *r, struct pgw_identity *who, struct pgw_str text)
 {
         if (pgw_str_eq_z(text, "*")) {
-                who->targets = ~(pgw_target_set)0;
+                who->targets = PGW_TARGETS_ANY;
                 return PGW_OK;
         }
         for (size_t i = 0; i < r->target_count; i++)

@@ -12,7 +12,8 @@ pgw_target_set pgw_targets_of_body(struct pgw_exchange *);
  * violations. */
 const struct pgw_gateway_target *pgw_targets_of_query(struct pgw_exchange *);
 
-/* Their names for an entry; empty when all are meant. Kept as long as the request. */
+/* Their names for an entry; empty when the request names none and its sender covers any. Kept as
+ * long as the request. */
 struct pgw_str pgw_targets_names(struct pgw_exchange *, pgw_target_set);
 
 static inline bool pgw_targets_has(pgw_target_set set, size_t index)

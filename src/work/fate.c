@@ -12,12 +12,13 @@
 /* Not so early that our own last read of the lanes gets it. */
 #define PGW_HANDED_MORE_MS 100
 
-struct pgw_str pgw_target_names(const struct pgw_worker *w, pgw_target_set set, char *out,
+struct pgw_str pgw_target_names(const struct pgw_run *run, pgw_target_set set, char *out,
                                 size_t size)
 {
+        const struct pgw_worker *w = run->worker;
         size_t n = 0;
 
-        if (set == (pgw_target_set)(((uint64_t)1 << w->target_count) - 1))
+        if (run->is_for_any && set == (pgw_target_set)(((uint64_t)1 << w->target_count) - 1))
                 return PGW_STR("");
         for (size_t i = 0; i < w->target_count; i++)
                 if (set >> i & 1)

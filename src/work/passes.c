@@ -86,7 +86,7 @@ static void schedule_at(struct pgw_passes *p, struct pgw_rebound *rebound,
 {
         char names[PGW_TARGETS_MAX * (PGW_TARGET_NAME_MAX + 1)];
 
-        rebound->targets = pgw_target_names(p->worker, set, names, sizeof names);
+        rebound->targets = pgw_target_names(run, set, names, sizeof names);
         schedule(p, rebound, run, set);
 }
 

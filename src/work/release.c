@@ -79,7 +79,7 @@ static struct pgw_str targets_left(const struct pgw_run *run, struct texts *t)
         }
         if (run->fate != PGW_FATE_BURIED)
                 undone = stopped;
-        return pgw_target_names(run->worker, undone ? undone : all, t->targets, sizeof t->targets);
+        return pgw_target_names(run, undone ? undone : all, t->targets, sizeof t->targets);
 }
 
 static void write_history(const struct pgw_run *run, struct texts *t)

@@ -134,6 +134,7 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         /* A job that was put off on purpose is in time from when it became an entry. */
         run->since_ms = e->since_ms ? e->since_ms : e->id.entry.ms;
         run->is_dry = e->is_dry;
+        run->is_for_any = e->targets.n == 0;
         run->has_own_rebounds = e->has_rebounds;
         run->rebounds = e->rebounds;
         if (run->pass && run->pass < e->rebounds.count)

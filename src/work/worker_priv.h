@@ -100,6 +100,7 @@ struct pgw_run {
         uint64_t hold_ms;     /* how long a marker keeps old values out; 0: there is none */
         char version[PGW_HOLD_VERSION_MAX + 1]; /* that it asks for; "": none */
         bool is_dry;                            /* nothing is touched */
+        bool is_for_any;                        /* target: its entry names none */
         struct pgw_buf sample;                  /* of what would go, as a list of keys */
         size_t sample_count;
         size_t selector_count; /* keys, patterns and tags, of the whole job */
@@ -362,8 +363,9 @@ void pgw_settle_go_on(struct pgw_worker *);
 /* work/fate.c: decides on it, and starts it on its way out. */
 void pgw_fate_decide(struct pgw_run *);
 
-/* The names of some targets, as in field x of an entry; empty when all are meant. */
-struct pgw_str pgw_target_names(const struct pgw_worker *, pgw_target_set, char *out, size_t size);
+/* The names of some of a run's targets, as in field x of an entry; empty for all of a run whose own
+ * entry has none: such a job is for whatever targets there are. */
+struct pgw_str pgw_target_names(const struct pgw_run *, pgw_target_set, char *out, size_t size);
 
 /* work/record.c: what the audit says of a job that ends. */
 void pgw_record_init(struct pgw_worker *);

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import threading
+import time
 
 import pytest
 
@@ -316,6 +317,81 @@ def test_tags_are_read_and_written_within_the_prefixes(as_new):
     for path in ("/v1/tags", "/v1/tags/members"):
         assert shop.get(path + "?tag=t:1").status == 200
         assert pointers(is_problem(shop.get(path + "?tag=u"), 403)) == {"#/query/tag"}
+
+
+class Wider:
+    """A gateway that knows one target, and, once it is started, a worker that knows two."""
+
+    def __init__(self, make, ids=None):
+        self.make, self.redis = make, make(Redis)
+        self.one, self.two = self.redis.client(1), self.redis.client(2)
+        settings = {"identities_file": ids.path} if ids else {}
+        self.settings = {"broker_url": self.redis.url(), "targets": ["one=" + self.redis.url(1)]}
+        self.server = make(Purgeway, "gateway", **self.settings, **settings)
+        self.more = {**self.settings, "targets": ["one=" + self.redis.url(1),
+                                                  "two=" + self.redis.url(2)]}
+        self.refill()
+
+    def refill(self):
+        self.one.set("a", 1)
+        self.two.set("a", 1)
+
+    def left(self):
+        return self.one.exists("a"), self.two.exists("a")
+
+
+@pytest.mark.parametrize("body, left", [({}, (0, 0)), ({"target": "one"}, (0, 1)),
+                                        ({"targets": ["one"]}, (0, 1))])
+def test_named_targets_are_no_others(make, body, left):
+    """All that a gateway knows, when they are named, need not be all that a worker knows."""
+    wider = Wider(make)
+    job = is_accepted(wider.server.api.purge("a", **body))
+    make(Purgeway, "worker", **wider.more)
+    assert wider.server.api.finished(job["job_id"])["status"] == "succeeded"
+    assert wider.left() == left
+
+
+@pytest.mark.parametrize("path, body", [
+    ("/v1/invalidations", {"keys": ["a"], "targets": ["one"]}),
+    ("/v1/invalidations", {"keys": ["a"], "target": "one", "delay_ms": 100}),
+    ("/v1/events", {"type": "uri", "selectors": ["https://a"]})])
+def test_covered_targets_are_no_others(make, tmp_path, path, body):
+    ids = Identities(tmp_path)
+    key = ids.add("shop", "purge:keys", "jobs:read", "audit:read", targets=["one"])
+    wider = Wider(make, ids)
+    for cache in (wider.one, wider.two):
+        cache.set("https://a/", 1)
+    client = Known(wider.server.port, key)
+    job = is_accepted(client.post(path, body))
+    make(Purgeway, "worker", **wider.more)
+    assert client.finished(job["job_id"])["result"]["removed"] == 1
+    assert wider.two.exists("a") and wider.two.exists("https://a/")
+    record = eventually(lambda: client.get("/v1/audit").json["records"])[0]
+    assert record["targets"] == ["one"]
+
+
+def test_who_covers_every_target_covers_those_that_come(make, tmp_path):
+    ids = Identities(tmp_path)
+    key = ids.add("ops", "purge:keys", "jobs:read")
+    wider = Wider(make, ids)
+    client = Known(wider.server.port, key)
+    job = is_accepted(client.purge("a"))
+    make(Purgeway, "worker", **wider.more)
+    assert client.finished(job["job_id"])["result"]["removed"] == 2
+
+
+def test_named_targets_are_no_others_later_on_either(make):
+    """A pass that one worker has put off is done by another that knows more targets."""
+    wider = Wider(make)
+    first = make(Purgeway, "worker", **wider.settings)
+    api = wider.server.api
+    named = api.finished(is_accepted(api.purge("a", target="one", rebounds_ms=[1500]))["job_id"])
+    assert named["status"] == "succeeded" and first.sigterm() == 0
+    wider.refill()
+    make(Purgeway, "worker", **wider.more)
+    eventually(lambda: not wider.one.exists("a"), what="the second pass")
+    time.sleep(0.2)
+    assert wider.two.exists("a")
 
 
 def test_targets_are_covered(make, beside, tmp_path):
