@@ -7,6 +7,10 @@
  * (front_streams_h2) lies in the buffer until its write is over, in the place of whose callback a
  * guard's own is put then; nothing more is read meanwhile.
  *
+ * A connection error ends a connection when what is being written has gone out, which the peer may
+ * put off. Until then the library takes nothing of what comes, and leaves it where it lies; so it
+ * is shown nothing more, and nothing more is read.
+ *
  * Trailers are no header fields (RFC 9110 6.5.1), but the library adds them to these. So it is
  * shown what comes before them first, then them, and what they add is cut off.
  */
@@ -81,6 +85,12 @@ static bool is_alive(const struct pgw_conn *c)
         return c->socket && !c->killed && !c->closing;
 }
 
+/* The library takes what comes. */
+static bool is_heard(const struct pgw_conn *c)
+{
+        return is_alive(c) && !pgw_streams_is_ending(c->socket);
+}
+
 static void call_library(struct pgw_conn *c, const char *err)
 {
         c->left = err != NULL;
@@ -140,19 +150,28 @@ static bool take_part(struct pgw_conn *c)
         }
         show(c, size);
         follow_bodies(c);
-        return size < input.n && is_alive(c);
+        return size < input.n && is_heard(c);
+}
+
+static void drop_input(struct pgw_conn *c)
+{
+        h2o_buffer_consume(&c->socket->input, c->socket->input->size);
+        if (c->socket->_cb.read == guarded_read)
+                pgw_conn_stop_reading(c);
 }
 
 static void take(struct pgw_conn *c)
 {
-        bool more = true;
+        bool more = is_heard(c);
 
         while (more && !wait_for_write(c))
                 more = take_part(c);
         if (more)
                 return;
-        if (is_alive(c))
+        if (is_heard(c))
                 pgw_conn_pace(c, c->unpaced + c->surcharge, guarded_read);
+        else if (is_alive(c))
+                drop_input(c);
         c->unpaced = c->surcharge = 0;
 }
 

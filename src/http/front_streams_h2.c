@@ -115,3 +115,10 @@ uint32_t pgw_streams_of(const h2o_req_t *req)
 {
         return H2O_STRUCT_FROM_MEMBER(const h2o_http2_stream_t, req, req)->stream_id;
 }
+
+bool pgw_streams_is_ending(const h2o_socket_t *socket)
+{
+        const h2o_http2_conn_t *conn = socket->data;
+
+        return conn->state == H2O_HTTP2_CONN_STATE_IS_CLOSING;
+}

@@ -32,4 +32,7 @@ size_t pgw_streams_fields(const struct st_h2o_socket_t *, uint32_t stream);
 /* Which stream it came on. */
 uint32_t pgw_streams_of(const struct st_h2o_req_t *);
 
+/* It has seen a connection error, and only waits for its last write. */
+bool pgw_streams_is_ending(const struct st_h2o_socket_t *);
+
 #endif
