@@ -217,13 +217,36 @@ static struct pgw_h1_verdict refuse(int status, const char *reason)
 }
 
 /* More of it may be right, and is of no use. */
-static struct pgw_h1_verdict refuse_size(bool is_too_large)
+static struct pgw_h1_verdict refuse_size(bool is_too_large, bool is_whole)
 {
         return (struct pgw_h1_verdict){
             .status = is_too_large ? 431 : 400,
             .reason = is_too_large ? "the header block is larger than this service accepts"
                                    : "the head does not end",
-            .unfinished = true};
+            .unfinished = !is_whole};
+}
+
+/* An empty line stands behind one of these lines, however it is written. */
+static bool has_end(struct pgw_str lines)
+{
+        const char *from = lines.p, *end = lines.p + lines.n, *lf;
+
+        while ((lf = memchr(from, '\n', (size_t)(end - from)))) {
+                from = lf + 1;
+                if (from < end && *from == '\r')
+                        from++;
+                if (from < end && *from == '\n')
+                        return true;
+        }
+        return false;
+}
+
+/* From the line's beginning, with the LF that is before it. */
+static struct pgw_str lines_from(struct pgw_str bytes, struct pgw_str line)
+{
+        const size_t at = (size_t)(line.p - bytes.p), from = at ? at - 1 : 0;
+
+        return pgw_str_of(bytes.p + from, bytes.n - from);
 }
 
 struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
@@ -235,11 +258,11 @@ struct pgw_h1_verdict pgw_guard_h1(struct pgw_str bytes, size_t head_max)
         for (bool first = true;; first = false) {
                 const char *end = at < bytes.n ? memchr(bytes.p + at, '\n', bytes.n - at) : NULL;
                 if (!end)
-                        return refuse_size(bytes.n > head_max);
+                        return refuse_size(bytes.n > head_max, false);
                 struct pgw_str line = pgw_str_of(bytes.p + at, (size_t)(end - bytes.p) - at);
                 at += line.n + 1;
                 if (at > head_max)
-                        return refuse_size(true);
+                        return refuse_size(true, has_end(lines_from(bytes, line)));
                 if (line.n == 0 || line.p[line.n - 1] != '\r')
                         return refuse(400, "a line ends with LF alone");
                 line.n--;

@@ -13,7 +13,7 @@ struct pgw_h1_verdict {
         int status;         /* 0: fine; else what to answer, and close */
         const char *reason; /* static */
         bool chunked;       /* its end is the library's word alone: do not reuse the connection */
-        bool unfinished;    /* nothing else is wrong than that it does not end, or its size */
+        bool unfinished;    /* its end is not there, and nothing else is wrong but perhaps its size */
         size_t size;        /* of the head, with its empty line */
 };
 

@@ -427,6 +427,21 @@ static void bounds_the_head_to_the_byte(void **state)
         }
 }
 
+/* Who has sent all of it waits for the answer; what comes then may be a body. */
+static void knows_whether_a_head_that_is_too_large_has_ended(void **state)
+{
+        const struct pgw_str head = PGW_STR(POST HOST "X: 0123456789\r\nY: z\r\n" END);
+
+        (void)state;
+        for (size_t max = 0; max < head.n; max++) {
+                for (size_t n = max + 1; n < head.n; n++)
+                        assert_true(judge(pgw_str_of(head.p, n), max).unfinished);
+                assert_false(judge(head, max).unfinished);
+        }
+        assert_false(judge(PGW_STR(POST HOST END "body"), 5).unfinished);
+        assert_false(judge(PGW_STR(POST HOST "X: y\n\nbody"), 5).unfinished);
+}
+
 /* What is too long is not judged further. */
 static void says_too_large_before_anything_behind_the_bound(void **state)
 {
@@ -476,6 +491,7 @@ int main(void)
             cmocka_unit_test(refuses_a_request_line_without_a_method),
             cmocka_unit_test(measures_the_head_alone),
             cmocka_unit_test(bounds_the_head_to_the_byte),
+            cmocka_unit_test(knows_whether_a_head_that_is_too_large_has_ended),
             cmocka_unit_test(says_too_large_before_anything_behind_the_bound),
             cmocka_unit_test(refuses_a_head_that_does_not_end),
         };
