@@ -169,6 +169,7 @@ static void on_sweep(struct pgw_timer *timer)
 {
         struct pgw_front *f = PGW_CONTAINER(timer, struct pgw_front, sweep);
 
+        pgw_front_h2_await_bodies(f);
         pgw_conn_sweep(f);
         pgw_conn_make_room(f);
         resume_listeners(f);

@@ -218,11 +218,17 @@ void pgw_front_on_close_notify(void *ctx, bool sent)
                 return;
         if (sent)
                 c->closing = true;
-        else if (PGW_GUARDED && c->requests.count == 0)
+        else if (PGW_GUARDED && c->phase != PGW_CONN_HTTP1 && c->phase != PGW_CONN_HTTP2)
                 pgw_conn_kill(c, PGW_KILL_IDLE, "");
         else if (PGW_GUARDED)
-                /* The peer may still read the answer that is on its way. */
                 c->farewell = true;
+}
+
+/* Its last word may have come together with a request, and it may still read the answer to that. */
+void pgw_conn_part(struct pgw_conn *c)
+{
+        if (c->farewell && c->socket && !c->closing && c->requests.count == 0)
+                pgw_conn_kill(c, PGW_KILL_IDLE, "");
 }
 
 void pgw_front_on_peer_name(void *ctx, struct pgw_str name)
@@ -263,8 +269,7 @@ static void on_disposed(void *ctx)
         } else if (PGW_GUARDED && !c->left && ++c->early > PGW_CONN_EARLY_MAX) {
                 pgw_conn_kill(c, PGW_KILL_RESETS, "");
         }
-        if (c->farewell && c->requests.count == 0)
-                pgw_conn_kill(c, PGW_KILL_IDLE, "");
+        pgw_conn_part(c);
         pgw_conn_release(c);
 }
 

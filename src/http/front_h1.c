@@ -117,6 +117,7 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
         if (PGW_GUARDED && !err)
                 judge_early(c);
         c->library_read(socket, err);
+        pgw_conn_part(c);
         if (c->socket && !c->killed && !c->closing) {
                 if (!c->socket->_cb.read && c->requests.count == 0)
                         pgw_conn_watch_again(c);
@@ -131,12 +132,19 @@ void pgw_front_h1_watch(struct pgw_conn *c)
                 c->library_read = c->socket->_cb.read;
                 c->socket->_cb.read = guarded_read;
         }
-        pgw_conn_pace(c, 0, guarded_read);
+        pgw_conn_part(c);
+        if (!c->killed)
+                pgw_conn_pace(c, 0, guarded_read);
 }
 
 void pgw_front_h1_begin(struct pgw_conn *c)
 {
         c->phase = PGW_CONN_HTTP1;
+        /* Until it is watched, what would be called is of the handshake, which is over, and whose
+         * time is no part of the request's. */
+        c->library_read = NULL;
+        if (c->tls)
+                c->active_ms = pgw_loop_now_ms(c->front->loop);
         c->partial_since_ms = c->socket->input->size ? c->active_ms : 0;
         if (PGW_GUARDED)
                 judge_early(c);

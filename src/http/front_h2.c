@@ -11,6 +11,10 @@
  * put off. Until then the library takes nothing of what comes, and leaves it where it lies; so it
  * is shown nothing more, and nothing more is read.
  *
+ * In a drain the library says good-bye twice, a second apart. From the second one on it drops what
+ * comes of bodies, though it has named their streams as taken; a request that ends with trailers it
+ * would even hand on without what it dropped. So the second one waits until no body arrives.
+ *
  * Trailers are no header fields (RFC 9110 6.5.1), but the library adds them to these. So it is
  * shown what comes before them first, then them, and what they add is cut off.
  */
@@ -160,6 +164,27 @@ static void drop_input(struct pgw_conn *c)
                 pgw_conn_stop_reading(c);
 }
 
+static void put_off_goodbye(struct pgw_front *f)
+{
+        h2o_timeout_entry_t *goodbye = &f->ctx.http2._graceful_shutdown_timeout;
+
+        if (!h2o_timeout_is_linked(goodbye))
+                return;
+        h2o_timeout_unlink(goodbye);
+        h2o_timeout_link(f->ctx.loop, &f->ctx.one_sec_timeout, goodbye);
+}
+
+void pgw_front_h2_await_bodies(struct pgw_front *f)
+{
+        struct pgw_link *link = pgw_list_first(&f->conns);
+
+        for (; f->draining && link; link = pgw_list_next(&f->conns, link))
+                if (PGW_CONTAINER(link, struct pgw_conn, link)->h2.bodies_open) {
+                        put_off_goodbye(f);
+                        return;
+                }
+}
+
 static void take(struct pgw_conn *c)
 {
         bool more = is_heard(c);
@@ -172,6 +197,8 @@ static void take(struct pgw_conn *c)
                 pgw_conn_pace(c, c->unpaced + c->surcharge, guarded_read);
         else if (is_alive(c))
                 drop_input(c);
+        if (c->front->draining && c->h2.bodies_open)
+                put_off_goodbye(c->front);
         c->unpaced = c->surcharge = 0;
 }
 
@@ -207,6 +234,7 @@ static void guarded_read(h2o_socket_t *socket, const char *err)
         if (!err && c->farewell && c->reads_after_farewell++)
                 pgw_conn_kill(c, PGW_KILL_FLOOD, "bytes behind close_notify");
         take_or_end(c, err);
+        pgw_conn_part(c);
         pgw_conn_release(c);
 }
 

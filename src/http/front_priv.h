@@ -152,6 +152,9 @@ enum pgw_kill {
 /* End it: the library will see the end of the stream. `detail` goes to the log. */
 void pgw_conn_kill(struct pgw_conn *, enum pgw_kill, const char *detail);
 
+/* End it if its peer has said good-bye and nothing is left to be answered. */
+void pgw_conn_part(struct pgw_conn *);
+
 /* Look at all connections' times. */
 void pgw_conn_sweep(struct pgw_front *);
 
@@ -312,6 +315,9 @@ void pgw_front_h2_prepare(struct pgw_conn *, h2o_req_t *);
 /* A request of it was answered. */
 void pgw_front_h2_answered(struct pgw_conn *);
 
+/* In a drain, and often enough: no body that arrives is given up before its time. */
+void pgw_front_h2_await_bodies(struct pgw_front *);
+
 void pgw_front_h2_end(struct pgw_conn *);
 #else
 static inline enum pgw_first pgw_front_h2_judge(struct pgw_str bytes)
@@ -332,6 +338,11 @@ static inline void pgw_front_h2_answered(struct pgw_conn *c)
 {
         (void)c;
 }
+static inline void pgw_front_h2_await_bodies(struct pgw_front *f)
+{
+        (void)f;
+}
+
 static inline void pgw_front_h2_end(struct pgw_conn *c)
 {
         (void)c;

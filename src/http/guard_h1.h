@@ -13,7 +13,7 @@ struct pgw_h1_verdict {
         int status;         /* 0: fine; else what to answer, and close */
         const char *reason; /* static */
         bool chunked;       /* its end is the library's word alone: do not reuse the connection */
-        bool unfinished;    /* its end is not there, and nothing else is wrong but perhaps its size */
+        bool unfinished;    /* the end is not there, nor anything else wrong but perhaps its size */
         size_t size;        /* of the head, with its empty line */
 };
 

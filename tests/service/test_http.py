@@ -5,6 +5,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -267,6 +268,14 @@ def test_who_sends_nothing_is_told_nothing(quick):
 POST = b"POST /v1/taggings?a HTTP/1.1\r\nHost: x\r\n"
 
 
+def test_large_head_is_told_so_before_its_large_body(purgeway):
+    head = POST + b"Content-Length: 900000\r\nX: " + b"y" * 70000 + b"\r\n\r\n"
+    with Raw(purgeway.port, timeout=15) as raw:
+        with contextlib.suppress(ConnectionError):
+            raw.send(head + b"\n" * 900000)
+        is_problem(raw.answer(), 431)
+
+
 @pytest.mark.parametrize("status, instance, head", [
     (400, "/v1/taggings?a", POST + b"Transfer-Encoding: identity\r\n"),
     (400, "/v1/taggings?a", POST + b"Transfer-Encoding: gzip\r\n"),
@@ -416,7 +425,7 @@ class Http2:
             header_encoding="utf-8", validate_outbound_headers=False,
             normalize_outbound_headers=False))
         self.h2.initiate_connection()
-        self.answers, self.resets, self.closed = {}, {}, False
+        self.answers, self.resets, self.closed, self.unread = {}, {}, False, b""
         self.flush()
 
     def flush(self):
@@ -434,6 +443,14 @@ class Http2:
             self.h2.send_data(stream, body, end_stream=True)
         return stream
 
+    def events(self, data):
+        """Frame by frame: the peer of these tests would hear nothing behind a GOAWAY."""
+        self.unread += data
+        while len(self.unread) >= 9 and len(self.unread) >= (
+                size := 9 + int.from_bytes(self.unread[:3], "big")):
+            yield from self.h2.receive_data(self.unread[:size])
+            self.unread = self.unread[size:]
+
     def pump(self, done):
         """Read until done() or the other side closes."""
         while not done() and not self.closed:
@@ -444,7 +461,7 @@ class Http2:
             if not data:
                 self.closed = True
                 return
-            for event in self.h2.receive_data(data):
+            for event in self.events(data):
                 stream = getattr(event, "stream_id", None)
                 if isinstance(event, h2.events.ResponseReceived):
                     self.answers[stream] = [dict(event.headers), b"", False]
@@ -456,7 +473,9 @@ class Http2:
                 elif isinstance(event, h2.events.StreamReset):
                     self.resets[stream] = event.error_code
                 elif isinstance(event, h2.events.ConnectionTerminated):
-                    self.closed = True
+                    # In a drain what was begun may end.
+                    self.closed = event.error_code != 0
+                    self.h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
             self.flush()
 
     def finish(self, streams):
@@ -524,6 +543,49 @@ def start_body(peer, *headers):
         (":path", "/v1/invalidations"), ("content-type", "application/json"), *headers])
     peer.flush()
     return stream
+
+
+@pytest.fixture
+def draining(make):
+    """draining(start): a gateway that was told to end, after start(peer) and two of its good-byes."""
+    with contextlib.ExitStack() as stack:
+        def begin(start):
+            redis = make(Redis)
+            server = make(Purgeway, "gateway", broker_url=redis.url(), threads=1, drain_ms=20000)
+            peer = Http2(stack.enter_context(
+                socket.create_connection(("127.0.0.1", server.port), 60)))
+            stream = start(peer)
+            assert peer.finish([peer.start("GET", "/livez")])[0][0][":status"] == "200"
+            server.signal(signal.SIGTERM)
+            time.sleep(1.8)
+            return server, redis, peer, stream
+        yield begin
+
+
+def test_h2_body_that_arrives_in_a_drain(draining):
+    def start(peer):
+        stream = start_body(peer)
+        peer.h2.send_data(stream, BODY[:5])
+        return stream
+    server, redis, peer, stream = draining(start)
+    peer.h2.send_data(stream, BODY[5:], end_stream=True)
+    answer, = peer.finish([stream])
+    assert answer[0][":status"] == "202" and redis.client().xlen("purgeway:{main}:high") == 1
+    assert server.wait() == 0
+
+
+def test_h2_body_that_ends_with_trailers_in_a_drain(draining):
+    """All of it is taken, or none."""
+    def start(peer):
+        stream = start_body(peer)
+        peer.h2.send_data(stream, BODY)
+        return stream
+    server, redis, peer, stream = draining(start)
+    peer.h2.send_data(stream, b"?")
+    peer.h2.send_headers(stream, [("x-trailer", "1")], end_stream=True)
+    answer, = peer.finish([stream])
+    assert answer[0][":status"] == "400" and not redis.client().xlen("purgeway:{main}:high")
+    assert server.wait() == 0
 
 
 def test_h2_body_over_the_limit(purgeway):
@@ -762,6 +824,97 @@ def client_hello(certificates):
     with pytest.raises(ssl.SSLWantReadError):
         peer.do_handshake()
     return sent.read()
+
+
+class Shaking:
+    """A TLS client that says what it has to say when it is told to."""
+
+    def __init__(self, port, certificates):
+        self.socket = socket.create_connection(("127.0.0.1", port), 60)
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.peer = ssl.create_default_context(cafile=certificates.authority).wrap_bio(
+            self._in, self._out, server_hostname="localhost")
+
+    def go_on(self):
+        """One step of the handshake: what comes of it is to be sent; None while it has not ended."""
+        try:
+            self.peer.do_handshake()
+            return self.take()
+        except ssl.SSLWantReadError:
+            return None
+
+    def take(self):
+        return self._out.read()
+
+    def begin(self):
+        self.go_on()
+        self.socket.sendall(self.take())
+
+    def finish(self):
+        """The client's last words of the handshake, unsent."""
+        while (words := self.go_on()) is None:
+            self._in.write(self.socket.recv(65536))
+        return words
+
+    def send(self, data):
+        self.peer.write(data)
+        self.socket.sendall(self.take())
+
+    def answer(self):
+        """What comes next, in the clear; nothing at the end."""
+        while True:
+            try:
+                return self.peer.read(65536)
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLWantReadError:
+                data = self.socket.recv(65536)
+                if not data:
+                    return b""
+                self._in.write(data)
+
+
+@pytest.fixture
+def shaking(make, certificates):
+    """shaking(**settings): a gateway of one thread, and a client that has its hello."""
+    links = []
+
+    def start(**settings):
+        port = free_port()
+        server = make(Purgeway, "gateway", broker_url=make(Redis).url(), threads=1,
+                      tls_listen=f"127.0.0.1:{port}", tls_certificate=certificates.certificate,
+                      tls_key=certificates.key, **settings)
+        links.append(Shaking(port, certificates))
+        links[0].begin()
+        return server, links[0]
+    yield start
+    for link in links:
+        link.socket.close()
+
+
+def test_slow_handshake_with_part_of_a_request_behind_it(shaking):
+    """All of it is read in the turn in which the times are looked at."""
+    server, link = shaking(limits_request_ms=1000)
+    words = link.finish()
+    server.stand_still()
+    link.peer.write(GET[:10])
+    link.socket.sendall(words + link.take())
+    time.sleep(1.5)
+    server.resume()
+    time.sleep(0.3)
+    link.send(GET[10:])
+    assert link.answer().startswith(b"HTTP/1.1 200 "), "a handshake is no part of a request's time"
+
+
+def test_request_and_farewell_together(shaking):
+    """A client that says all that it has to say in one go waits for the answer all the same."""
+    _, link = shaking()
+    link.socket.sendall(link.finish())
+    link.peer.write(GET)
+    with contextlib.suppress(ssl.SSLError):
+        link.peer.unwrap()
+    link.socket.sendall(link.take())
+    assert link.answer().startswith(b"HTTP/1.1 200 ")
 
 
 def test_handshakes_take_turns(make, certificates):
