@@ -209,6 +209,11 @@ struct pgw_str pgw_entry_history(const struct pgw_reply *fields)
         return pgw_reply_str(find(fields, "l"));
 }
 
+struct pgw_str pgw_entry_outcomes(const struct pgw_reply *fields)
+{
+        return pgw_reply_str(find(fields, "y"));
+}
+
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret)
 {
         const struct pgw_reply *nonce = find(fields, "n");

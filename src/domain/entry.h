@@ -73,10 +73,12 @@ enum pgw_err pgw_entry_read_record(struct pgw_str record, struct pgw_entry *ret,
 bool pgw_entry_takes_long(const struct pgw_reply *fields);
 
 /* How many attempts were over when the entry of `[field, value, ...]` was made, how many selectors
- * it had at first, and why it failed; 0, and empty, when that is not said. */
+ * it had at first, why it failed, and what came of it at which target; 0, and empty, when that is
+ * not said. */
 uint64_t pgw_entry_attempts(const struct pgw_reply *fields);
 uint64_t pgw_entry_requested(const struct pgw_reply *fields);
 struct pgw_str pgw_entry_history(const struct pgw_reply *fields);
+struct pgw_str pgw_entry_outcomes(const struct pgw_reply *fields);
 
 /* The nonce among `[field, value, ...]`; PGW_E_CODEC when there is none. */
 enum pgw_err pgw_entry_nonce(const struct pgw_reply *fields, uint64_t *ret) PGW_MUSTUSE;

@@ -61,12 +61,13 @@ enum pgw_err pgw_letter_peek(struct pgw_redis *r, const struct pgw_keyspace *ks,
         char key[PGW_STREAM_KEY_MAX], text[PGW_JOB_ID_SIZE];
 
         pgw_job_id_text(id, text);
-        pgw_script_begin(r, PGW_SCRIPT_KEPT, 1, 4);
+        pgw_script_begin(r, PGW_SCRIPT_KEPT, 1, 5);
         pgw_redis_arg(r, pgw_keyspace_dead(ks, key));
         pgw_redis_arg(r, pgw_str_of(text, sizeof text));
         pgw_redis_arg(r, PGW_STR("e"));
         pgw_redis_arg(r, PGW_STR("i"));
         pgw_redis_arg(r, PGW_STR("l"));
+        pgw_redis_arg(r, PGW_STR("y"));
         return pgw_redis_end(r, done, ctx);
 }
 
@@ -87,6 +88,7 @@ enum pgw_err pgw_letter_peek_read(const struct pgw_job_id *id, const struct pgw_
         ret->entry.attempts = pgw_entry_attempts(fields);
         ret->entry.requested = pgw_entry_requested(fields);
         ret->entry.history = pgw_entry_history(fields);
+        ret->entry.outcomes = pgw_entry_outcomes(fields);
         ret->error = last_error(ret->entry.history);
         ret->state = state_of(ret->error);
         return PGW_OK;

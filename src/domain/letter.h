@@ -40,8 +40,9 @@ enum pgw_err pgw_letter_ask(struct pgw_redis *, const struct pgw_keyspace *,
 enum pgw_err pgw_letter_read(const struct pgw_job_id *, const struct pgw_reply *,
                              struct pgw_letter *ret) PGW_MUSTUSE;
 
-/* The same for what became of its job only (lua/kept.lua): of the entry only the attempts and how
- * much was requested are there, and nothing of it is as long as the job. */
+/* The same for what became of its job only (lua/kept.lua): of the entry only the attempts, how much
+ * was requested, the history and the outcomes are there, and nothing of it is as long as the job.
+ */
 enum pgw_err pgw_letter_peek(struct pgw_redis *, const struct pgw_keyspace *,
                              const struct pgw_job_id *, pgw_redis_reply_f *done,
                              void *ctx) PGW_MUSTUSE;

@@ -91,7 +91,26 @@ static void on_beside(void *ctx, enum pgw_err err, const struct pgw_reply *reply
         finish(s, PGW_OK);
 }
 
-/* A job that nobody could do: its result expires, its letter does not. */
+/* What it came to at its targets, as far as a letter keeps that. */
+static void take_outcomes(struct pgw_job *job, struct pgw_str outcomes)
+{
+        struct pgw_str rest = outcomes;
+        struct pgw_job_target t;
+        size_t count = 0;
+
+        job->removed = job->missing = 0;
+        while (pgw_job_next_target(&rest, &t) == PGW_OK) {
+                job->removed += t.removed;
+                job->missing += t.missing;
+                count++;
+        }
+        job->matched = job->removed;
+        /* As in a result: of a single target nothing more is to be said. */
+        job->targets = count > 1 ? outcomes : PGW_STR("");
+}
+
+/* A job that nobody could do: its result expires, its letter does not. Nor may the result be there
+ * yet, which is written behind it. */
 static void on_letter(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct search *s = ctx;
@@ -112,6 +131,7 @@ static void on_letter(void *ctx, enum pgw_err err, const struct pgw_reply *reply
                 s->job.attempts = letter.entry.attempts;
                 s->job.finished_ms = letter.buried_ms;
                 s->job.requested = letter.entry.requested;
+                take_outcomes(&s->job, letter.entry.outcomes);
                 finish(s, PGW_OK);
                 return;
         }

@@ -462,9 +462,10 @@ def test_job_that_waits_is_known_to_have_been_tried_without_its_result(make):
 
 def test_a_letter_whose_result_could_not_be_written_is_told(make):
     """The worker dies behind the letter: nobody is left to say in the result that the job is dead."""
-    broker, results, target = make(Redis), make(Redis), make(Redis)
+    broker, results, target, good = [make(Redis) for _ in range(4)]
+    good.client().set("a", 1)
     settings = {"broker_url": broker.url(), "results_url": results.url(), "target_url": target.url(),
-                "threads": 1}
+                "targets": f"good={good.url()}", "threads": 1}
     gateway = make(Purgeway, "gateway", **settings)
     # A further try may find the target gone already, and be over before anybody sees it run.
     worker = make(Purgeway, "worker", retry_tries=1, target_timeout_ms=6000, **settings)
@@ -478,3 +479,7 @@ def test_a_letter_whose_result_could_not_be_written_is_told(make):
     worker.kill9()
     results.start()
     eventually(lambda: gateway.api.job(job_id).json["status"] == "dead", what="the end")
+    result = gateway.api.job(job_id).json["result"]
+    outcome = {one["target"]: one for one in result["targets"]}
+    assert result["removed"] == outcome["good"]["removed"] == 1
+    assert outcome["good"]["status"] == "succeeded" and outcome["default"]["status"] == "failed"
