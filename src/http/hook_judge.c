@@ -45,17 +45,14 @@ bool pgw_hook_is_ping(const struct pgw_hook *hook, const struct pgw_hook_message
 }
 
 /* Where there are identities nobody acts as nobody. The hook may have outlived who it acts as. */
-static enum pgw_err act_as(struct pgw_exchange *x, const struct pgw_hook *hook)
+bool pgw_hook_act(struct pgw_exchange *x, const struct pgw_hook *hook)
 {
         if (!x->gateway->links.identities)
-                return PGW_OK;
+                return true;
         if (!x->identities)
                 x->identities = pgw_identities_hold(x->gateway->links.identities);
         x->who = hook->as.n ? pgw_identities_named(x->identities, hook->as) : NULL;
-        if (x->who)
-                return PGW_OK;
-        pgw_fault_set(&x->fault, "", "The identity that this webhook acts as is not known.");
-        return PGW_E_SCOPE;
+        return x->who;
 }
 
 static enum pgw_hook_verdict verdict_of(enum pgw_err err)
@@ -78,9 +75,12 @@ enum pgw_err pgw_hook_fit(struct pgw_exchange *x, const struct pgw_hook *hook,
                 return PGW_OK;
         json_decref(x->body);
         x->body = json_incref(c->mapped.invalidation);
-        enum pgw_err err = act_as(x, hook);
-        if (!err)
+        enum pgw_err err = PGW_E_SCOPE;
+        if (pgw_hook_act(x, hook))
                 err = pgw_accept_check(x);
+        else
+                pgw_fault_set(&x->fault, "",
+                              "The identity that this webhook acts as is not known.");
         if (err)
                 c->verdict = verdict_of(err);
         return err;

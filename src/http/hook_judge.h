@@ -35,6 +35,10 @@ enum pgw_err pgw_hook_read(const struct pgw_hook *, const struct pgw_hook_messag
                            const struct pgw_hook_wish *, struct pgw_fault *reterr_fault,
                            struct pgw_violations *, struct pgw_hook_case *) PGW_MUSTUSE;
 
+/* Who asks is who the hook acts as from here on; nobody, and false, when there is none of that
+ * name. On the loop. */
+bool pgw_hook_act(struct pgw_exchange *, const struct pgw_hook *);
+
 /* What is still ACCEPTED becomes x->body, an invalidation that may be accepted, and who asks is who
  * the hook acts as. Otherwise the refusal. On the loop. */
 enum pgw_err pgw_hook_fit(struct pgw_exchange *, const struct pgw_hook *,

@@ -248,8 +248,7 @@ static enum pgw_step put(struct delivery *d)
 {
         struct pgw_exchange *x = d->x;
         const uint64_t cost = pgw_charge_of(x, x->body);
-        /* A request of whom the hook acts as, who was not known when it came in. */
-        enum pgw_err err = pgw_charge(x, 1, cost);
+        enum pgw_err err = pgw_charge(x, 0, cost);
 
         if (err)
                 return refuse(d, err == PGW_E_BURST ? PGW_VERDICT_UNFIT : PGW_VERDICT_UNAVAILABLE,
@@ -257,7 +256,7 @@ static enum pgw_step put(struct delivery *d)
         err = pgw_accept(x, d->has_once ? &d->once : NULL, on_accepted, d);
         if (!err)
                 return PGW_WAIT;
-        pgw_charge_back(x, 1, cost);
+        pgw_charge_back(x, 0, cost);
         return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
 }
 
@@ -306,15 +305,32 @@ static enum pgw_step judge_unsigned(struct delivery *d)
         return refuse(d, verdict_of(d->seal), err);
 }
 
-static enum pgw_step conclude(struct delivery *d)
+/* A request of whom the hook acts as, who was not known when it came in. What was found out about
+ * it is not told then. */
+static enum pgw_err charge(struct delivery *d)
 {
         struct pgw_exchange *x = d->x;
 
-        if (d->seal != PGW_SEAL_GOOD)
-                return judge_unsigned(d);
+        if (!pgw_hook_act(x, d->hook))
+                return PGW_OK;
+        const enum pgw_err err = pgw_charge_request(x, PGW_OK);
+        if (err) {
+                pgw_violations_fini(&x->violations);
+                x->violations = (struct pgw_violations){._items = NULL};
+        }
+        return err;
+}
+
+static enum pgw_step judge_signed(struct delivery *d)
+{
+        struct pgw_exchange *x = d->x;
+        enum pgw_err err = charge(d);
+
+        if (err)
+                return refuse(d, PGW_VERDICT_UNAVAILABLE, err);
         if (d->is_ping)
                 d->it.verdict = PGW_VERDICT_PING;
-        const enum pgw_err err = d->err ? d->err : pgw_hook_fit(x, d->hook, &d->it);
+        err = d->err ? d->err : pgw_hook_fit(x, d->hook, &d->it);
         if (err)
                 return refuse(d, d->it.verdict, err);
         if (d->it.verdict != PGW_VERDICT_ACCEPTED)
@@ -323,6 +339,11 @@ static enum pgw_step conclude(struct delivery *d)
         json_decref(x->body);
         x->body = NULL;
         return step;
+}
+
+static enum pgw_step conclude(struct delivery *d)
+{
+        return d->seal == PGW_SEAL_GOOD ? judge_signed(d) : judge_unsigned(d);
 }
 
 /* ---- a large one, beside the loop ---- */

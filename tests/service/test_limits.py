@@ -457,6 +457,47 @@ def test_guesses_do_not_keep_out_what_is_signed(make, tmp_path, first, size):
     eventually(lambda: verdicts() == sorted(wanted), what="the lines")
 
 
+#: What is rightly signed and becomes no job: a payload, further fields of the head, the answer.
+JOBLESS = {
+    "filtered": ({"go": False}, {}, 200), "empty": ({"go": True}, {}, 200),
+    "ping": ({}, {"X-GitHub-Event": "ping"}, 200), "malformed": (b"{", {}, 400),
+    "not_allowed": ({"go": True, "id": "b:1"}, {}, 403),
+    "unfit": ({"go": True, "id": "a:" + "x" * 5000}, {}, 422),
+}
+
+
+@pytest.mark.parametrize("size", [1, 20000], ids=["small", "large"])
+@pytest.mark.parametrize("verdict", JOBLESS)
+def test_a_signed_delivery_counts_whatever_becomes_of_it(make, tmp_path, verdict, size):
+    """Once, for whom the webhook acts as; who has used up what there is hears that in its place."""
+    ids, hooks = Identities(tmp_path), Hooks(tmp_path)
+    ids.add("shop", "purge:keys", key_prefixes=["a:"], rate={"per_s": 1, "burst": 20})
+    reader = ids.add("ops", "hooks:read")
+    hooks.add("h", "github", [{"when": [{"value": "{/go}", "equals": True}], "keys": ["{/id}"]}],
+              **{"as": "shop"})
+    server = make(Purgeway, identities_file=ids.path, hooks_file=hooks.path, threads=1)
+    client, (payload, headers, status) = Client(server.port), JOBLESS[verdict]
+
+    def send(payload, **headers):
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        return deliver(client, "h", body + b" " * size, senders.github, headers=headers)
+    begun = time.monotonic()
+    first = send(payload, **headers)
+    assert first.status == status, first
+    assert left_of(first)["invalidate"]["r"] == 19
+    taken = send({"go": True, "id": "a:1"})
+    assert taken.status == 202
+    assert 0 <= left_of(taken)["invalidate"]["r"] - 18 <= time.monotonic() - begun
+    count = 2
+    while (last := send(payload, **headers)).status == status and count < 100:
+        count += 1
+    assert 20 <= count <= 21 + time.monotonic() - begun
+    is_limited(last, "invalidate")
+    assert "errors" not in last.json
+    line = Known(server.port, reader).get("/v1/hooks/h/deliveries?page_size=1").json["deliveries"][0]
+    assert line["verdict"] == "unavailable" and "requests a second" in line["detail"]
+
+
 def test_names_of_webhooks_cannot_be_guessed_for_nothing(served):
     server = served({"shop": {}}, limits_address_per_s=1, limits_address_burst=20)
     for n in range(60):
