@@ -15,6 +15,10 @@
 
 #define COST_OF_UNKNOWN 10 /* of a credential that nobody has */
 #define US_PER_S        1000000
+#define PARTS_MAX       3 /* requests, keys, and the keys of the gateway */
+
+#define PGW_LIMIT_GATEWAY "gateway"
+#define PGW_LIMIT_ADDRESS "address"
 
 enum limit { REQUESTS, KEYS, GATEWAY, ADDRESS };
 
@@ -27,9 +31,33 @@ static const struct {
     [REQUESTS] = {PGW_LIMIT_REQUESTS, "identity", "This credential may make", "requests",
                   PGW_M_LIMITED_IDENTITY},
     [KEYS] = {PGW_LIMIT_KEYS, "keys", "This credential may remove", "keys", PGW_M_LIMITED_KEYS},
-    [GATEWAY] = {"gateway", "gateway", "This gateway removes", "keys", PGW_M_LIMITED_GATEWAY},
-    [ADDRESS] = {"address", "address", "Without a known credential this address may make",
+    [GATEWAY] = {PGW_LIMIT_GATEWAY, "gateway", "This gateway removes", "keys",
+                 PGW_M_LIMITED_GATEWAY},
+    [ADDRESS] = {PGW_LIMIT_ADDRESS, "address", "Without a known credential this address may make",
                  "requests", PGW_M_LIMITED_ADDRESS},
+};
+
+#define AND "\",\""
+/* Of a set of limits, as they stand in the list `violated-policies`. */
+static const char *const names_of[] = {
+    [1U << REQUESTS] = PGW_LIMIT_REQUESTS,
+    [1U << KEYS] = PGW_LIMIT_KEYS,
+    [1U << GATEWAY] = PGW_LIMIT_GATEWAY,
+    [1U << ADDRESS] = PGW_LIMIT_ADDRESS,
+    [1U << REQUESTS | 1U << KEYS] = PGW_LIMIT_REQUESTS AND PGW_LIMIT_KEYS,
+    [1U << REQUESTS | 1U << GATEWAY] = PGW_LIMIT_REQUESTS AND PGW_LIMIT_GATEWAY,
+    [1U << KEYS | 1U << GATEWAY] = PGW_LIMIT_KEYS AND PGW_LIMIT_GATEWAY,
+    [1U << REQUESTS | 1U << KEYS | 1U << GATEWAY] =
+        PGW_LIMIT_REQUESTS AND PGW_LIMIT_KEYS AND PGW_LIMIT_GATEWAY,
+};
+#undef AND
+
+/* What a request takes of a bucket: so much more than was taken when it came in. */
+struct part {
+        enum limit limit;
+        struct pgw_bucket *bucket;
+        const struct pgw_rate *rate;
+        uint64_t more, whole;
 };
 
 static struct pgw_meter *meter_of(const struct pgw_exchange *x)
@@ -67,7 +95,7 @@ static enum pgw_err refuse(struct pgw_exchange *x, enum limit limit, const struc
 {
         char then[64];
 
-        x->limit = limits[limit].name;
+        x->limit = names_of[1U << limit];
         x->retry_s = (unsigned)((wait_us + US_PER_S - 1) / US_PER_S);
         if (x->retry_s == 0)
                 x->retry_s = 1;
@@ -93,11 +121,7 @@ static enum pgw_err take(struct pgw_exchange *x, enum limit limit, struct pgw_bu
 {
         struct pgw_bucket_level level;
 
-        if (!rate->per_s || n == 0)
-                return PGW_OK;
-        if (n > rate->burst)
-                return refuse_for_good(x, limit, rate, n);
-        if (pgw_bucket_take(bucket, rate, n, x->begun_us, &level))
+        if (!rate->per_s || pgw_bucket_take(bucket, rate, n, x->begun_us, &level))
                 return PGW_OK;
         return refuse(x, limit, rate, level.wait_us);
 }
@@ -197,26 +221,82 @@ uint64_t pgw_charge_of(const struct pgw_exchange *x, const json_t *body)
                json_array_size(json_object_get(body, "patterns")) * conf->pattern_keys;
 }
 
-enum pgw_err pgw_charge(struct pgw_exchange *x, uint64_t items, uint64_t keys)
+static size_t add_part(struct part parts[PARTS_MAX], size_t count, struct part part)
+{
+        if (!part.rate->per_s || part.whole == 0)
+                return count;
+        parts[count] = part;
+        return count + 1;
+}
+
+static size_t parts_of(const struct pgw_exchange *x, uint64_t items, uint64_t keys,
+                       struct part parts[PARTS_MAX])
 {
         struct pgw_limits *l = x->gateway->links.limits;
         struct pgw_meter *m = meter_of(x);
-        enum pgw_err err = PGW_OK;
+        size_t n = 0;
 
         if (m) {
-                err = take(x, REQUESTS, &m->request_bucket, &m->requests, items);
-                if (err)
-                        return err;
-                err = take(x, KEYS, &m->key_bucket, &m->keys, keys);
+                n = add_part(
+                    parts, n,
+                    (struct part){REQUESTS, &m->request_bucket, &m->requests, items, items + 1});
+                n = add_part(parts, n, (struct part){KEYS, &m->key_bucket, &m->keys, keys, keys});
         }
-        if (!err) {
-                err = take(x, GATEWAY, &l->gateway_keys, &l->conf.gateway_keys, keys);
-                if (err && m)
-                        give(&m->key_bucket, &m->keys, keys);
+        return add_part(
+            parts, n, (struct part){GATEWAY, &l->gateway_keys, &l->conf.gateway_keys, keys, keys});
+}
+
+/* Until all of it would be let in: what was taken when it came in is spent, and its repeat will
+ * take that again. */
+static uint64_t wait_of(const struct part *p, uint64_t now_us)
+{
+        const uint64_t spare_us = (p->rate->burst - p->whole) * US_PER_S / p->rate->per_s;
+        struct pgw_bucket_level level;
+
+        pgw_bucket_look(p->bucket, p->rate, now_us, &level);
+        return level.full_us > spare_us ? level.full_us - spare_us : 0;
+}
+
+/* By the limit that lasts longest, with the names of all that were reached. */
+static enum pgw_err refuse_parts(struct pgw_exchange *x, const struct part *parts, size_t count,
+                                 unsigned reached)
+{
+        const struct part *longest = NULL;
+        uint64_t wait_us = 0, longest_us = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                const uint64_t us = wait_of(&parts[i], x->begun_us);
+                if (us > wait_us)
+                        wait_us = us;
+                if (reached >> parts[i].limit & 1 && (!longest || us > longest_us)) {
+                        longest = &parts[i];
+                        longest_us = us;
+                }
         }
-        if (err && m)
-                give(&m->request_bucket, &m->requests, items);
+        const enum pgw_err err = refuse(x, longest->limit, longest->rate, wait_us);
+        x->limit = names_of[reached];
         return err;
+}
+
+enum pgw_err pgw_charge(struct pgw_exchange *x, uint64_t items, uint64_t keys)
+{
+        struct part parts[PARTS_MAX];
+        const size_t count = parts_of(x, items, keys, parts);
+        unsigned reached = 0;
+
+        for (size_t i = 0; i < count; i++)
+                if (parts[i].whole > parts[i].rate->burst)
+                        return refuse_for_good(x, parts[i].limit, parts[i].rate, parts[i].whole);
+        for (size_t i = 0; i < count; i++)
+                if (parts[i].more && !pgw_bucket_take(parts[i].bucket, parts[i].rate, parts[i].more,
+                                                      x->begun_us, NULL))
+                        reached |= 1U << parts[i].limit;
+        if (!reached)
+                return PGW_OK;
+        for (size_t i = 0; i < count; i++)
+                if (!(reached >> parts[i].limit & 1))
+                        give(parts[i].bucket, parts[i].rate, parts[i].more);
+        return refuse_parts(x, parts, count, reached);
 }
 
 void pgw_charge_back(struct pgw_exchange *x, uint64_t items, uint64_t keys)

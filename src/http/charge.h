@@ -38,7 +38,9 @@ enum pgw_err pgw_charge_stranger(struct pgw_exchange *, enum pgw_err verdict) PG
 /* How many keys the selectors of an invalidation count as, as its body names them. */
 uint64_t pgw_charge_of(const struct pgw_exchange *, const struct json_t *body);
 
-/* Items beyond the first, and keys. PGW_E_RATE or PGW_E_BURST, and nothing is charged. */
+/* Items beyond the first, which the request itself was charged for, and keys. PGW_E_RATE, which
+ * names all limits that were reached and tells when all of it will be let in, or PGW_E_BURST; then
+ * nothing of this is charged. */
 enum pgw_err pgw_charge(struct pgw_exchange *, uint64_t items, uint64_t keys) PGW_MUSTUSE;
 
 /* The same back. */

@@ -285,6 +285,48 @@ def test_a_batch_counts_as_what_is_in_it(served):
     is_problem(shop.post("/v1/invalidations/batch", batch(*[1] * 50)), 422, "exceeds_burst")
 
 
+@pytest.mark.parametrize("count", [10, 11, 12], ids=["burst", "one more", "two more"])
+def test_a_batch_of_more_than_a_burst_is_refused_for_good(served, count):
+    """With its own size, whether there is room or not."""
+    server = served({"shop": {"rate": {"per_s": 1, "burst": 10}}})
+    shop = server.known["shop"]
+    for is_full in (True, False):
+        answer = shop.post("/v1/invalidations/batch", batch(*[1] * count))
+        if count > 10:
+            detail = is_problem(answer, 422, "exceeds_burst")["detail"]
+            assert f"this counts as {count}." in detail and "10 at once" in detail
+        elif is_full:
+            assert answer.json["accepted"] == 10
+        else:
+            is_limited(answer, "invalidate")
+
+
+@pytest.mark.parametrize("per_s, before, count", [(1, 8, 3), (2, 4, 10), (3, 9, 7)])
+def test_who_comes_back_when_told_is_let_in(served, per_s, before, count):
+    """The request itself is part of what has to fit."""
+    shop = served({"shop": {"rate": {"per_s": per_s, "burst": 10}}}).known["shop"]
+    assert shop.post("/v1/invalidations/batch", batch(*[1] * before)).status == 200
+    body = batch(*[1] * count)
+    refused = shop.post("/v1/invalidations/batch", body)
+    time.sleep(is_limited(refused, "invalidate"))
+    assert shop.post("/v1/invalidations/batch", body).status == 200
+
+
+def test_where_there_is_room_for_no_request_its_body_is_not_looked_at(served):
+    """So that is said for one request; the next refusal is for all of it."""
+    shop = served({"shop": {"rate": {"per_s": 3, "burst": 10}}}).known["shop"]
+    body = batch(*[1] * 10)
+    refusals = []
+    while len(refusals) < 3:
+        answer = shop.post("/v1/invalidations/batch", body)
+        if answer.status == 200 and refusals:
+            break
+        if answer.status != 200:
+            refusals.append(is_limited(answer, "invalidate"))
+            time.sleep(refusals[-1])
+    assert len(refusals) <= 2
+
+
 def test_a_batch_refused_for_its_keys_gets_its_items_back(served):
     server = served({"shop": {"rate": {"per_s": 1, "burst": 50},
                               "key_rate": {"per_s": 1, "burst": 100}}})
@@ -305,6 +347,37 @@ def test_a_refused_item_is_not_paid_for(served):
     answer = server.known["shop"].post("/v1/invalidations/batch", body)
     assert (answer.json["accepted"], answer.json["refused"]) == (1, 1)
     assert 0 <= left_of(answer)["keys"]["r"] - 400 <= time.monotonic() - begun
+
+
+# ---- several at a time ----
+
+def test_all_limits_that_were_reached_are_named(served):
+    """With the longest time of all of them, after which there is room in each."""
+    server = served({"shop": {"rate": {"per_s": 2, "burst": 4}, "key_rate": {"per_s": 4, "burst": 20}}},
+                    limits_gateway_keys_per_s=3, limits_gateway_keys_burst=20)
+    shop, body = server.known["shop"], batch(5, 5, 5)
+    begun = time.monotonic()
+    assert shop.post("/v1/invalidations/batch", body).json["accepted"] == 3
+    refused = shop.post("/v1/invalidations/batch", body)
+    problem = is_problem(refused, 429, "rate_limited")
+    assert problem["violated-policies"] == ["invalidate", "keys", "gateway"]
+    assert "This gateway removes 3 keys a second" in problem["detail"]
+    wait_s = int(refused.headers["retry-after"])
+    assert 4 - (time.monotonic() - begun) <= wait_s <= 4
+    assert f"{wait_s} s" in problem["detail"]
+    time.sleep(wait_s)
+    assert shop.post("/v1/invalidations/batch", body).json["accepted"] == 3
+
+
+def test_what_is_reached_alone_is_named_alone(served):
+    server = served({"shop": {"rate": {"per_s": 1, "burst": 50}, "key_rate": {"per_s": 1, "burst": 20}}},
+                    limits_gateway_keys_per_s=1, limits_gateway_keys_burst=30)
+    shop = server.known["shop"]
+    is_accepted(shop.purge(*keys(20)))
+    is_limited(shop.purge(*keys(10)), "keys")
+    problem = is_problem(shop.purge(*keys(15)), 429, "rate_limited")
+    assert problem["violated-policies"] == ["keys", "gateway"]
+    is_problem(shop.post("/v1/invalidations/batch", batch(*[1] * 21)), 422, "exceeds_burst")
 
 
 # ---- all together ----
