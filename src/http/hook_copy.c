@@ -17,6 +17,16 @@ struct pgw_hook_copy {
         struct field fields[]; /* and behind them the bytes of all but the body */
 };
 
+struct pgw_str pgw_hook_host(const h2o_req_t *req)
+{
+        const h2o_iovec_t given = req->input.authority;
+
+        /* A default stands in for what did not come. */
+        if (!given.base || given.base == req->hostconf->authority.hostport.base)
+                return (struct pgw_str){NULL, 0};
+        return pgw_str_of(given.base, given.len);
+}
+
 static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
 {
         const struct pgw_hook_copy *copy = ctx;
@@ -42,7 +52,7 @@ static struct pgw_str put(char **at, const h2o_iovec_t bytes)
 
 static size_t head_size(const h2o_req_t *req)
 {
-        size_t size = req->method.len + req->path.len;
+        size_t size = req->method.len + req->path.len + req->input.authority.len;
 
         for (size_t i = 0; i < req->headers.size; i++)
                 size += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
@@ -52,15 +62,19 @@ static size_t head_size(const h2o_req_t *req)
 struct pgw_hook_copy *pgw_hook_copy_new(const h2o_req_t *req)
 {
         const size_t count = req->headers.size;
+        const struct pgw_str host = pgw_hook_host(req);
         struct pgw_hook_copy *copy =
-            pgw_alloc(sizeof *copy + count * sizeof copy->fields[0] + head_size(req));
-        char *at = (char *)&copy->fields[count];
+            pgw_alloc(sizeof *copy + (count + 1) * sizeof copy->fields[0] + head_size(req));
+        char *at = (char *)&copy->fields[count + 1];
 
         for (size_t i = 0; i < count; i++) {
                 copy->fields[i].name = put(&at, *req->headers.entries[i].name);
                 copy->fields[i].value = put(&at, req->headers.entries[i].value);
         }
         copy->count = count;
+        if (host.p)
+                copy->fields[copy->count++] = (struct field){
+                    .name = PGW_STR("host"), .value = put(&at, h2o_iovec_init(host.p, host.n))};
         copy->body = pgw_memdup(req->entity.base, req->entity.len);
         copy->message = (struct pgw_hook_message){
             .method = put(&at, req->method),

@@ -11,6 +11,9 @@ struct st_h2o_req_t;
 struct pgw_hook_copy *pgw_hook_copy_new(const struct st_h2o_req_t *);
 void pgw_hook_copy_free(struct pgw_hook_copy *); /* NULL is allowed */
 
+/* The header `host`, which the library does not keep among the others; NULL when there was none. */
+struct pgw_str pgw_hook_host(const struct st_h2o_req_t *);
+
 /* Valid as long as the copy. Any thread. */
 const struct pgw_hook_message *pgw_hook_copy_message(const struct pgw_hook_copy *);
 

@@ -112,6 +112,18 @@ static bool is_name(struct pgw_str name)
         return name.n > 0 && name.n <= 60;
 }
 
+/* These are of the message on its way, and are taken away where it is received. */
+static bool is_of_framing(struct pgw_str header)
+{
+        static const char *const names[] = {"content-length", "transfer-encoding", "expect",
+                                            "upgrade"};
+
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+                if (pgw_str_eq_z(header, names[i]))
+                        return true;
+        return false;
+}
+
 static enum pgw_err add_source(struct pgw_template *t, struct pgw_str inside,
                                struct pgw_fault *fault)
 {
@@ -127,6 +139,10 @@ static enum pgw_err add_source(struct pgw_template *t, struct pgw_str inside,
         if (!is_name(name))
                 return refuse(fault, "a header or attribute has small letters, digits, '-' and "
                                      "'_', 60 at most");
+        if (kind.n > 2 && is_of_framing(name))
+                return refuse(fault,
+                              "content-length, transfer-encoding, expect and upgrade are not "
+                              "headers of a delivery: no value is ever found there");
         *piece = (struct piece){.kind = kind.n == 2 ? ATTRIBUTE : HEADER, .text = name};
         return PGW_OK;
 }

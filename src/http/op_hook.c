@@ -57,6 +57,10 @@ static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
 {
         const struct pgw_exchange *x = ctx;
 
+        if (pgw_str_eq_z(name, "host")) {
+                *ret = pgw_hook_host(x->req);
+                return ret->p ? 1 : 0;
+        }
         *ret = pgw_exchange_header(x, name);
         if (!ret->p)
                 return 0;

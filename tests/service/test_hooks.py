@@ -486,6 +486,29 @@ def test_wildcards_of_a_payload_are_text(client, stored, unique):
 
 
 @PADS
+@pytest.mark.parametrize("target, host", [
+    ("/v1/hooks/h", "shop.example:8080"), ("http://other.example/v1/hooks/h", "other.example")])
+def test_the_host_is_a_header(own, unique, pad, target, host):
+    """In either form of the target; where none came there is none."""
+    server = own(rules=[{"keys": ["{/id}:{header:host}"]}])
+    id = unique()
+    body = json.dumps({"id": id, **pad}).encode()
+
+    def send(line, **more):
+        fields = {"Content-Type": "application/json", "Content-Length": len(body),
+                  **senders.github(body, ""), **more}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        with Raw(server.port) as raw:
+            raw.send(f"POST {line}\r\n{head}\r\n".encode() + body)
+            return raw.answer()
+    with server.embedded() as redis:
+        redis.set(f"{id}:{host}", "x")
+        is_job(Client(server.port), send(target + " HTTP/1.1", Host="shop.example:8080"))
+        assert not redis.exists(f"{id}:{host}")
+    is_passed_over(send("/v1/hooks/h HTTP/1.0"), "empty")
+
+
+@PADS
 def test_a_ping_is_no_event(client, pad):
     is_passed_over(deliver(client, "github", {"zen": "x", **pad}, senders.github,
                            headers={"X-GitHub-Event": "ping"}), "ping")
@@ -909,6 +932,7 @@ GOOD = """hooks:
     ("{{/id}}", "{{id}}", 9, "JSON pointer"),
     ("{{/id}}", "{{/a~b}}", 9, "~0"),
     ("x-github-event", "X-GitHub-Event", 7, "small letters"),
+    ("x-github-event", "content-length", 7, "not headers of a delivery"),
     ("in: [push]", "is: push", 8, "no member 'is'"),
     ("in: [push]", "in: [push]\n            prefix: x", 9, "one of equals"),
     ("            in: [push]\n", "", 7, "needs `value`"),
