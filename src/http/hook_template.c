@@ -213,6 +213,47 @@ enum pgw_err pgw_template_parse(struct pgw_str text, struct pgw_fault *fault,
         return PGW_OK;
 }
 
+/* In what a literal of a pattern ends: '[' in brackets, '\\' behind a backslash, else 0. Like Redis
+ * reads patterns: the first `]` ends the brackets, unless it is the end of a range. */
+static char open_end_of(struct pgw_str text)
+{
+        bool is_inside = false;
+
+        for (size_t i = 0; i < text.n; i++) {
+                const char c = text.p[i];
+                if (c == '\\' && ++i == text.n)
+                        return '\\';
+                if (!is_inside && c == '[') {
+                        is_inside = true;
+                        i += i + 1 < text.n && text.p[i + 1] == '^';
+                } else if (is_inside && c == ']') {
+                        is_inside = false;
+                } else if (is_inside && c != '\\' && i + 2 < text.n && text.p[i + 1] == '-') {
+                        i += 2;
+                }
+        }
+        return is_inside ? '[' : '\0';
+}
+
+enum pgw_err pgw_template_check_pattern(const struct pgw_template *t, struct pgw_fault *fault)
+{
+        for (size_t i = 0; i + 1 < t->piece_count; i++) {
+                if (t->pieces[i].kind != LITERAL)
+                        continue;
+                switch (open_end_of(t->pieces[i].text)) {
+                case '[':
+                        return refuse(fault, "between [ and ] of a pattern a value would not stand "
+                                             "for itself: no place can be there");
+                case '\\':
+                        return refuse(fault, "behind a backslash of a pattern a value would not "
+                                             "stand for itself; the backslash itself is \\\\");
+                default:
+                        break;
+                }
+        }
+        return PGW_OK;
+}
+
 /* ---- expanding ---- */
 
 struct expansion {

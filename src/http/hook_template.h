@@ -29,6 +29,12 @@ struct pgw_template;
 /* PGW_E_CONFIG with the reason. */
 enum pgw_err pgw_template_parse(struct pgw_str text, struct pgw_fault *reterr_fault,
                                 struct pgw_template **ret) PGW_MUSTUSE;
+
+/* PGW_E_CONFIG with the reason, when in the patterns that come of it a value would not stand for
+ * itself, whatever is done about its wildcards. */
+enum pgw_err pgw_template_check_pattern(const struct pgw_template *,
+                                        struct pgw_fault *reterr_fault) PGW_MUSTUSE;
+
 void pgw_template_free(struct pgw_template *);
 
 /* As it was written. */

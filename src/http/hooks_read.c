@@ -266,6 +266,8 @@ static enum pgw_err read_templates(struct reader *r, struct pgw_hook_rule *rule,
                 err = read_template(r, json_array_get(value, i), &list->items[i]);
                 if (!err)
                         list->count++;
+                if (!err && kind == PGW_HOOK_PATTERNS)
+                        err = pgw_template_check_pattern(list->items[i], r->fault);
                 err = leave(r, n, err);
         }
         return err;

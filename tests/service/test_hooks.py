@@ -931,6 +931,7 @@ GOOD = """hooks:
     ("{{/id}}", "{{/id}}}}", 9, "without its `{`"),
     ("{{/id}}", "{{id}}", 9, "JSON pointer"),
     ("{{/id}}", "{{/a~b}}", 9, "~0"),
+    ('keys: ["a:{{/id}}"]', 'patterns: ["user:*", "user:[{{/id}}]:*"]', 9, "between [ and ]"),
     ("x-github-event", "X-GitHub-Event", 7, "small letters"),
     ("x-github-event", "content-length", 7, "not headers of a delivery"),
     ("in: [push]", "is: push", 8, "no member 'is'"),

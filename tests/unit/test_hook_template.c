@@ -210,6 +210,38 @@ static void refuses_what_is_no_template(void **state)
         }
 }
 
+static enum pgw_err check_pattern(const char *source)
+{
+        struct pgw_template *t = parse(source);
+        struct pgw_fault fault = {"", ""};
+        const enum pgw_err err = pgw_template_check_pattern(t, &fault);
+
+        assert_int_equal(err != PGW_OK, fault.detail[0] != '\0');
+        pgw_template_free(t);
+        return err;
+}
+
+static void values_of_patterns_stand_for_themselves(void **state)
+{
+        static const char *const good[] = {
+            "a*[b-c]{/id}?", "[^]{/id}]",     "[]{/id}",      "[a\\]]{/id}", "[a-]]{/id}",
+            "\\[{/id}]",     "{/id}[a",       "{/id}\\",      "a\\\\{/id}",  "[x]y[z]{/a}{/b}",
+            "[a]{/id}[b]",   "[\\-]{/id}[c]", "[^-]{/id}[c]", "{/id}",       "plain [",
+        };
+        static const char *const bad[] = {
+            "user:[{/id}]:*", "[^{/id}]",      "[a-{/id}]", "[a{/id}",    "[\\]{/id}]",
+            "[a-]{/id}]",     "[a]{/b}[{/c}]", "a\\{/id}*", "[a\\{/id}]", "{/a}[-{/b}]",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+                if (check_pattern(good[i]))
+                        fail_msg("%s", good[i]);
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+                if (!check_pattern(bad[i]))
+                        fail_msg("%s", bad[i]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -220,6 +252,7 @@ int main(void)
             cmocka_unit_test(wildcards_stand_for_themselves),
             cmocka_unit_test(bounds),
             cmocka_unit_test(refuses_what_is_no_template),
+            cmocka_unit_test(values_of_patterns_stand_for_themselves),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
