@@ -86,13 +86,6 @@ static enum pgw_err check_event(const struct pgw_cloud_event *event, struct pgw_
 
 /* ---- the three forms ---- */
 
-static enum pgw_err parse(struct pgw_str bytes, struct pgw_fault *fault, json_t **ret)
-{
-        const enum pgw_err err = pgw_json_parse(bytes.p, bytes.n, fault, ret);
-
-        return err == PGW_E_SCHEMA ? PGW_E_JSON : err;
-}
-
 /* JSON that came as base64, because its producer did not look at it. */
 static enum pgw_err decode_data(struct pgw_cloud_events *events, struct pgw_str text,
                                 struct pgw_fault *fault, const json_t **ret)
@@ -106,7 +99,7 @@ static enum pgw_err decode_data(struct pgw_cloud_events *events, struct pgw_str 
                 pgw_fault_set(fault, "", "`data_base64` of a CloudEvent is not base64.");
                 err = PGW_E_EVENT;
         } else {
-                err = parse(pgw_str_of(bytes, size), fault, &data);
+                err = pgw_json_parse(bytes, size, fault, &data);
         }
         pgw_free(bytes);
         if (err)
@@ -206,7 +199,7 @@ static enum pgw_err read_document(const struct pgw_hook_message *m, struct pgw_f
             !is_whole && m->header(m->ctx, PGW_STR("ce-specversion"), &version) > 0;
         enum pgw_err err = PGW_OK;
         if (m->body.n > 0 || !is_binary)
-                err = parse(m->body, fault, &events->_document);
+                err = pgw_json_parse(m->body.p, m->body.n, fault, &events->_document);
         if (err)
                 return err;
         if (is_batch)

@@ -111,8 +111,13 @@ enum pgw_err pgw_hook_read(const struct pgw_hook *hook, const struct pgw_hook_me
         struct pgw_cloud_events events;
         enum pgw_err err = pgw_cloud_events_read(message, fault, &events);
 
+        /* JSON that we cannot keep is none of an invalidation's, whoever sends it. */
+        if (err == PGW_E_SCHEMA) {
+                pgw_violations_add(violations, "#", "%s", fault->detail);
+                fault->detail[0] = '\0';
+        }
         if (err) {
-                c->verdict = PGW_VERDICT_MALFORMED;
+                c->verdict = err == PGW_E_SCHEMA ? PGW_VERDICT_UNFIT : PGW_VERDICT_MALFORMED;
                 return err;
         }
         err = map(hook, &events, wish, fault, violations, c);

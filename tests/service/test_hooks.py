@@ -581,6 +581,27 @@ def test_types_of_bodies(client, unique, type, status):
     assert answer.status == status, answer
 
 
+@PADS
+@pytest.mark.parametrize("member", ['"n": 18446744073709551615', '"n": 1e400', '"n": 1, "n": 2',
+                                    '"n\\u0000": 1'])
+def test_json_that_cannot_be_kept_is_told_from_none(client, unique, pad, member):
+    """As to any other request, and as the preview does."""
+    text = '{"key": "%s", %s%s}' % (unique(), member, ", " + json.dumps(pad)[1:-1] if pad else "")
+    told = is_problem(deliver(client, "github", text.encode(), senders.github), 422,
+                      "invalid_request")["errors"]
+    asked = client.request("POST", "/v1/hooks/github/preview", b'{"payload":' + text.encode() + b"}",
+                           {"Content-Type": "application/json"})
+    wanted = is_problem(asked, 422, "invalid_request")["errors"]
+
+    def reason(errors):
+        return [(one["pointer"], one["detail"].partition(": ")[2]) for one in errors]
+    assert reason(told) == reason(wanted) and reason(told)[0][1]
+    assert log(client, "github", verdict="unfit", page_size=1)[0]["detail"].startswith("# line ")
+    whole = client.request("POST", "/v1/hooks/github", b"{" + text.encode(), {
+        "Content-Type": "application/json", **senders.github(b"{" + text.encode(), "")})
+    is_problem(whole, 400, "malformed_json")
+
+
 # ---- CloudEvents ----
 
 def cloud(id, subject, **members):
