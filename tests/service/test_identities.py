@@ -243,6 +243,10 @@ def test_refusals_are_counted(served, known, as_new):
     after = counted()
     assert between[1] - before[1] >= 2 and between[0] > before[0]
     assert [one - other for one, other in zip(after, between)] == [0, 0, 1]
+    answer = shop.post("/v1/invalidations/batch",
+                       {"invalidations": [{"keys": [key]} for key in ("a", "user:1", "b")]})
+    assert answer.json["refused"] == 2
+    assert [one - other for one, other in zip(counted(), after)] == [0, 0, 2]
 
 
 # ---- what a credential covers ----
