@@ -26,7 +26,8 @@
 /* Before who asks is looked for. PGW_E_RATE, or PGW_OK. */
 enum pgw_err pgw_charge_first(struct pgw_exchange *) PGW_MUSTUSE;
 
-/* The request itself; `verdict` is what was found about who asks. Gives PGW_E_RATE, or that. */
+/* The request itself; `verdict` is what was found about who asks. Gives PGW_E_RATE, or that; where
+ * no credential is needed PGW_OK for one that is not known. */
 enum pgw_err pgw_charge_request(struct pgw_exchange *, enum pgw_err verdict) PGW_MUSTUSE;
 
 /* The same two of a delivery, whose sender is known only by its body: those above leave it alone

@@ -45,13 +45,22 @@ static const struct pgw_identity *find(const struct pgw_exchange *x, bool *ret_s
         return pgw_identities_find(x->identities, secret);
 }
 
+/* Whoever asks what is open to everybody is looked for too, because it is they who pay for it. Of
+ * probes nobody pays, and who sends a delivery is seen by its body. */
+static enum pgw_err identify_at_open(struct pgw_exchange *x)
+{
+        const struct pgw_gateway_handler *h = pgw_gateway_handler(x->op->handler);
+
+        return h->is_probe || h->is_signed ? PGW_OK : pgw_identify_sender(x);
+}
+
 enum pgw_err pgw_identify(struct pgw_exchange *x)
 {
         char words[128];
         bool shown;
 
         if (x->op->scopes == 0)
-                return PGW_OK;
+                return identify_at_open(x);
         if (!x->gateway->links.identities)
                 return pgw_page_judge_name(x);
         x->identities = pgw_identities_hold(x->gateway->links.identities);

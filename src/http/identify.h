@@ -10,11 +10,12 @@
 #include "http/exchange.h"
 
 /* Set who asks. PGW_E_CREDENTIALS when that is nobody who is known, PGW_E_SCOPE when they have none
- * of the scopes that open the operation. Without identities, and where anybody may ask, nobody is
- * looked for; without them PGW_E_HOST for a name that leads here by somebody else's doing. */
+ * of the scopes that open the operation. What anybody may ask is as with pgw_identify_sender().
+ * Without identities nobody is looked for, but PGW_E_HOST tells of a name that leads here by
+ * somebody else's doing. */
 enum pgw_err pgw_identify(struct pgw_exchange *) PGW_MUSTUSE;
 
-/* Set who sends what no operation takes, if that can be seen. PGW_E_CREDENTIALS when a secret is
+/* Set who sends what needs no credential, or what no operation takes, if that can be seen. PGW_E_CREDENTIALS when a secret is
  * shown that nobody has. */
 enum pgw_err pgw_identify_sender(struct pgw_exchange *) PGW_MUSTUSE;
 

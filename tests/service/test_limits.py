@@ -479,6 +479,29 @@ def test_an_address_pays_for_what_no_operation_takes(served, status):
     assert Client(server.port).get("/livez").status == 200
 
 
+def test_who_is_known_may_read_what_is_open_from_any_address(served):
+    """And pays for it; a guess costs there what it costs elsewhere, and is told nothing."""
+    server = served({"shop": {"rate": {"per_s": 1, "burst": 100}}, "free": {}},
+                    limits_address_per_s=1, limits_address_burst=40)
+    for count in range(1000):
+        answer = Client(server.port).request("GET", "/docs", headers=WRONG)
+        if answer.status == 429:
+            break
+        assert answer.status == 200 and "ratelimit" not in answer.headers
+    is_limited(answer, "address")
+    assert count <= 10
+    for path in ("/openapi.yaml", "/openapi.json", "/docs"):
+        assert server.known["free"].get(path).status == 200
+        assert "invalidate" in left_of(server.known["shop"].get(path))
+    while (last := Client(server.port).get("/docs")).status == 200:
+        pass
+    is_limited(last, "address")
+    assert server.known["shop"].get("/livez").headers.get("ratelimit") is None
+    taken, refused, _ = until_refused(server.known["shop"])
+    assert len(taken) < 100
+    is_limited(server.known["shop"].get("/docs"), "invalidate")
+
+
 def test_an_address_can_be_refused_before_it_is_looked_at(served):
     """A right guess is not told from a wrong one; after its time it is let in."""
     server = served({"shop": {}}, limits_address_per_s=5, limits_address_burst=20,
