@@ -89,6 +89,18 @@ def test_describes_every_endpoint(contract):
     assert len(set(operations.values())) == len(operations)
 
 
+def test_a_head_that_is_too_long_is_described_everywhere(api, contract):
+    """It is refused before anybody looks whom it is for."""
+    for path, item in contract["paths"].items():
+        for method, operation in item.items():
+            if isinstance(operation, dict):
+                answer = api.request(method.upper(), re.sub(r"{\w+}", "x", path),
+                                     headers={"X-Long": "x" * 20000})
+                is_problem(answer, 431, "header_too_large")
+                described = resolve(contract, operation["responses"].get("431", {}))
+                assert "application/problem+json" in described.get("content", {}), (method, path)
+
+
 def test_query_that_is_not_known_is_ignored_or_listed(api, contract):
     """Probes and documents are asked for by who adds what they like; others say that they mind."""
     ignored = []
