@@ -140,7 +140,8 @@ bool pgw_exchange_next_header(const struct pgw_exchange *x, struct pgw_str name,
                 return false;
         const h2o_iovec_t value = x->req->headers.entries[next].value;
         *at = next;
-        *ret = pgw_str_of(value.base, value.len);
+        /* The space around it is no part of it (RFC 9110, 5.5), and the library leaves it. */
+        *ret = pgw_str_trim(pgw_str_of(value.base, value.len));
         return true;
 }
 

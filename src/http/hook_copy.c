@@ -24,7 +24,7 @@ struct pgw_str pgw_hook_host(const h2o_req_t *req)
         /* A default stands in for what did not come. */
         if (!given.base || given.base == req->hostconf->authority.hostport.base)
                 return (struct pgw_str){NULL, 0};
-        return pgw_str_of(given.base, given.len);
+        return pgw_str_trim(pgw_str_of(given.base, given.len));
 }
 
 static size_t count_header(void *ctx, struct pgw_str name, struct pgw_str *ret)
@@ -69,7 +69,7 @@ struct pgw_hook_copy *pgw_hook_copy_new(const h2o_req_t *req)
 
         for (size_t i = 0; i < count; i++) {
                 copy->fields[i].name = put(&at, *req->headers.entries[i].name);
-                copy->fields[i].value = put(&at, req->headers.entries[i].value);
+                copy->fields[i].value = pgw_str_trim(put(&at, req->headers.entries[i].value));
         }
         copy->count = count;
         if (host.p)

@@ -486,6 +486,19 @@ def test_wildcards_of_a_payload_are_text(client, stored, unique):
 
 
 @PADS
+@pytest.mark.parametrize("name", SENDERS)
+def test_space_around_a_header_is_no_part_of_it(client, stored, unique, name, pad):
+    sign, _, _ = SENDERS[name]
+    key = unique()
+    left = stored("product:" + key)
+    body = json.dumps({"key": key, **pad}).encode()
+    fields = {"Content-Type": "application/json", **sign(body, "/v1/hooks/" + name)}
+    is_job(client, client.request("POST", "/v1/hooks/" + name, body,
+                                  {field: f" \t{value} \t" for field, value in fields.items()}))
+    assert left() == []
+
+
+@PADS
 @pytest.mark.parametrize("target, host", [
     ("/v1/hooks/h", "shop.example:8080"), ("http://other.example/v1/hooks/h", "other.example")])
 def test_the_host_is_a_header(own, unique, pad, target, host):
