@@ -11,10 +11,11 @@
 #include "http/hook_check.h"
 #include "http/hooks_priv.h"
 
-#define PGW_SECRET_SIZE_MIN 16
-#define PGW_HEADER_SIZE_MAX 60
-#define PGW_PREFIX_TEXT_MAX 64
-#define PGW_CHOICE_SIZE_MAX 1024
+#define PGW_SECRET_SIZE_MIN  16
+#define PGW_HEADER_SIZE_MAX  60
+#define PGW_PREFIX_TEXT_MAX  64
+#define PGW_CHOICE_SIZE_MAX  1024
+#define PGW_TARGETS_TEXT_MAX 160 /* of all their names in a message */
 
 struct reader {
         const struct pgw_hooks_sources *sources;
@@ -325,12 +326,24 @@ static enum pgw_err read_rules(struct reader *r, void *into, json_t *value)
 
 /* ---- what else an invalidation has ---- */
 
-static bool is_target(const struct reader *r, struct pgw_str name)
+static enum pgw_err want_target(struct reader *r, const json_t *value)
 {
-        for (size_t i = 0; i < r->sources->target_count; i++)
-                if (pgw_str_eq(name, r->sources->targets[i]))
-                        return true;
-        return false;
+        const struct pgw_hooks_sources *sources = r->sources;
+        char all[PGW_TARGETS_TEXT_MAX] = "";
+        size_t n = 0;
+
+        if (!json_is_string(value))
+                return pgw_fault_config(r->fault, "must be the name of a target");
+        for (size_t i = 0; i < sources->target_count; i++) {
+                const struct pgw_str one = sources->targets[i];
+                if (pgw_str_eq(string_of(value), one))
+                        return PGW_OK;
+                if (n < sizeof all)
+                        n += (size_t)snprintf(all + n, sizeof all - n, "%s%.*s", i ? ", " : "",
+                                              (int)one.n, one.p);
+        }
+        return pgw_fault_config(r->fault, "there is no target '%.30s'; there is %s",
+                                json_string_value(value), all);
 }
 
 static enum pgw_err read_targets(struct reader *r, void *into, json_t *value)
@@ -340,9 +353,7 @@ static enum pgw_err read_targets(struct reader *r, void *into, json_t *value)
         (void)into;
         for (size_t i = 0; i < json_array_size(value) && !err; i++) {
                 const size_t n = enter_item(r, i);
-                if (!is_target(r, string_of(json_array_get(value, i))))
-                        err = pgw_fault_config(r->fault, "there is no target of this name");
-                err = leave(r, n, err);
+                err = leave(r, n, want_target(r, json_array_get(value, i)));
         }
         return err;
 }
@@ -373,6 +384,9 @@ static enum pgw_err read_mode(struct reader *r, void *into, json_t *value)
         static const char *const words[] = {"hard", "soft", "tombstone", NULL};
 
         (void)into;
+        if (pgw_str_eq_z(string_of(value), "versioned"))
+                return pgw_fault_config(r->fault, "`versioned` needs a version with each request, "
+                                                  "and a hook has none");
         return want_one_of(r, value, words);
 }
 
@@ -611,7 +625,8 @@ static enum pgw_err read_as(struct reader *r, void *into, json_t *value)
         enum pgw_err err = want_text(r, value, PGW_IDENTITY_NAME_MAX, &text);
 
         if (!err && r->sources->identities && !pgw_identities_named(r->sources->identities, text))
-                err = pgw_fault_config(r->fault, "there is no identity of this name");
+                err = pgw_fault_config(r->fault, "there is no identity '%.60s'",
+                                       json_string_value(value));
         if (!err)
                 hook->as = copy_of(text);
         return err;

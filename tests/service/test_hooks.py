@@ -904,7 +904,7 @@ def test_a_hook_may_come_before_its_identity(make, tmp_path):
 def test_where_there_are_identities_a_hook_needs_one(tmp_path):
     ids, hooks = Identities(tmp_path), Hooks(tmp_path)
     ids.add("shop", "purge:keys")
-    for members, words in (({}, "needs `as`"), ({"as": "shoq"}, "no identity of this name")):
+    for members, words in (({}, "needs `as`"), ({"as": "shoq"}, "no identity 'shoq'")):
         hooks.add("h", "github", KEYS, **members)
         code, _, err = run_to_end("serve", "--check-config", "--hooks-file", hooks.path,
                                   "--identities-file", ids.path)
@@ -974,7 +974,9 @@ GOOD = """hooks:
     ("in: [push]", "in: []", 8, "a list of 1 to 64"),
     ('        keys: ["a:{{/id}}"]\n', "", 6, "needs `keys`"),
     ("priority: high", "priority: hihg", 10, "high, normal, low"),
-    ("priority: high", "targets: [nowhere]", 10, "no target"),
+    ("priority: high", "targets: [nowhere]", 10, "no target 'nowhere'; there is default"),
+    ("priority: high", "targets: [7]", 10, "the name of a target"),
+    ("priority: high", "mode: versioned", 10, "`versioned` needs a version"),
     ("priority: high", "reason: x", 10, "no member 'reason'"),
     ("priority: high", "hold_ms: 5000", 10, "`hold_ms` goes with `mode: tombstone`"),
     ("priority: high", "soft_ttl_ms: 5000, mode: hard", 10, "`soft_ttl_ms` goes with `mode: soft`"),
