@@ -92,7 +92,7 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
                 e->targets = e->patterns = e->tags = e->outcomes = e->history =
                     (struct pgw_str){NULL, 0};
         else if (!pgw_str_eq_z(raw_get(raw, 'v'), PGW_INVALIDATION_VERSION_SELECTORS))
-                return PGW_E_CODEC;
+                err = PGW_E_CODEC;
         else if (raw_get(raw, 'b').n)
                 err = read_pass(e, raw);
         else if (raw_get(raw, 'j').n)

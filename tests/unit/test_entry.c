@@ -150,6 +150,24 @@ static void keeps_the_name_of_what_it_cannot_read(void **state)
         }
 }
 
+/* It was put off before: its entry says under which name. */
+static void keeps_the_job_of_a_later_version(void **state)
+{
+        static const char text[] = "EAAAAaICIXjoAAAAAFHkadk1M7SS";
+        struct pgw_entry e;
+        char name[PGW_JOB_ID_SIZE];
+        bool has_nonce;
+
+        (void)state;
+        const struct pgw_reply *reply =
+            parse(PGW_STR("*2\r\n" ID "*8\r\n" NONCE KEYS "$1\r\nv\r\n$1\r\n3\r\n"
+                          "$1\r\nj\r\n$28\r\nEAAAAaICIXjoAAAAAFHkadk1M7SS\r\n"));
+        assert_int_equal(pgw_entry_read(reply, PGW_LANE_LOW, &e, &has_nonce), PGW_E_CODEC);
+        assert_true(has_nonce && e.has_job);
+        pgw_job_id_text(&e.job, name);
+        assert_memory_equal(name, text, sizeof name);
+}
+
 static void says_when_there_is_no_nonce(void **state)
 {
         static const char *const bodies[] = {
@@ -219,6 +237,7 @@ int main(void)
             cmocka_unit_test(ignores_fields_it_does_not_know),
             cmocka_unit_test(reads_patterns_in_version_2),
             cmocka_unit_test(keeps_the_name_of_what_it_cannot_read),
+            cmocka_unit_test(keeps_the_job_of_a_later_version),
             cmocka_unit_test(says_when_there_is_no_nonce),
             cmocka_unit_test(refuses_what_is_no_entry),
             cmocka_unit_test(finds_the_nonce_alone),
