@@ -7,7 +7,8 @@
  * can be read of the job from going back: until it is acknowledged it is running, from then on
  * retrying.
  *
- * A dead letter that finds no room is not dropped: its job goes on being tried.
+ * A dead letter that finds no room is not dropped: its job goes on being tried, whatever it was
+ * that failed.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -65,8 +66,22 @@ static struct pgw_str number(char out[20], uint64_t value)
         return pgw_str_of(out, pgw_u64_text(value, out));
 }
 
-/* The targets that are to be visited again: those that were stopped, or where nothing can be done
- * those that failed. All of them when it never began. */
+static bool has_stopped(const struct pgw_run *run)
+{
+        for (size_t i = 0; i < run->part_count; i++)
+                if (run->parts[i].stopped)
+                        return true;
+        return false;
+}
+
+/* Of what cannot be read nothing is known but its name. */
+static bool is_readable(const struct pgw_run *run)
+{
+        return run->part_count || run->error != PGW_E_CODEC;
+}
+
+/* The targets that are to be visited again: those that were stopped, or where none was those that
+ * failed. All of them when it never began. */
 static struct pgw_str targets_left(const struct pgw_run *run, struct texts *t)
 {
         pgw_target_set stopped = 0, undone = 0, all = 0;
@@ -77,7 +92,7 @@ static struct pgw_str targets_left(const struct pgw_run *run, struct texts *t)
                 undone |= is_undone(&run->parts[i]) ? one : 0;
                 all |= one;
         }
-        if (run->fate != PGW_FATE_BURIED)
+        if (run->fate != PGW_FATE_BURIED && stopped)
                 undone = stopped;
         return pgw_target_names(run, undone ? undone : all, t->targets, sizeof t->targets);
 }
@@ -125,10 +140,11 @@ static bool tags_done(const struct pgw_part *part)
         return part->tags_done;
 }
 
-/* What is left of it. A letter keeps all of its job: whoever brings it back means the whole. */
+/* What is left of it. A letter keeps all of its job: whoever brings it back means the whole. So
+ * does what only finds no room for its letter. */
 static void change_selectors(struct pgw_run *run, struct texts *t)
 {
-        if (run->fate == PGW_FATE_BURIED || run->pass)
+        if (run->fate == PGW_FATE_BURIED || run->pass || !has_stopped(run))
                 return;
         const struct pgw_str left = pgw_outcome_left(run);
         if (left.n != run->keys.n)
@@ -149,16 +165,19 @@ static void list_changes(struct pgw_run *run, struct texts *t)
         t->sum = PGW_STR("");
         pgw_buf_init(&t->history, PGW_HISTORY_BYTES_MAX);
         change_selectors(run, t);
-        change(t, "v", PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS));
         if (!run->pass) {
                 pgw_job_id_text(&run->job, t->id);
                 change(t, "j", pgw_str_of(t->id, sizeof t->id));
         }
         change(t, "e", number(t->attempts, run->attempt));
-        change(t, "u", number(t->used, run->tries.used));
-        change(t, "z", number(t->waited, run->tries.waited));
-        change(t, "f", number(t->since, run->since_ms));
-        change(t, "i", number(t->requested, run->selector_count));
+        /* Under our version it might be read next time, and something else be done than it says. */
+        if (is_readable(run) || run->fate == PGW_FATE_BURIED) {
+                change(t, "v", PGW_STR(PGW_INVALIDATION_VERSION_SELECTORS));
+                change(t, "u", number(t->used, run->tries.used));
+                change(t, "z", number(t->waited, run->tries.waited));
+                change(t, "f", number(t->since, run->since_ms));
+                change(t, "i", number(t->requested, run->selector_count));
+        }
         if (run->part_count) {
                 change(t, "x", targets_left(run, t));
                 change(t, "y", pgw_str_of(t->outcomes, pgw_outcome_text(run, t->outcomes)));
@@ -177,6 +196,28 @@ static void free_waiting(struct pgw_run *run)
         pgw_take_more(w);
 }
 
+/* Where it failed nothing of it is left out of its next try, which counts all of it. */
+static void count_anew(struct pgw_run *run)
+{
+        bool has_failed = false;
+
+        for (size_t i = 0; i < run->part_count; i++)
+                has_failed = has_failed || run->parts[i].error;
+        for (size_t i = 0; i < run->part_count; i++)
+                if (run->parts[i].error || !has_failed)
+                        run->parts[i].removed = run->parts[i].missing = 0;
+}
+
+static void refuse_letter(struct pgw_run *run)
+{
+        pgw_metric_add(PGW_M_DEAD_REFUSED, 1);
+        run->fate = PGW_FATE_AGAIN;
+        run->pause_ms = run->worker->conf.retry.cap_ms;
+        if (run->has_begun && !has_stopped(run))
+                count_anew(run);
+        pgw_release_add(run);
+}
+
 /* Its place in the queue is kept by the record now, or by nobody. */
 static void take_verdict(struct pgw_run *run, int64_t verdict)
 {
@@ -188,14 +229,7 @@ static void take_verdict(struct pgw_run *run, int64_t verdict)
                 pgw_take_more(w);
                 return;
         case 2:
-                pgw_metric_add(PGW_M_DEAD_REFUSED, 1);
-                if (run->state == PGW_JOB_FAILED) {
-                        pgw_settle_add(run);
-                        return;
-                }
-                run->fate = PGW_FATE_AGAIN;
-                run->pause_ms = w->conf.retry.cap_ms;
-                pgw_release_add(run);
+                refuse_letter(run);
                 return;
         case 3:
                 run->state = PGW_JOB_FAILED;
@@ -308,7 +342,7 @@ static enum pgw_err why(const struct pgw_run *run)
         for (size_t i = 0; i < run->part_count; i++)
                 if (run->parts[i].stopped && run->parts[i].stopped != PGW_E_DRAINING)
                         return run->parts[i].stopped;
-        return PGW_OK;
+        return run->error;
 }
 
 static void note_and_release(struct pgw_run *run)
@@ -362,7 +396,7 @@ static void schedule_what_was_done(struct pgw_run *run)
         struct pgw_done what = {.keys = {NULL, 0}};
 
         pgw_buf_init(&keys, PGW_RELEASE_KEYS_MAX);
-        if (run->pass == 0) {
+        if (run->pass == 0 && has_stopped(run)) {
                 pgw_outcome_done(run, &keys);
                 what.keys = pgw_buf_str(&keys);
                 what.has_patterns = run->pattern_count && all_stopped_have(run, patterns_done);

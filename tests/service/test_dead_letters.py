@@ -316,6 +316,65 @@ def test_dead_letters_that_find_no_room_are_not_dropped(make):
     eventually(all_succeeded)
 
 
+def full_of_letters(make, **settings):
+    """A service that has as many letters as it keeps, and a cache that lets nobody remove keys."""
+    broker, cache = make(Redis), make(Redis)
+    cache.client().execute_command("ACL", "SETUSER", "default", "-unlink")
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=cache.url(), rebounds="-",
+                  dead_max=1, **IMPATIENT, **settings)
+    first = is_accepted(server.api.purge("first"))["job_id"]
+    assert server.api.finished(first)["status"] == "failed"
+    return server, broker, cache, first
+
+
+def is_tried_again(server, job_id):
+    job = server.api.job(job_id).json
+    assert job["status"] in ("queued", "running", "retrying"), job
+    return job["attempts"] > 3
+
+
+def test_what_fails_for_good_and_finds_no_room_is_not_dropped(make):
+    server, _, cache, first = full_of_letters(make)
+    cache.client().mset({"k": 1, "page:1": 1, "page:2": 1})
+    ids = [is_accepted(server.api.purge("k", **more))["job_id"] for more in ({}, {"patterns": ["page:*"]})]
+    for job_id in ids:
+        eventually(lambda job_id=job_id: is_tried_again(server, job_id))
+    assert [letter["job_id"] for letter in server.api.get("/v1/dead-letters").json["dead_letters"]] == [first]
+    cache.client().execute_command("ACL", "SETUSER", "default", "+unlink")
+    for job_id in ids:
+        assert server.api.finished(job_id)["status"] == "succeeded"
+    assert not cache.client().exists("k", "page:1", "page:2")
+
+
+def test_what_fails_at_one_target_and_finds_no_room_goes_on_there_alone(make):
+    other = make(Redis)
+    server, _, cache, _ = full_of_letters(make, targets=f"other={other.url()}")
+    for client in (cache.client(), other.client()):
+        client.mset({"k1": 1, "k2": 1})
+    job_id = is_accepted(server.api.purge("k1", "k2", "k3"))["job_id"]
+    eventually(lambda: server.api.job(job_id).json["status"] == "retrying")
+    other.client().set("k1", 2)
+    eventually(lambda: is_tried_again(server, job_id))
+    assert other.client().get("k1") == b"2"
+    cache.client().execute_command("ACL", "SETUSER", "default", "+unlink")
+    done = server.api.finished(job_id)
+    assert done["status"] == "succeeded"
+    assert (done["result"]["removed"], done["result"]["missing"]) == (4, 2)
+
+
+def test_what_cannot_be_read_and_finds_no_room_is_not_read_as_something_else(make):
+    server, broker, cache, first = full_of_letters(make)
+    cache.client().execute_command("ACL", "SETUSER", "default", "+unlink")
+    cache.client().set("k", 1)
+    with broker.client() as client:
+        client.xadd("purgeway:{main}:normal", {"v": "9", "n": "0123456789abcdef", "k": b"\x01k"})
+        eventually(lambda: sum(line["event"] == "job.unreadable" for line in server.log()) > 3)
+        assert client.hkeys(DEAD) == [first.encode()]
+        assert server.api.delete(f"/v1/dead-letters/{first}").status == 200
+        eventually(lambda: client.hlen(DEAD) == 1 and client.hlen(LATER) == 0)
+    assert cache.client().exists("k")
+
+
 def test_pattern_and_tag_jobs_are_tried_again_where_they_were(make):
     broken = Broken(make, retry_tries=0, limits_patterns_turn_s=1, limits_tags_turn_s=1)
     pattern = broken.purge("k9", patterns=["key1*"], target="bad")
