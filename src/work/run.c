@@ -97,6 +97,7 @@ static struct pgw_run *run_new(struct pgw_worker *w, const struct pgw_entry *e, 
         char *at = (char *)(run + 1) + parts;
 
         run->worker = w;
+        run->number = ++w->taken_count;
         run->parts = (struct pgw_part *)(run + 1);
         run->id = e->id;
         run->started_ms = pgw_wall_ms();

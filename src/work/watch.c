@@ -107,16 +107,25 @@ static void look_at_targets(struct pgw_worker *w, uint64_t now_ms)
 /* ---- who was cancelled? ---- */
 
 /* Jobs that take long, or wait for something: the others are over before anybody can ask. */
+static bool is_asked(const struct pgw_run *run)
+{
+        return run->has_begun && run->parts_left && !run->pass &&
+               pgw_mono_us() - run->taken_us > 2 * PGW_WATCH_EVERY_MS * 1000;
+}
+
+/* In turns, as they came into hand: those behind the last one that was asked about, which may be
+ * gone, then those from the front. */
 static size_t list_asked(struct pgw_worker *w, struct pgw_run *runs[PGW_WATCH_IDS_MAX])
 {
-        struct pgw_link *link = pgw_list_first(&w->in_hand);
         size_t count = 0;
 
-        for (; link && count < PGW_WATCH_IDS_MAX; link = pgw_list_next(&w->in_hand, link)) {
-                struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, in_hand);
-                if (run->has_begun && run->parts_left && !run->pass &&
-                    pgw_mono_us() - run->taken_us > 2 * PGW_WATCH_EVERY_MS * 1000)
-                        runs[count++] = run;
+        for (int is_behind = 1; is_behind >= 0; is_behind--) {
+                struct pgw_link *link = pgw_list_first(&w->in_hand);
+                for (; link && count < PGW_WATCH_IDS_MAX; link = pgw_list_next(&w->in_hand, link)) {
+                        struct pgw_run *run = PGW_CONTAINER(link, struct pgw_run, in_hand);
+                        if ((run->number > w->asked_to) == is_behind && is_asked(run))
+                                runs[count++] = run;
+                }
         }
         return count;
 }
@@ -155,9 +164,11 @@ static void ask_cancelled(struct pgw_worker *w)
         struct pgw_run *runs[PGW_WATCH_IDS_MAX];
         struct pgw_str ids[PGW_WATCH_IDS_MAX];
         char texts[PGW_WATCH_IDS_MAX][PGW_JOB_ID_SIZE];
-        const size_t count = list_asked(w, runs);
 
-        if (count == 0 || w->asking_cancelled || !pgw_redis_is_ready(w->links.broker))
+        if (w->asking_cancelled || !pgw_redis_is_ready(w->links.broker))
+                return;
+        const size_t count = list_asked(w, runs);
+        if (count == 0)
                 return;
         for (size_t i = 0; i < count; i++) {
                 pgw_job_id_text(&runs[i]->job, texts[i]);
@@ -167,6 +178,8 @@ static void ask_cancelled(struct pgw_worker *w)
         w->asked_count = count;
         w->asking_cancelled =
             !pgw_cancel_ask(w->links.broker, w->keyspace, ids, count, on_scores, w);
+        if (w->asking_cancelled)
+                w->asked_to = runs[count - 1]->number;
 }
 
 static void on_timer(struct pgw_timer *timer)

@@ -81,6 +81,7 @@ struct pgw_run {
         struct pgw_link in_hand;
         struct pgw_link stage; /* on to_announce, to_release, to_settle or among the suspects */
         struct pgw_worker *worker;
+        uint64_t number; /* of those that came into hand, from 1 */
         struct pgw_job_id id;
         uint64_t attempt;
         uint64_t started_ms; /* wall */
@@ -209,6 +210,7 @@ struct pgw_worker {
         struct pgw_worker_conf conf;
         bool draining;
         struct pgw_list in_hand;
+        uint64_t taken_count;        /* that ever came into hand */
         struct pgw_list to_announce; /* taken over, not announced yet */
         struct pgw_list to_settle;   /* ended, result not written yet */
         struct pgw_list to_release;  /* not done, and not let go of yet */
@@ -242,6 +244,7 @@ struct pgw_worker {
         struct pgw_timer watch_timer;
         struct pgw_job_id asked_ids[PGW_WATCH_IDS_MAX]; /* whether they are cancelled */
         size_t asked_count;
+        uint64_t asked_to; /* the number of the last run that was asked about */
         bool asking_cancelled;
 
         /* work/present.c */

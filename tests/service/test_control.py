@@ -158,6 +158,24 @@ def test_cancel_stops_a_sweep(make):
     assert "rebounds_at" not in job
 
 
+def test_cancel_is_heard_however_many_jobs_are_in_hand(make):
+    broker, target = make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), target_url=target.url(), threads=1,
+                  rebounds="-", target_timeout_ms=60000)
+    target.client().set("page:1", 1)
+    target.stand_still()
+    jobs = [is_accepted(server.api.purge(patterns=[f"none:{i}:*"]))["job_id"] for i in range(250)]
+    jobs.append(is_accepted(server.api.purge(patterns=["page:*"]))["job_id"])
+    eventually(lambda: all(status(server, job) == "running" for job in jobs))
+    chosen = [jobs[i] for i in (0, 120, 250)]
+    for job in chosen:
+        assert server.api.post(f"/v1/jobs/{job}/cancel").status in (200, 202)
+    eventually(lambda: all(status(server, job) == "cancelled" for job in chosen))
+    target.resume()
+    assert {server.api.finished(job)["status"] for job in jobs if job not in chosen} == {"succeeded"}
+    assert target.client().exists("page:1")
+
+
 def test_cancel_of_one_says_nothing_about_its_equals(make):
     """Equal jobs that wait together are done by one of them; that one is cancelled, the others are not."""
     broker, target = make(Redis), make(Redis)
