@@ -6,9 +6,11 @@
 -- are left, how often it was tried, why it failed) replaces what the entry said. The entry is
 -- acknowledged first: a full server allows that and lets the writes behind it pass, so that what
 -- cannot be done there does not stay in hands that are needed to drain it. A job that ends here
--- gets its record in the audit with that.
+-- gets its record in the audit with that. One that was cancelled meanwhile has no next try: whoever
+-- was told that its worker is to stop would find that it was done after all.
 --
 -- KEYS  1 stream   2 sorted set   3 hash of records   4 audit   5 hash of places, which may be the 3rd
+--       6 sorted set of cancelled jobs
 -- ARGV  1 group   2 entry id   3 consumer   4 how often the entry was delivered, with this attempt
 --       5 number of the lane it goes back to   6 id of the job, '' when it has none: then the
 --       record itself is the member (see wake.lua)   7 what the set calls the job   8 after how
@@ -16,7 +18,8 @@
 --       10 records that the audit keeps, 11 the record; '' when none is to be written   12.. names
 --       and values of fields; without a value the field is left out
 -- returns  1 done, or done before and the answer was lost   0 it is not ours any more   2 the set
---          is full   3 the entry's body is gone, and nothing was done
+--          is full   3 the entry's body is gone, and nothing was done   4 it was cancelled, and
+--          nothing was done
 -- keeps    the job is in the stream's pending list or in the set, never in none
 -- cost     O(log n + bytes of the job)
 local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3])
@@ -26,8 +29,12 @@ end
 if mine[1][4] ~= tonumber(ARGV[4]) then
   return 0
 end
-if ARGV[9] ~= '' and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[9]) then
+local is_buried = ARGV[9] ~= ''
+if is_buried and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[9]) then
   return 2
+end
+if not is_buried and ARGV[6] ~= '' and redis.call('ZMSCORE', KEYS[6], ARGV[6])[1] then
+  return 4
 end
 local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])
 if #entry == 0 then

@@ -108,6 +108,19 @@ static void judge(struct pgw_run *run, enum pgw_err reason)
         }
 }
 
+void pgw_fate_cancel(struct pgw_run *run)
+{
+        for (size_t i = 0; i < run->part_count; i++)
+                if (run->parts[i].stopped || !run->has_begun)
+                        run->parts[i].stopped = PGW_E_CANCELLED;
+        run->fate = PGW_FATE_SETTLED;
+        run->state = PGW_JOB_CANCELLED;
+        run->error = PGW_OK;
+        pgw_tags_let_all_go(run);
+        pgw_outcome_sum_up(run);
+        pgw_settle_add(run);
+}
+
 void pgw_fate_decide(struct pgw_run *run)
 {
         const enum pgw_err reason = reason_of(run);

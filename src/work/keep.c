@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/rand.h"
+#include "domain/cancel.h"
 #include "domain/script.h"
 #include "work/worker_priv.h"
 
@@ -120,6 +121,32 @@ static void on_beat_timer(struct pgw_timer *timer)
         arm_beat(w);
 }
 
+/* An earlier attempt may have gone with its worker before it could stop. Not known: it begins, and
+ * is asked about while it runs. */
+static void on_score(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
+{
+        struct pgw_run *run = ctx;
+        const struct pgw_reply *score = err ? NULL : pgw_reply_at(reply, 0);
+
+        if (err == PGW_E_REDIS_CANCELLED)
+                return;
+        if (score && score->type != PGW_REPLY_NIL)
+                pgw_fate_cancel(run);
+        else
+                pgw_run_begin(run);
+}
+
+static void begin_if_wanted(struct pgw_run *run)
+{
+        struct pgw_worker *w = run->worker;
+        char id[PGW_JOB_ID_SIZE];
+
+        pgw_job_id_text(&run->job, id);
+        const struct pgw_str text = pgw_str_of(id, sizeof id);
+        if (pgw_cancel_ask(w->links.broker, w->keyspace, &text, 1, on_score, run))
+                pgw_run_begin(run);
+}
+
 /* Nothing known, or nothing that can be read: the whole way. */
 static void resume(struct pgw_part *part, const struct pgw_reply *reply)
 {
@@ -144,7 +171,7 @@ static void on_progress(void *ctx, enum pgw_err err, const struct pgw_reply *rep
                 return;
         for (size_t i = 0; i < run->part_count && !err; i++)
                 resume(&run->parts[i], reply);
-        pgw_run_begin(run);
+        begin_if_wanted(run);
 }
 
 static void go_on_from_progress(struct pgw_run *run)
@@ -153,7 +180,7 @@ static void go_on_from_progress(struct pgw_run *run)
 
         if (run->pattern_count + run->tag_count == 0 ||
             pgw_progress_ask(w->links.broker, w->keyspace, &run->name, on_progress, run))
-                pgw_run_begin(run);
+                begin_if_wanted(run);
 }
 
 static void announce_again(struct pgw_run *run)

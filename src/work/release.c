@@ -236,6 +236,9 @@ static void take_verdict(struct pgw_run *run, int64_t verdict)
                 run->error = PGW_E_CODEC;
                 pgw_metric_add(PGW_M_ENTRIES_VANISHED, 1);
                 break;
+        case 4:
+                pgw_fate_cancel(run);
+                return;
         default:
                 if (run->fate != PGW_FATE_BURIED) {
                         free_waiting(run);
@@ -272,21 +275,22 @@ static enum pgw_err send_release(struct pgw_run *run)
         struct pgw_redis *r = w->links.broker;
         const bool is_buried = run->fate == PGW_FATE_BURIED;
         char set[PGW_STREAM_KEY_MAX], hash[PGW_STREAM_KEY_MAX], entry[PGW_ENTRY_ID_SIZE],
-            member[1 + PGW_JOB_ID_SIZE], audit[PGW_STREAM_KEY_MAX], places[PGW_STREAM_KEY_MAX];
+            member[1 + PGW_JOB_ID_SIZE], other[PGW_STREAM_KEY_MAX];
         struct texts t;
 
         list_changes(run, &t);
         member[0] = '@';
         pgw_job_id_text(&run->job, member + 1);
         const struct pgw_str id = run->pass ? PGW_STR("") : pgw_str_of(member + 1, PGW_JOB_ID_SIZE);
-        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 5, 11 + 2 * t.count);
+        pgw_script_begin(r, PGW_SCRIPT_RELEASE, 6, 11 + 2 * t.count);
         pgw_redis_arg(r, pgw_keyspace_stream(w->keyspace, run->id.lane));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead_at(w->keyspace, set)
                                    : pgw_keyspace_scheduled(w->keyspace, set));
         pgw_redis_arg(r, is_buried ? pgw_keyspace_dead(w->keyspace, hash)
                                    : pgw_keyspace_later(w->keyspace, hash));
-        pgw_redis_arg(r, pgw_keyspace_audit(w->keyspace, audit));
-        pgw_redis_arg(r, pgw_keyspace_later(w->keyspace, places));
+        pgw_redis_arg(r, pgw_keyspace_audit(w->keyspace, other));
+        pgw_redis_arg(r, pgw_keyspace_later(w->keyspace, other));
+        pgw_redis_arg(r, pgw_keyspace_cancelled(w->keyspace, other));
         pgw_redis_arg(r, PGW_STR(PGW_GROUP));
         pgw_redis_arg(r, pgw_str_of(entry, pgw_entry_id_text(run->id.entry, entry)));
         pgw_redis_arg(r, pgw_str_z(w->conf.consumer));

@@ -365,6 +365,7 @@ void pgw_settle_go_on(struct pgw_worker *);
 
 /* work/fate.c: decides on it, and starts it on its way out. */
 void pgw_fate_decide(struct pgw_run *);
+void pgw_fate_cancel(struct pgw_run *); /* of one that is not under way: nobody wants it any more */
 
 /* The names of some of a run's targets, as in field x of an entry; empty for all of a run whose own
  * entry has none: such a job is for whatever targets there are. */

@@ -1460,7 +1460,7 @@ def pending_entry(client, *fields, consumer="a"):
 
 def release(client, entry, *changes, consumer="a", job="id", member="@id", pause=-5, most="",
             where=(SCHEDULED, LATER), audit=("", ""), deliveries=1):
-    return run(client, "release", [STREAM, *where, AUDIT, LATER], GROUP, entry, consumer, deliveries, 1,
+    return run(client, "release", [STREAM, *where, AUDIT, LATER, CANCELLED], GROUP, entry, consumer, deliveries, 1,
                job, member, pause, most, *audit, *changes)
 
 
@@ -1536,6 +1536,18 @@ def test_release_into_a_full_set_does_nothing(raw):
     assert release(raw, entry, where=(DEAD_AT, DEAD), member="id", most=1) == 2
     assert raw.xpending(STREAM, GROUP)["pending"] == 1
     assert release(raw, entry, where=(DEAD_AT, DEAD), member="id", most=2) == 1
+
+
+def test_release_of_what_was_cancelled_does_nothing(raw):
+    raw.zadd(CANCELLED, {"id": 1})
+    entry = pending_entry(raw, "v", "1")
+    assert release(raw, entry, consumer="b") == 0
+    for _ in range(2):
+        assert release(raw, entry) == 4
+    assert raw.xpending(STREAM, GROUP)["pending"] == 1 and not raw.exists(LATER, SCHEDULED)
+    assert release(raw, entry, where=(DEAD_AT, DEAD), member="id", most=1) == 1, "it is dead"
+    later_pass = pending_entry(raw, "v", "2", "b", "1")
+    assert release(raw, later_pass, job="", member="") == 1
 
 
 def test_release_of_an_entry_without_a_body(raw):

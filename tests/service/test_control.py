@@ -194,6 +194,50 @@ def test_cancel_of_one_says_nothing_about_its_equals(make):
         assert ends[1] in ("cancelled", "succeeded") and not cache.exists("hot")
 
 
+def test_cancel_outlives_the_worker_that_was_to_stop(make):
+    broker, target = make(Redis), make(Redis)
+    urls = {"broker_url": broker.url(), "target_url": target.url(), "rebounds": "-",
+            "target_timeout_ms": 60000, "worker_idle_ms": 500}
+    gateway = make(Purgeway, "gateway", **urls)
+    first = make(Purgeway, "worker", **urls)
+    with target.client() as cache:
+        cache.mset({"a": 1, "page:1": 1, "b": 1})
+        cache.sadd("purgeway:tag:{t}", "b")
+    target.stand_still()
+    jobs = [is_accepted(gateway.api.purge(*keys, **more))["job_id"] for keys, more in
+            ((["a"], {}), ([], {"patterns": ["page:*"]}), ([], {"tags": ["t"]}), (["c"], {}))]
+    eventually(lambda: all(status(gateway, job) == "running" for job in jobs))
+    first.kill9()
+    for job in jobs[:3]:
+        assert gateway.api.post(f"/v1/jobs/{job}/cancel").status == 202
+    target.resume()
+    target.client().mset({"a": 1, "b": 1})  # what the first one had sent is done
+    make(Purgeway, "worker", **urls)
+    assert [ended(gateway, job)["status"] for job in jobs] == ["cancelled"] * 3 + ["succeeded"]
+    with target.client() as cache:
+        assert cache.exists("a", "page:1", "b") == 3
+        assert cache.smembers("purgeway:tag:{t}") == {b"b"}
+
+
+def test_cancel_is_heard_by_a_worker_that_just_lets_go(make):
+    broker, results, target = make(Redis), make(Redis), make(Redis)
+    server = make(Purgeway, "serve", broker_url=broker.url(), results_url=results.url(),
+                  target_url=target.url(), rebounds="-", retry_base_ms=10, retry_cap_ms=50,
+                  retry_tries=0, threads=1)
+    target.client().set("a", 1)
+    target.kill9()
+    job_id = is_accepted(server.api.purge("a"))["job_id"]
+    results.stand_still()
+    eventually(lambda: server.log_contains("job.tried_again_later"))
+    # As a gateway marks it. It is asked about no more, and its result cannot say yet that it waits.
+    broker.client().zadd("purgeway:{main}:cancelled", {job_id: int(time.time() * 1000)})
+    results.resume()
+    assert ended(server, job_id)["status"] == "cancelled"
+    target.start()
+    assert ended(server, is_accepted(server.api.purge("b"))["job_id"])["status"] == "succeeded"
+    assert not broker.client().exists("purgeway:{main}:later")
+
+
 def test_cancel_that_comes_too_late_says_so(beside):
     server, _ = beside()
     job_id = server.api.purge("a", prefer="wait=10").json["job_id"]
