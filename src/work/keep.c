@@ -5,6 +5,9 @@
  * that the broker says belongs to somebody else is marked lost: what was begun is
  * finished, which does no harm, and its result is dropped. A worker that stood still can be the one
  * that takes over what lies in its own hands: to the earlier attempt that is as if it were another.
+ *
+ * What lies in a lane that is paused waits for its end, like all that lies there, and nothing is
+ * taken over by a worker that has not been told yet which lanes are.
  */
 #include "base/alloc.h"
 #include "base/log.h"
@@ -297,7 +300,7 @@ static void report_vanished(struct pgw_worker *w, enum pgw_lane lane, const stru
         pgw_metric_add(PGW_M_ENTRIES_VANISHED, ids->count);
 }
 
-static bool ask_takeover(struct pgw_worker *w, enum pgw_lane lane, struct pgw_str from);
+static bool ask_takeover(struct pgw_worker *w, unsigned lane, struct pgw_str from);
 
 static void take_over_entries(struct takeover *t, const struct pgw_reply *reply)
 {
@@ -342,25 +345,30 @@ static void on_takeover(void *ctx, enum pgw_err err, const struct pgw_reply *rep
         const struct pgw_str next = err ? PGW_STR("0-0") : pgw_reply_str(pgw_reply_at(reply, 0));
         if (!pgw_str_eq_z(next, "0-0") && next.n && ask_takeover(w, lane, next))
                 return;
-        if (lane + 1 < PGW_LANE_COUNT && ask_takeover(w, (enum pgw_lane)(lane + 1), PGW_STR("0-0")))
+        if (ask_takeover(w, lane + 1, PGW_STR("0-0")))
                 return;
         arm_takeover(w, w->conf.idle_ms / 4 + pgw_rand_below(w->conf.idle_ms / 4 + 1));
 }
 
-/* False when it cannot be asked now. */
-static bool ask_takeover(struct pgw_worker *w, enum pgw_lane lane, struct pgw_str from)
+/* That lane, or where it is paused the first behind it that is not. False when it cannot be asked
+ * now, or there is none. */
+static bool ask_takeover(struct pgw_worker *w, unsigned lane, struct pgw_str from)
 {
         struct pgw_redis *broker = w->links.broker;
         size_t count = pgw_worker_room(w);
 
+        for (; lane < PGW_LANE_COUNT && w->paused >> lane & 1; lane++)
+                from = PGW_STR("0-0");
+        if (lane == PGW_LANE_COUNT || !w->knows_paused)
+                return false;
         if (w->draining || count == 0 || !pgw_redis_is_ready(broker))
                 return false;
         if (count > w->conf.batch)
                 count = w->conf.batch;
         struct takeover *t = pgw_alloc(sizeof *t);
-        *t = (struct takeover){w, lane};
+        *t = (struct takeover){w, (enum pgw_lane)lane};
         pgw_script_begin(broker, PGW_SCRIPT_TAKE_OVER, 1, 6);
-        pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, lane));
+        pgw_redis_arg(broker, pgw_keyspace_stream(w->keyspace, t->lane));
         pgw_redis_arg(broker, PGW_STR(PGW_GROUP));
         pgw_redis_arg(broker, pgw_str_z(w->conf.consumer));
         pgw_redis_arg_u64(broker, w->conf.idle_ms);

@@ -1,6 +1,6 @@
 /* What a worker tells the others of itself, and what it is told: the line that says that it is
  * there (domain/roster.h), and which lanes are paused (domain/pause.h). A worker that cannot ask
- * goes on as it last heard.
+ * goes on as it last heard; until it has heard once it takes nothing over.
  */
 #include <unistd.h>
 
@@ -40,22 +40,33 @@ static void tell(struct pgw_worker *w, uint64_t now_ms)
                 w->told_ms = now_ms;
 }
 
+static void learn(struct pgw_worker *w, pgw_lane_set paused)
+{
+        const bool has_changed = paused != w->paused;
+
+        if (!has_changed && w->knows_paused)
+                return;
+        w->paused = paused;
+        w->knows_paused = true;
+        pgw_keep_go_on(w);
+        if (!has_changed)
+                return;
+        PGW_LOG(PGW_LOG_INFO, paused ? "worker.lanes_paused" : "worker.lanes_resumed",
+                PGW_L_STR("queue", w->keyspace->queue), PGW_L_INT("lanes", (int64_t)paused));
+        w->told_ms = 0;
+        pgw_take_more(w);
+}
+
 static void on_paused(void *ctx, enum pgw_err err, const struct pgw_reply *reply)
 {
         struct pgw_worker *w = ctx;
         uint64_t since_ms[PGW_LANE_COUNT];
 
         w->asking_paused = false;
-        if (err)
-                return;
-        const pgw_lane_set paused = pgw_pause_read(reply, since_ms);
-        if (paused == w->paused)
-                return;
-        PGW_LOG(PGW_LOG_INFO, paused ? "worker.lanes_paused" : "worker.lanes_resumed",
-                PGW_L_STR("queue", w->keyspace->queue), PGW_L_INT("lanes", (int64_t)paused));
-        w->paused = paused;
-        w->told_ms = 0;
-        pgw_take_more(w);
+        if (!err)
+                learn(w, pgw_pause_read(reply, since_ms));
+        else if (pgw_err_class(err) == PGW_CLASS_PERMANENT)
+                learn(w, w->paused); /* who may not ask would wait for ever */
 }
 
 static void leave(struct pgw_worker *w)

@@ -252,6 +252,7 @@ struct pgw_worker {
         uint64_t told_ms;    /* of the loop: when it last wrote its line */
         uint64_t started_ms; /* wall */
         pgw_lane_set paused;
+        bool knows_paused; /* it was told at least once */
         bool asking_paused;
         bool has_left; /* its line is taken out */
 

@@ -320,6 +320,31 @@ def test_one_lane_is_paused_and_the_others_go_on(paused):
     assert status(server, waits) == "queued"
 
 
+def test_jobs_of_a_dead_worker_wait_while_their_lane_is_paused(make):
+    broker, target = make(Redis), make(Redis)
+    urls = {"broker_url": broker.url(), "target_url": target.url(), "rebounds": "-",
+            "target_timeout_ms": 60000, "worker_idle_ms": 400}
+    gateway, first = (make(Purgeway, role, **urls) for role in ("gateway", "worker"))
+    target.stand_still()
+    waits, goes = (is_accepted(gateway.api.purge("a", priority=lane))["job_id"]
+                   for lane in ("normal", "low"))
+    eventually(lambda: {status(gateway, job) for job in (waits, goes)} == {"running"})
+    first.kill9()
+    assert gateway.api.post(f"{QUEUE}/pause", {"lanes": ["high", "normal"]}).status == 200
+    target.resume()
+    make(Purgeway, "worker", threads=1, **urls)
+    assert ended(gateway, goes)["status"] == "succeeded"
+
+    def looks():
+        return broker.client().info("commandstats")["cmdstat_xautoclaim"]["calls"]
+    before = looks()
+    eventually(lambda: looks() >= before + 8)  # each a quarter of the idle limit behind the other
+    assert status(gateway, waits) == "running"
+    assert broker.client().xpending("purgeway:{main}:normal", "purgeway")["pending"] == 1
+    assert gateway.api.post(f"{QUEUE}/resume").status == 200
+    assert ended(gateway, waits)["status"] == "succeeded"
+
+
 def test_pause_outlives_the_workers(make):
     redis = make(Redis)
     server = make(Purgeway, "serve", broker_url=redis.url())
