@@ -93,8 +93,24 @@ static bool sift(struct pgw_run *run, struct sieve *members, struct sieve *keys,
         return true;
 }
 
-/* The keys, and the members, of those that were not cancelled. What is not ours to read is repeated
- * whole. */
+/* Each of the keys is one member's, or that of some that have the same. Before any is moved: what
+ * is not ours to read is repeated whole. */
+static bool do_fit(const struct pgw_run *run)
+{
+        struct pgw_str rest = run->members;
+        size_t left = run->key_count, count = 0;
+        struct member m;
+
+        while (next_member(&rest, &m)) {
+                if (m.key_count > left)
+                        return false;
+                left -= m.key_count;
+                count++;
+        }
+        return left == 0 && count == run->member_count;
+}
+
+/* The keys, and the members, of those that were not cancelled. */
 static void leave_out(struct pgw_run *run, const struct pgw_reply *scores)
 {
         struct sieve members = sieve_of(run->members), keys = sieve_of(run->keys);
@@ -115,7 +131,7 @@ static void on_scores(void *ctx, enum pgw_err err, const struct pgw_reply *reply
 
         if (err == PGW_E_REDIS_CANCELLED)
                 return;
-        if (first && run->members.n && reply->count == run->member_count) {
+        if (first && run->members.n && reply->count == run->member_count && do_fit(run)) {
                 leave_out(run, reply);
         } else if (first && !run->members.n && first->type != PGW_REPLY_NIL) {
                 pgw_metric_add(PGW_M_REBOUNDS_CANCELLED, 1);

@@ -179,6 +179,26 @@ def test_repetitions_are_cancelled(beside):
     assert cache.exists("k3", "k7") == 2
 
 
+def test_pass_whose_members_do_not_fit_its_keys_is_repeated_whole(beside):
+    """It may be somebody else's: the first of its jobs is cancelled, the last names too many keys."""
+    server, redis = beside(rebounds="-")
+    cache = redis.client()
+
+    def texts(*items):
+        return b"".join(bytes([len(item)]) + item for item in items)
+    ids = [is_accepted(server.api.purge("x", delay_ms=3600000))["job_id"] for _ in range(3)]
+    keys = [b"aaa", b"\xc8" * 7, b"c"]
+    members = texts(*(part for job_id, count in zip(ids, (b"1", b"1", b"9"))
+                      for part in (job_id.encode(), count)))
+    cache.mset({key: 1 for key in keys})
+    cache.zadd("purgeway:{main}:cancelled", {ids[0]: int(time.time() * 1000)})
+    cache.xadd("purgeway:{main}:normal", {"v": 2, "n": "0123456789abcdef", "b": 1, "w": "1000",
+                                          "o": int(time.time() * 1000), "j": ids[0], "m": members,
+                                          "k": texts(*keys)})
+    eventually(lambda: not cache.exists(*keys))
+    assert server.is_alive()
+
+
 def test_repetition_of_a_walk_is_cancelled(beside):
     server, redis = beside(sweep_share=100)
     body = {"patterns": ["late:*"], "keys": ["late"], "rebounds_ms": [700]}
