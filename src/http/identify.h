@@ -15,8 +15,8 @@
  * somebody else's doing. */
 enum pgw_err pgw_identify(struct pgw_exchange *) PGW_MUSTUSE;
 
-/* Set who sends what needs no credential, or what no operation takes, if that can be seen. PGW_E_CREDENTIALS when a secret is
- * shown that nobody has. */
+/* Set who sends what needs no credential, or what no operation takes, if that can be seen.
+ * PGW_E_CREDENTIALS when a secret is shown that nobody has. */
 enum pgw_err pgw_identify_sender(struct pgw_exchange *) PGW_MUSTUSE;
 
 /* Count a refusal for who asked; others are not counted. */
