@@ -1,9 +1,10 @@
 /* domain/progress.h - how far a job with patterns or tags has come.
  *
  * A pass over a node's keys follows the node's own order, in which a position is the
- * bit-reversed cursor of SCAN (see work/walk.c): what a job has covered is the stretch
- * from `start` to `at`, over the end of the order when `wrapped`. It is written down about
- * once a second, beside the queue, as the hash purgeway:{<queue>}:progress:<job id>
+ * bit-reversed cursor of SCAN (see work/circle.h): what a job has covered is the stretch
+ * from `start` to `at`, over the end of the order when `wrapped`; all of it when these are
+ * equal then. It is written down about once a second, beside the queue, as the hash
+ * purgeway:{<queue>}:progress:<job id>
  *      <target>           ten numbers and a name, separated by spaces: the share that is done,
  *                         percent; matched; removed; tags done; cursor in the tag under way; which
  *                         that is, for keys under all tags, else which of the sets that the job has
@@ -46,7 +47,7 @@ struct pgw_position {
         bool wrapped;
 };
 
-/* The share of the circle that is covered, in percent. */
+/* The share of the circle that is covered, in percent, where positions only grow along it. */
 unsigned pgw_position_percent(const struct pgw_position *);
 
 /* Write it down with an expiry. Two commands, both reported to `done`. */

@@ -22,7 +22,8 @@
 #include "redis/slot.h"
 
 #define PGW_SWEEP_SAVE_MS  1000
-#define PGW_SWEEPS_AT_ONCE 8 /* that see a key between two looks at the clock */
+#define PGW_SWEEPS_AT_ONCE 8  /* that see a key between two looks at the clock */
+#define PGW_SLOTS_SAMPLE   64 /* a node's slots mostly lie side by side */
 
 /* ---- what is written down ---- */
 
@@ -44,7 +45,9 @@ static void sum_up(struct pgw_part *part, struct pgw_position *positions)
         for (size_t i = 0; i < count; i++) {
                 const struct pgw_stand *stand = &s->stands[i];
                 positions[i] = stand->position;
-                percent += stand->done ? 100 : pgw_position_percent(&stand->position);
+                percent += stand->done ? 100
+                                       : pgw_circle_percent(&part->target->pass.walks[i]->circle,
+                                                            &stand->position);
         }
         part->progress.percent = count ? percent / (unsigned)count : 0;
         part->progress.map = s->map;
@@ -81,12 +84,6 @@ void pgw_sweep_forget(struct pgw_run *run)
 }
 
 /* ---- joining and leaving ---- */
-
-static bool has_come_around(const struct pgw_stand *stand)
-{
-        return stand->placed && stand->position.wrapped &&
-               stand->position.at >= stand->position.start;
-}
 
 bool pgw_sweep_is_around(const struct pgw_sweep *s)
 {
@@ -190,7 +187,7 @@ static void take_stands(struct pgw_sweep *s, struct pgw_walk *const *walks, cons
                         stands[i] = s->stands[old[i]];
                 } else if (resumed) {
                         stands[i].position = *resumed;
-                        stands[i].done = resumed->wrapped && resumed->at >= resumed->start;
+                        stands[i].done = pgw_circle_is_closed(&walks[i]->circle, resumed);
                         stands[i].placed = stands[i].done;
                 }
         }
@@ -211,6 +208,21 @@ static bool has_begun(const struct pgw_sweep *s)
                 if (s->stands[i].placed)
                         return true;
         return false;
+}
+
+static void measure(struct pgw_circle *c, const struct pgw_node *node)
+{
+        unsigned end = 0;
+
+        c->first_slot = 0;
+        for (unsigned slot = 0; slot < PGW_REDIS_SLOTS; slot += PGW_SLOTS_SAMPLE) {
+                if (!pgw_node_owns(node, slot))
+                        continue;
+                if (end == 0)
+                        c->first_slot = slot;
+                end = slot + PGW_SLOTS_SAMPLE;
+        }
+        c->slot_count = (end ? end : PGW_REDIS_SLOTS) - c->first_slot;
 }
 
 /* Who the masters are now. */
@@ -241,6 +253,8 @@ static void look(struct pgw_deferred *d)
                 } else {
                         walks[i] = pgw_walk_new(t, node, i);
                 }
+                if (pass->slots)
+                        measure(&walks[i]->circle, node);
         }
         start_over_at_others(t, stayed);
         for (link = pgw_list_first(&pass->sweeps); link;
@@ -308,7 +322,8 @@ bool pgw_sweep_has_newcomers(const struct pgw_walk *walk)
         return false;
 }
 
-/* Newcomers join where the walk is, or, when it stands still, it goes to where they were. */
+/* Newcomers join where the walk is. When it stands still it goes to where they were, or to the
+ * beginning, from where a round can be told in whatever order. */
 void pgw_sweep_place_newcomers(struct pgw_walk *walk)
 {
         const struct pgw_pass *pass = &walk->target->pass;
@@ -330,6 +345,7 @@ void pgw_sweep_place_newcomers(struct pgw_walk *walk)
                 if (is_known && !is_moving)
                         walk->at = p->at;
                 if (!is_known) {
+                        walk->at = is_moving ? walk->at : 0;
                         memcpy(p->node, walk->id, sizeof p->node);
                         p->start = p->at = walk->at;
                         p->wrapped = false;
@@ -458,19 +474,6 @@ void pgw_sweep_look_on(struct pgw_walk *walk)
         flush_all(walk);
 }
 
-/* The walk has gone from `from` to `to`, or to the end of the circle when that is 0. */
-static void extend(struct pgw_stand *stand, uint64_t from, uint64_t to)
-{
-        struct pgw_position *p = &stand->position;
-
-        if (!stand->placed || p->at < from || (to && p->at > to))
-                return;
-        /* A table that became small is walked through in one slice, past the start as well. */
-        p->at = to == 0 && p->wrapped ? p->start : to;
-        p->wrapped = p->wrapped || to == 0;
-        stand->done = has_come_around(stand);
-}
-
 void pgw_sweep_commit(struct pgw_walk *walk)
 {
         struct pgw_target *t = walk->target;
@@ -481,8 +484,9 @@ void pgw_sweep_commit(struct pgw_walk *walk)
         for (; link; link = pgw_list_next(&t->pass.sweeps, link)) {
                 struct pgw_sweep *s = pgw_sweep_at(link);
                 struct pgw_stand *stand = &s->stands[walk->index];
-                if (!stand->done)
-                        extend(stand, walk->at, walk->next);
+                if (stand->placed && !stand->done)
+                        stand->done = pgw_circle_extend(&walk->circle, &stand->position, walk->at,
+                                                        walk->next);
                 s->part->progress.matched += stand->slice_matched;
                 stand->slice_matched = 0;
                 if (save && stand->placed && !pgw_sweep_is_around(s))

@@ -17,14 +17,6 @@
 #define PGW_SLICE_BYTES       (1u << 20) /* far from the most that an answer may hold */
 #define PGW_WALK_PAUSE_MAX_US 1000000u
 
-static uint64_t reversed(uint64_t v)
-{
-        v = (v >> 1 & 0x5555555555555555u) | (v & 0x5555555555555555u) << 1;
-        v = (v >> 2 & 0x3333333333333333u) | (v & 0x3333333333333333u) << 2;
-        v = (v >> 4 & 0x0f0f0f0f0f0f0f0fu) | (v & 0x0f0f0f0f0f0f0f0fu) << 4;
-        return __builtin_bswap64(v);
-}
-
 /* ---- the share of a node's time ---- */
 
 uint64_t *pgw_gate_of(const struct pgw_target *t, const struct pgw_node *node)
@@ -242,7 +234,8 @@ static void take_slice(struct pgw_walk *walk, uint64_t cursor, const struct pgw_
             pgw_slice_next(walk->count, took_us > walk->way_us ? took_us - walk->way_us : 0,
                            pgw_slice_bytes(keys));
         pgw_metric_add(PGW_M_SWEEP_SLICES, 1);
-        walk->next = reversed(cursor);
+        walk->next = pgw_circle_position(cursor);
+        pgw_circle_stepped(&walk->circle, walk->at, walk->next);
         walk->uncommitted = true;
         pgw_sweep_look_at(walk, keys);
         if (pgw_unseen_has_some(&walk->unseen))
@@ -296,7 +289,7 @@ static void send_scan(struct pgw_walk *walk)
 
         walk->argv[0] = PGW_STR("SCAN");
         walk->argv[1] =
-            pgw_str_of(walk->cursor_text, pgw_u64_text(reversed(from), walk->cursor_text));
+            pgw_str_of(walk->cursor_text, pgw_u64_text(pgw_circle_cursor(from), walk->cursor_text));
         walk->argv[2] = PGW_STR("COUNT");
         walk->argv[3] = pgw_str_of(walk->count_text, pgw_u64_text(walk->count, walk->count_text));
         walk->argv[4] = PGW_STR("MATCH");
@@ -398,6 +391,7 @@ struct pgw_walk *pgw_walk_new(struct pgw_target *t, struct pgw_node *node, size_
                 memcpy(walk->id, id, strlen(id) + 1);
         walk->count = PGW_SLICE_COUNT_MIN;
         walk->call.argv = walk->argv;
+        pgw_circle_init(&walk->circle);
         pgw_unseen_init(&walk->unseen);
         pgw_deferred_init(&walk->step, step);
         pgw_timer_init(&walk->timer, on_timer);

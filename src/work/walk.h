@@ -4,11 +4,8 @@
  * sweeps that take part (work/sweep.c), which say what to remove. It keeps to its share of
  * the node's time.
  *
- * SCAN hands out cursors that count with their bits reversed, so the reversed cursor only
- * grows during a round, whatever the table does: when it grows, a bucket splits into two
- * that stand where the one stood; when it shrinks, the walk steps back a little. That makes
- * the reversed cursor a position in a circle. A position belongs to one process of Redis:
- * after a restart, or at another node, the order is another.
+ * SCAN's cursors make positions in a circle (work/circle.h). A position belongs to one process of
+ * Redis: after a restart, or at another node, the order is another.
  *
  * A position is passed only when every removal behind it was answered. A slice that breaks
  * is done again from its beginning; removing a key twice does no harm.
@@ -16,6 +13,7 @@
 #ifndef PGW_WORK_WALK_H
 #define PGW_WORK_WALK_H
 
+#include "work/circle.h"
 #include "work/worker_priv.h"
 
 /* Keys that were not looked at yet when a turn of the loop had lasted long enough. The answer that
@@ -32,6 +30,7 @@ struct pgw_walk {
         size_t index;              /* among the target's walks */
         char id[PGW_NODE_ID_SIZE]; /* of the process; "": it does not tell */
         uint64_t *gate_us;
+        struct pgw_circle circle;
         uint64_t at, next;        /* up to where all is removed; what the slice adds */
         bool uncommitted;         /* a slice was scanned, its removals are not all answered */
         bool scanning;            /* an answer to SCAN is awaited */

@@ -112,6 +112,53 @@ def test_tags_in_their_slots(server, cluster):
     assert not keys_left(cluster, "tagged:*")
 
 
+def joins_a_pass(make, cluster):
+    """A job that came while another one's pass was somewhere on its way: who works at it, and it."""
+    settings = {"broker_url": make(Redis).url(), "broker_durability": "memory", "rebounds": "-",
+                "target_url": CLUSTER_URL.format(cluster.seeds()), "sweep_share": 3, "threads": 1,
+                "worker_idle_ms": 3000, "worker_beat_ms": 150}
+    gateway = make(Purgeway, "gateway", **settings)
+    worker = make(Purgeway, "worker", **settings)
+    fill(cluster, "join:{}", 40000)
+    clients = [node.client() for node in cluster.masters()]
+    for client in clients:
+        client.config_resetstat()
+    is_accepted(gateway.api.post("/v1/invalidations", {"patterns": ["absent*"]}))
+    # Of about 16 at each node.
+    eventually(lambda: all(client.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"] >= 6
+                           for client in clients))
+    return gateway, worker, is_accepted(gateway.api.post("/v1/invalidations",
+                                                         {"patterns": ["join:*"]})), settings
+
+
+def test_newcomer_is_done_when_the_pass_has_come_around(make, cluster):
+    """Where each slot has a table of its own, cursors do not grow along the pass."""
+    gateway, _, job, _ = joins_a_pass(make, cluster)
+    seen = []
+
+    def is_over():
+        now = gateway.api.job(job["job_id"]).json
+        seen.append(now.get("progress", {"percent": 0})["percent"])
+        return now["status"] not in ("queued", "running")
+
+    eventually(is_over, 180)
+    assert not keys_left(cluster, "join:*")
+    assert gateway.api.job(job["job_id"]).json["status"] == "succeeded"
+    shown = [percent for percent in seen if percent]
+    assert shown == sorted(shown) and all(percent <= 100 for percent in shown)
+
+
+def test_newcomer_is_taken_over(make, cluster):
+    """What one worker has covered is worth no more to the next than what it can tell of it."""
+    gateway, first, job, settings = joins_a_pass(make, cluster)
+    eventually(lambda: gateway.api.job(job["job_id"]).json.get("progress", {"removed": 0})[
+        "removed"] >= 3000, 180)
+    first.kill9()
+    make(Purgeway, "worker", **{**settings, "sweep_share": 50})
+    ends_well(gateway, job)
+    assert not keys_left(cluster, "join:*")
+
+
 @pytest.mark.lengthy
 def test_slots_that_move_meanwhile(make):
     """Keys that go from where the walk has not been to where it has been are found."""
