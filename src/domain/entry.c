@@ -71,6 +71,13 @@ static enum pgw_err read_number(struct pgw_str text, uint64_t *ret)
         return text.n && pgw_str_to_u64(text, PGW_JSON_INTEGER_MAX, ret) ? PGW_E_CODEC : PGW_OK;
 }
 
+static enum pgw_err read_span(struct pgw_str text, uint64_t *ret)
+{
+        const enum pgw_err err = read_number(text, ret);
+
+        return !err && *ret > PGW_ENTRY_SPAN_MS_MAX ? PGW_E_CODEC : err;
+}
+
 static enum pgw_err read_tries(struct pgw_entry *e, const struct raw *raw)
 {
         if (read_number(raw_get(raw, 'e'), &e->attempts) ||
@@ -97,8 +104,8 @@ static enum pgw_err check(struct pgw_entry *e, const struct raw *raw)
                 err = read_pass(e, raw);
         else if (raw_get(raw, 'j').n)
                 err = pgw_job_id_parse(raw_get(raw, 'j'), &e->job);
-        if (read_number(raw_get(raw, 's'), &e->soft_ttl_ms) ||
-            read_number(raw_get(raw, 'h'), &e->hold_ms))
+        if (read_span(raw_get(raw, 's'), &e->soft_ttl_ms) ||
+            read_span(raw_get(raw, 'h'), &e->hold_ms))
                 err = PGW_E_CODEC;
         if (!err && pgw_str_eq_z(raw_get(raw, 'v'), PGW_INVALIDATION_VERSION_SELECTORS))
                 err = read_tries(e, raw);

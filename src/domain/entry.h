@@ -23,6 +23,10 @@ size_t pgw_entry_selectors_max(size_t body_bytes);
 #define PGW_ENTRY_BYTES_MAX (65u << 20)
 size_t pgw_entry_bytes_max(size_t body_bytes);
 
+/* For how long keys that expire may be read, or a marker stand: a hundred years, and every contract
+ * says less. */
+#define PGW_ENTRY_SPAN_MS_MAX (UINT64_C(100) * 366 * 86400000)
+
 /* Slices point into the reply. */
 struct pgw_entry {
         struct pgw_job_id id;

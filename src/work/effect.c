@@ -144,7 +144,7 @@ static size_t write_command(struct pgw_effect *e, const struct pgw_str *keys, si
                 e->_argv[0] = PGW_STR("UNLINK");
                 return 1 + count;
         }
-        const uint32_t spread = (uint32_t)(run->soft_ttl_ms / 10 + 1);
+        const uint64_t spread = run->soft_ttl_ms / 10 + 1;
         e->_argv[0] = PGW_STR("PEXPIRE");
         e->_argv[2] = pgw_str_of(
             e->_number, pgw_u64_text(run->soft_ttl_ms - pgw_rand_below(spread), e->_number));

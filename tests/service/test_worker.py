@@ -218,6 +218,15 @@ def test_unreadable_entry_does_not_stop_the_lane(beside):
     assert server.log_contains("job.unreadable")
 
 
+def test_long_time_to_live_is_no_end_of_the_worker(beside):
+    """For who counts in 32 bits a tenth of it, and one, is nothing."""
+    server, redis = beside(rebounds="-")
+    redis.client().set("a", 1, ex=100)
+    redis.client().xadd(stream("normal"), {"v": "2", "n": "0" * 16, "k": b"\x01a", "s": 42949672950})
+    eventually(lambda: server.api.metric("purgeway_jobs_finished_total", status="succeeded") == 1)
+    assert 0 < redis.client().ttl("a") <= 100
+
+
 def test_tag_that_cannot_be_one_is_not_cut(beside):
     server, redis = beside(rebounds="-")
     client = redis.client()

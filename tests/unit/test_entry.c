@@ -168,6 +168,30 @@ static void keeps_the_job_of_a_later_version(void **state)
         assert_memory_equal(name, text, sizeof name);
 }
 
+static void reads_spans_of_up_to_a_hundred_years(void **state)
+{
+        static const struct {
+                const char *body;
+                enum pgw_err err;
+        } cases[] = {
+            {"*2\r\n" ID "*8\r\n" NONCE VERSION KEYS "$1\r\ns\r\n$13\r\n3162240000000\r\n", PGW_OK},
+            {"*2\r\n" ID "*8\r\n" NONCE VERSION KEYS "$1\r\nh\r\n$13\r\n3162240000000\r\n", PGW_OK},
+            {"*2\r\n" ID "*8\r\n" NONCE VERSION KEYS "$1\r\ns\r\n$13\r\n3162240000001\r\n",
+             PGW_E_CODEC},
+            {"*2\r\n" ID "*8\r\n" NONCE VERSION KEYS "$1\r\nh\r\n$16\r\n9007199254740991\r\n",
+             PGW_E_CODEC},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                struct pgw_entry e;
+                bool has_nonce;
+                assert_int_equal(pgw_entry_read(parse(pgw_str_z(cases[i].body)), PGW_LANE_NORMAL,
+                                                &e, &has_nonce),
+                                 cases[i].err);
+        }
+}
+
 static void says_when_there_is_no_nonce(void **state)
 {
         static const char *const bodies[] = {
@@ -238,6 +262,7 @@ int main(void)
             cmocka_unit_test(reads_patterns_in_version_2),
             cmocka_unit_test(keeps_the_name_of_what_it_cannot_read),
             cmocka_unit_test(keeps_the_job_of_a_later_version),
+            cmocka_unit_test(reads_spans_of_up_to_a_hundred_years),
             cmocka_unit_test(says_when_there_is_no_nonce),
             cmocka_unit_test(refuses_what_is_no_entry),
             cmocka_unit_test(finds_the_nonce_alone),
