@@ -310,7 +310,8 @@ static void on_looked(struct pgw_call *call, enum pgw_err err, const struct pgw_
                         view->limit = number_at(reply, 2);
                 pass->look_given += number_at(reply, 3);
                 pass->look_busy = pass->look_busy || what == 2;
-                if (what == 1) {
+                /* Nothing of ours is without a name, and what is could not be walked through. */
+                if (what == 1 && name.n) {
                         memcpy(a->name, name.p, name.n);
                         a->argv[6] = pgw_str_of(a->name, name.n);
                         pass->look_left = index;

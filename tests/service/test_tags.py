@@ -385,6 +385,17 @@ def test_cancelled_purge_gives_back_what_it_has_set_aside(beside):
     assert not list(cache.scan_iter("purgeway:tag:{t}:*E*"))
 
 
+def test_what_is_set_aside_under_no_name_does_not_keep_a_purge_for_ever(beside):
+    """Nothing of ours writes that; a target may hold it, or answer so, all the same."""
+    server, redis = beside(rebounds="-")
+    with redis.client() as client:
+        client.sadd("purgeway:tag:{t}", "k")
+        client.hset("purgeway:tag:{t}:aside", "", "1 1")
+        client.set("k", 1)
+        assert succeeds(server, is_accepted(purge(server, "t")))["result"]["removed"] == 1
+        assert not client.exists("k")
+
+
 def test_cancelled_purge_leaves_its_keys_under_the_tag(beside):
     server, redis = beside(**SLOW)
     cache = redis.client()
