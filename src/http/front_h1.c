@@ -62,7 +62,8 @@ static void replace_head(h2o_socket_t *socket)
  * judged before it sees them, and in the place of a head that is refused it gets one that it passes
  * on, to be refused by us. (Not of a request that came together with the one before, nor behind an
  * empty line: those the library reads by itself.) A head that is only too large is waited for, as
- * long as the library waits: who is still sending would not read the answer. */
+ * long as the library waits: who is still sending would not read the answer. The library reads it,
+ * and then its body; it is refused with all that it says of who sends it. */
 static void judge_early(struct pgw_conn *c)
 {
         h2o_socket_t *socket = c->socket;
@@ -78,7 +79,7 @@ static void judge_early(struct pgw_conn *c)
         if (c->verdict.unfinished && read.n < H2O_MAX_REQLEN)
                 return;
         c->is_judged = true;
-        if (c->verdict.status)
+        if (c->verdict.status && !c->verdict.oversized)
                 replace_head(socket);
 }
 

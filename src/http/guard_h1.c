@@ -223,7 +223,8 @@ static struct pgw_h1_verdict refuse_size(bool is_too_large, bool is_whole)
             .status = is_too_large ? 431 : 400,
             .reason = is_too_large ? "the header block is larger than this service accepts"
                                    : "the head does not end",
-            .unfinished = !is_whole};
+            .unfinished = !is_whole,
+            .oversized = is_whole};
 }
 
 /* An empty line stands behind one of these lines, however it is written. */

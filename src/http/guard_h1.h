@@ -14,6 +14,7 @@ struct pgw_h1_verdict {
         const char *reason; /* static */
         bool chunked;       /* its end is the library's word alone: do not reuse the connection */
         bool unfinished;    /* the end is not there, nor anything else wrong but perhaps its size */
+        bool oversized;     /* its end is there, and what was read of it is right */
         size_t size;        /* of the head, with its empty line */
 };
 

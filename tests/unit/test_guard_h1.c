@@ -437,6 +437,7 @@ static void knows_whether_a_head_that_is_too_large_has_ended(void **state)
                 for (size_t n = max + 1; n < head.n; n++)
                         assert_true(judge(pgw_str_of(head.p, n), max).unfinished);
                 assert_false(judge(head, max).unfinished);
+                assert_true(judge(head, max).oversized);
         }
         assert_false(judge(PGW_STR(POST HOST END "body"), 5).unfinished);
         assert_false(judge(PGW_STR(POST HOST "X: y\n\nbody"), 5).unfinished);
