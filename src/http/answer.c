@@ -86,6 +86,15 @@ static enum pgw_err add_violations(struct pgw_buf *out, const struct pgw_violati
         return err ? err : pgw_buf_add(out, "]", 1);
 }
 
+static enum pgw_err add_limits(const struct pgw_exchange *x, struct pgw_buf *out)
+{
+        enum pgw_err err = pgw_buf_add_str(out, PGW_STR(",\"violated-policies\":["));
+
+        if (!err)
+                err = pgw_charge_reached(x, out);
+        return err ? err : pgw_buf_add_str(out, PGW_STR("]"));
+}
+
 static enum pgw_err add_code(struct pgw_buf *out, const char *slug)
 {
         char code[64];
@@ -166,7 +175,7 @@ enum pgw_err pgw_answer_problem(struct pgw_buf *out, const struct pgw_exchange *
         if (!err && (refusal == PGW_E_SCHEMA || pgw_violations_count(&x->violations)))
                 err = add_violations(out, &x->violations);
         if (!err && refusal == PGW_E_RATE)
-                err = pgw_buf_printf(out, ",\"violated-policies\":[\"%s\"]", x->limit);
+                err = add_limits(x, out);
         return err ? err : pgw_buf_add(out, "}", 1);
 }
 

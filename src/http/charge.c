@@ -17,9 +17,6 @@
 #define US_PER_S        1000000
 #define PARTS_MAX       3 /* requests, keys, and the keys of the gateway */
 
-#define PGW_LIMIT_GATEWAY "gateway"
-#define PGW_LIMIT_ADDRESS "address"
-
 enum limit { REQUESTS, KEYS, GATEWAY, ADDRESS };
 
 static const struct {
@@ -31,26 +28,10 @@ static const struct {
     [REQUESTS] = {PGW_LIMIT_REQUESTS, "identity", "This credential may make", "requests",
                   PGW_M_LIMITED_IDENTITY},
     [KEYS] = {PGW_LIMIT_KEYS, "keys", "This credential may remove", "keys", PGW_M_LIMITED_KEYS},
-    [GATEWAY] = {PGW_LIMIT_GATEWAY, "gateway", "This gateway removes", "keys",
-                 PGW_M_LIMITED_GATEWAY},
-    [ADDRESS] = {PGW_LIMIT_ADDRESS, "address", "Without a known credential this address may make",
+    [GATEWAY] = {"gateway", "gateway", "This gateway removes", "keys", PGW_M_LIMITED_GATEWAY},
+    [ADDRESS] = {"address", "address", "Without a known credential this address may make",
                  "requests", PGW_M_LIMITED_ADDRESS},
 };
-
-#define AND "\",\""
-/* Of a set of limits, as they stand in the list `violated-policies`. */
-static const char *const names_of[] = {
-    [1U << REQUESTS] = PGW_LIMIT_REQUESTS,
-    [1U << KEYS] = PGW_LIMIT_KEYS,
-    [1U << GATEWAY] = PGW_LIMIT_GATEWAY,
-    [1U << ADDRESS] = PGW_LIMIT_ADDRESS,
-    [1U << REQUESTS | 1U << KEYS] = PGW_LIMIT_REQUESTS AND PGW_LIMIT_KEYS,
-    [1U << REQUESTS | 1U << GATEWAY] = PGW_LIMIT_REQUESTS AND PGW_LIMIT_GATEWAY,
-    [1U << KEYS | 1U << GATEWAY] = PGW_LIMIT_KEYS AND PGW_LIMIT_GATEWAY,
-    [1U << REQUESTS | 1U << KEYS | 1U << GATEWAY] =
-        PGW_LIMIT_REQUESTS AND PGW_LIMIT_KEYS AND PGW_LIMIT_GATEWAY,
-};
-#undef AND
 
 /* What a request takes of a bucket: so much more than was taken when it came in. */
 struct part {
@@ -95,7 +76,7 @@ static enum pgw_err refuse(struct pgw_exchange *x, enum limit limit, const struc
 {
         char then[64];
 
-        x->limit = names_of[1U << limit];
+        x->limits = 1U << limit;
         x->retry_s = (unsigned)((wait_us + US_PER_S - 1) / US_PER_S);
         if (x->retry_s == 0)
                 x->retry_s = 1;
@@ -285,7 +266,7 @@ static enum pgw_err refuse_parts(struct pgw_exchange *x, const struct part *part
                 }
         }
         const enum pgw_err err = refuse(x, longest->limit, longest->rate, wait_us);
-        x->limit = names_of[reached];
+        x->limits = reached;
         return err;
 }
 
@@ -320,6 +301,20 @@ void pgw_charge_back(struct pgw_exchange *x, uint64_t items, uint64_t keys)
                 give(&m->key_bucket, &m->keys, keys);
         }
         give(&l->gateway_keys, &l->conf.gateway_keys, keys);
+}
+
+enum pgw_err pgw_charge_reached(const struct pgw_exchange *x, struct pgw_buf *out)
+{
+        const char *comma = "";
+        enum pgw_err err = PGW_OK;
+
+        for (size_t i = 0; i < sizeof limits / sizeof limits[0] && !err; i++) {
+                if (!(x->limits >> i & 1))
+                        continue;
+                err = pgw_buf_printf(out, "%s\"%s\"", comma, limits[i].name);
+                comma = ",";
+        }
+        return err;
 }
 
 /* ---- what is left ---- */

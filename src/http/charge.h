@@ -47,6 +47,9 @@ enum pgw_err pgw_charge(struct pgw_exchange *, uint64_t items, uint64_t keys) PG
 /* The same back. */
 void pgw_charge_back(struct pgw_exchange *, uint64_t items, uint64_t keys);
 
+/* The names of the limits for which a request was refused, as members of a JSON list. */
+enum pgw_err pgw_charge_reached(const struct pgw_exchange *, struct pgw_buf *out) PGW_MUSTUSE;
+
 /* Say in the answer what is left; nothing where nothing is limited. Not once its client is gone. */
 void pgw_charge_tell(struct pgw_exchange *);
 

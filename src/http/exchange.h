@@ -66,7 +66,7 @@ struct pgw_exchange {
         const struct pgw_identity *who; /* one of these; NULL without them, and where anybody may */
         size_t actor_size;
         char actor[PGW_AUDIT_ACTOR_SIZE]; /* for the audit (http/actor.h) */
-        const char *limit;                /* with a refusal PGW_E_RATE: which one */
+        unsigned limits;                  /* with a refusal PGW_E_RATE: a set (http/charge.h) */
 
         /* read */
         struct json_t *body;
