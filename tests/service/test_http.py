@@ -43,7 +43,7 @@ def secure(certificates):
     with Redis() as redis, Purgeway(
             "gateway", broker_url=redis.url(), tls_listen=f"127.0.0.1:{port}",
             tls_certificate=certificates.certificate, tls_key=certificates.key,
-            limits_handshake_ms=1000) as server:
+            limits_handshake_ms=3000) as server:
         server.tls_port = port
         yield server
 
