@@ -1,5 +1,4 @@
 """Rebounds: what was removed is removed once more, a little later, whoever dies meanwhile."""
-import signal
 import time
 
 import pytest
@@ -140,7 +139,7 @@ def test_full_broker_drains_without_its_rebounds(make):
     urls = {"broker_url": redis.url(), "target_url": make(Redis).url()}
     gateway = make(Purgeway, "gateway", **urls)
     worker = make(Purgeway, "worker", **urls)
-    worker.signal(signal.SIGSTOP)
+    worker.stand_still()
     for i in range(20):
         is_accepted(gateway.api.purge(f"k{i}"))
     redis.client().config_set("maxmemory", 1)
